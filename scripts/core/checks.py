@@ -1,0 +1,76 @@
+"""Health as data: named probes, run side by side, each giving one row."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scripts.core.errors import OpsError
+
+
+class Status(StrEnum):
+    """How a check ended; only FAILED makes a run fail."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a probe found."""
+
+    status: Status
+    detail: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A name and the probe behind it. A probe fails by Finding or by OpsError."""
+
+    name: str
+    probe: Callable[[], Finding]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row: the finding of a check and how long it took."""
+
+    name: str
+    status: Status
+    detail: str
+    hint: str
+    seconds: float
+
+
+def run_all(checks: Sequence[Check]) -> list[Result]:
+    """Run `checks` concurrently; rows come in the order of `checks`.
+
+    A probe that raises is a failed row, never the end of the run. Probes bound
+    their own time: each blocking call in them has a timeout.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, len(checks))) as pool:
+        return list(pool.map(_run, checks))
+
+
+def _run(check: Check) -> Result:
+    started = time.monotonic()
+    try:
+        finding = check.probe()
+    except OpsError as error:
+        finding = Finding(Status.FAILED, error.message, error.hint)
+    except Exception as error:  # a broken probe must not hide the other rows
+        finding = Finding(Status.FAILED, f"{type(error).__name__}: {error}")
+    seconds = round(time.monotonic() - started, 3)
+    return Result(check.name, finding.status, finding.detail, finding.hint, seconds)
+
+
+def require(results: Sequence[Result], what: str) -> None:
+    """Raises OpsError that lists every failed row; `what` could not be done."""
+    failed = [row for row in results if row.status is Status.FAILED]
+    if failed:
+        problems = "".join(f"\n  {row.name}: {row.detail}" for row in failed)
+        hints = " ".join(dict.fromkeys(row.hint for row in failed if row.hint))
+        raise OpsError(f"{what}:{problems}", hints)

@@ -1,0 +1,107 @@
+"""All printing: for people on a terminal, for cron, and as JSON."""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TextIO
+
+_COLOURS: Final = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1"}
+_REDRAW_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Console:
+    """Prints to `out` and `err`; colours and redraws only on a terminal."""
+
+    out: TextIO
+    err: TextIO
+    colour: bool
+    live: bool  # somebody watches `err`: a running step is redrawn each second
+    assume_yes: bool = False
+
+    @classmethod
+    def standard(cls, *, assume_yes: bool = False) -> "Console":
+        """A console on this process's streams; honours NO_COLOR (no-color.org)."""
+        dumb = os.environ.get("TERM") == "dumb"
+        plain = bool(os.environ.get("NO_COLOR")) or dumb
+        return cls(
+            out=sys.stdout,
+            err=sys.stderr,
+            colour=sys.stdout.isatty() and not plain,
+            live=sys.stderr.isatty() and not dumb,
+            assume_yes=assume_yes,
+        )
+
+    def paint(self, text: str, colour: str) -> str:
+        """`text` in `colour`, or as it is where colours are off."""
+        return f"\033[{_COLOURS[colour]}m{text}\033[0m" if self.colour else text
+
+    def say(self, text: str = "") -> None:
+        """A result, on standard output."""
+        print(text, file=self.out, flush=True)
+
+    def note(self, text: str) -> None:
+        """Progress, on standard error."""
+        print(text, file=self.err, flush=True)
+
+    def json(self, value: Any) -> None:
+        """`value` for machines, on standard output."""
+        print(json.dumps(value, indent=2, sort_keys=True, default=str), file=self.out, flush=True)
+
+    def error(self, message: str, hint: str = "") -> None:
+        """`error: …` and, where there is one, `hint: …` on standard error."""
+        print(f"error: {message}", file=self.err)
+        if hint:
+            print(f"hint: {hint}", file=self.err)
+        self.err.flush()
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns as wide as their widest cell."""
+        lines = [header, *rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+        for line in lines:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            self.say("  ".join(cells).rstrip())
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Show `title` with the elapsed seconds while the block runs."""
+        started = time.monotonic()
+        stop = threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(title, started, stop), daemon=True)
+        if self.live:
+            ticker.start()
+        else:
+            self.note(f"… {title}")
+        mark = "✗"
+        try:
+            yield
+            mark = "✓"
+        finally:
+            stop.set()
+            if self.live:
+                ticker.join()
+                self.err.write("\r\033[K")
+            self.note(f"{mark} {title} ({time.monotonic() - started:.0f} s)")
+
+    def _tick(self, title: str, started: float, stop: threading.Event) -> None:
+        while True:
+            self.err.write(f"\r\033[K… {title} ({time.monotonic() - started:.0f} s)")
+            self.err.flush()
+            if stop.wait(_REDRAW_SECONDS):
+                return
+
+    def confirm(self, question: str, *, unattended: bool) -> bool:
+        """Ask; `--yes` answers yes, and without a terminal the answer is `unattended`."""
+        if self.assume_yes:
+            return True
+        if not sys.stdin.isatty():
+            return unattended
+        self.err.write(f"{question} [y/N] ")
+        self.err.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")

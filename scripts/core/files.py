@@ -1,0 +1,85 @@
+"""Writing files so that a crash leaves the old content or the new, never half."""
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scripts.core.errors import OpsError
+
+
+def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Replace `path` by `data`; the file has `mode` from its first byte on.
+
+    Raises OpsError where the disk is full or the folder cannot be written.
+    """
+    try:
+        _write_beside_and_rename(path, data, mode)
+    except OSError as error:
+        raise OpsError(
+            f"cannot write {path}: {error.strerror}",
+            "Free some disk space or mend the permissions, then run it again; "
+            "the previous content is untouched.",
+        ) from error
+
+
+def _write_beside_and_rename(path: Path, data: bytes, mode: int) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(stream.fileno(), mode)  # mkstemp began with 0600
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def make_private_folder(path: Path) -> None:
+    """Make sure `path` is a folder that only its owner can enter (0700)."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise OpsError(
+            f"cannot make the folder {path}: {error.strerror}",
+            "Its name may be taken by a file, or it may belong to another user.",
+        ) from error
+
+
+def digest(paths: Iterable[Path], root: Path, *salt: str) -> str:
+    """SHA-256 over names, modes and contents of `paths`, and over `salt`, in hex."""
+    total = hashlib.sha256("\0".join(salt).encode())
+    for path in sorted(paths):
+        executable = os.access(path, os.X_OK)
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{path.relative_to(root)} {executable} {content}\n".encode())
+    return total.hexdigest()
+
+
+@contextmanager
+def exclusive(path: Path, doing: str) -> Iterator[None]:
+    """Hold the lock file `path`; raises OpsError naming the holder if it is taken.
+
+    The kernel lets go of the lock when the process ends, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            holder = stream.read().strip() or "another command"
+            raise OpsError(
+                f"{holder} is still running", "Wait for it to end, then run this again."
+            ) from None
+        stream.truncate(0)
+        stream.write(f"`inv {doing}` (process {os.getpid()})")
+        stream.flush()
+        yield

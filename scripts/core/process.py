@@ -1,0 +1,160 @@
+"""The only place that starts processes."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn, Protocol
+
+from scripts.core.errors import OpsError
+
+_TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a finished process left behind."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the exit code was 0."""
+        return self.code == 0
+
+    @property
+    def last_line(self) -> str:
+        """The last line it printed, of the errors if there are any, else ''."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return lines[-1].strip() if lines else ""
+
+
+class CommandFailed(OpsError):
+    """A process ended with a non-zero exit code."""
+
+    def __init__(self, completed: Completed, hint: str = "") -> None:
+        output = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
+        shown = "".join(f"\n  {line}" for line in output[-_TAIL_LINES:])
+        command = shlex.join(completed.argv[:6]) + (" …" if len(completed.argv) > 6 else "")
+        super().__init__(f"`{command}` failed with exit code {completed.code}{shown}", hint)
+        self.completed = completed
+
+
+class Runner(Protocol):
+    """Runs argument lists, never shell strings."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        stdout: IO[bytes] | None = None,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        changes: bool = False,
+    ) -> Completed:
+        """Run `argv` to its end.
+
+        `stdout` receives both streams as they come, instead of the result.
+        `env` is added to this process's own. `changes` marks a command that a
+        dry run must not run. Raises CommandFailed if `check` and the exit code
+        is not 0, and OpsError if the program is missing or `timeout` seconds
+        have passed (it is then killed).
+        """
+        ...
+
+    def replace(self, argv: Sequence[str]) -> NoReturn:
+        """Become `argv`: for interactive programs, which then own the terminal."""
+        ...
+
+    def detach(self, argv: Sequence[str], log: Path) -> int:
+        """Start a daemon in a session of its own; gives back its process id."""
+        ...
+
+
+@dataclass(frozen=True)
+class SystemRunner:
+    """The real runner. `redact` takes secrets out of whatever it shows."""
+
+    dry: bool = False
+    echo: bool = False
+    redact: Callable[[str], str] = str
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        stdout: IO[bytes] | None = None,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        changes: bool = False,
+    ) -> Completed:
+        """See Runner.run."""
+        if self._skip(argv, changes):
+            return Completed(tuple(argv), 0)
+        try:
+            done = subprocess.run(
+                argv,
+                input=stdin.encode() if stdin is not None else None,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                stdout=stdout or subprocess.PIPE,
+                stderr=subprocess.STDOUT if stdout else subprocess.PIPE,
+                timeout=timeout,
+                env={**os.environ, **env} if env else None,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise OpsError(f"the program {argv[0]!r} is not installed") from error
+        except subprocess.TimeoutExpired as error:
+            raise OpsError(
+                f"`{shlex.join(argv[:6])}` gave no answer within {timeout:.0f} s"
+            ) from error
+        completed = Completed(
+            tuple(argv), done.returncode, self._text(done.stdout), self._text(done.stderr)
+        )
+        if check and not completed.ok:
+            raise CommandFailed(completed)
+        return completed
+
+    def replace(self, argv: Sequence[str]) -> NoReturn:
+        """See Runner.replace."""
+        if self._skip(argv, changes=True):
+            raise SystemExit(0)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            os.execvp(argv[0], list(argv))
+        except FileNotFoundError as error:
+            raise OpsError(f"the program {argv[0]!r} is not installed") from error
+
+    def detach(self, argv: Sequence[str], log: Path) -> int:
+        """See Runner.detach."""
+        if self._skip(argv, changes=True):
+            return 0
+        with log.open("ab") as stream:
+            child = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        return child.pid
+
+    def _skip(self, argv: Sequence[str], changes: bool) -> bool:
+        skip = self.dry and changes
+        if self.echo or skip:
+            print(self.redact(f"$ {shlex.join(argv)}"), file=sys.stderr, flush=True)
+        return skip
+
+    def _text(self, raw: bytes | None) -> str:
+        return self.redact(raw.decode(errors="replace")) if raw else ""

@@ -1,0 +1,168 @@
+"""Everything that differs between machines, read once from `.env` and the environment."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+
+from dotenv import dotenv_values
+
+from scripts.core.errors import UsageError
+from scripts.core.files import write_atomic
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+_TRUTHS: Final = {"1", "true", "yes", "on"}
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+class Environment(StrEnum):
+    """Which flavour of the platform runs."""
+
+    DEV = "dev"
+    PROD = "prod"
+
+
+class ImageSource(StrEnum):
+    """Where container images come from."""
+
+    AUTO = "auto"
+    REGISTRY = "registry"
+    DEBIAN = "debian"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation. Passed explicitly, never global."""
+
+    root: Path
+    environment: Environment
+    project: str
+    database: str
+    bind: str
+    http_port: int
+    odoo_bind: str
+    odoo_port: int
+    image_source: ImageSource
+    images: Mapping[str, str]  # values of the *_IMAGE variables that are set
+    ci: bool
+
+    @property
+    def compose_files(self) -> tuple[Path, ...]:
+        """The compose files of the environment, in the order Compose merges them."""
+        files = [self.root / "compose.yaml"]
+        if self.environment is Environment.PROD:
+            files.append(self.root / "compose.prod.yaml")
+        return tuple(files)
+
+    @property
+    def env_file(self) -> Path:
+        """The `.env` that Docker Compose reads as well."""
+        return self.root / ".env"
+
+    @property
+    def secrets_folder(self) -> Path:
+        """Where the secret files are."""
+        return self.root / "secrets"
+
+    @property
+    def state_folder(self) -> Path:
+        """Locks and logs of `inv` itself; may be deleted at any time."""
+        return self.root / ".state"
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds Nginx."""
+        host = "localhost" if self.bind in ("0.0.0.0", "127.0.0.1", "::") else self.bind
+        return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
+
+    @classmethod
+    def load(cls, root: Path = ROOT, *, prod: bool = False) -> "Settings":
+        """Read `root/.env` and the environment, which wins as it does in Compose.
+
+        Raises UsageError naming *every* wrong value.
+        """
+        stored = {key: value for key, value in dotenv_values(root / ".env").items() if value}
+        values = _Values({**stored, **{key: value for key, value in os.environ.items() if value}})
+        environment = Environment.PROD if prod else values.choice("PLATFORM_ENV", Environment.DEV)
+        settings = cls(
+            root=root,
+            environment=environment,
+            project=values.matching("COMPOSE_PROJECT_NAME", "ipai-platform", r"[a-z0-9][a-z0-9_-]*"),
+            database=values.matching("ODOO_DATABASE", "odoo", r"[a-z_][a-z0-9_]{0,62}"),
+            bind=values.text(
+                "NGINX_BIND", "0.0.0.0" if environment is Environment.PROD else "127.0.0.1"
+            ),
+            http_port=values.port("NGINX_HTTP_PORT", 80),
+            odoo_bind=values.text("ODOO_BIND", "127.0.0.1"),
+            odoo_port=values.port("ODOO_PORT", 8069),
+            image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
+            images=values.ending_in("_IMAGE"),
+            ci=values.text("CI", "").lower() in _TRUTHS,
+        )
+        if values.problems:
+            raise UsageError(
+                "wrong settings: " + "; ".join(values.problems),
+                f"Correct them in {root / '.env'} or in the environment; "
+                ".env.example explains each.",
+            )
+        return settings
+
+
+class _Values:
+    """Typed look-ups that collect problems instead of raising at the first."""
+
+    def __init__(self, raw: Mapping[str, str]) -> None:
+        self._raw = raw
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str) -> str:
+        return self._raw.get(name, default)
+
+    def ending_in(self, suffix: str) -> dict[str, str]:
+        return {key: value for key, value in self._raw.items() if key.endswith(suffix)}
+
+    def matching(self, name: str, default: str, pattern: str) -> str:
+        value = self.text(name, default)
+        if not re.fullmatch(pattern, value):
+            self.problems.append(f"{name}={value!r} does not match {pattern}")
+        return value
+
+    def port(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
+            self.problems.append(f"{name}={value!r} is no port number")
+            return default
+        return int(value)
+
+    def choice(self, name: str, default: _Choice) -> _Choice:
+        value = self.text(name, default.value)
+        try:
+            return type(default)(value)
+        except ValueError:
+            allowed = ", ".join(type(default))
+            self.problems.append(f"{name}={value!r} is none of: {allowed}")
+            return default
+
+
+def remember(settings: Settings, values: Mapping[str, str]) -> list[str]:
+    """Write `values` into `.env`, keeping every other line; gives back what changed."""
+    path = settings.env_file
+    lines = path.read_text().splitlines() if path.is_file() else []
+    changed = []
+    for name, value in values.items():
+        wanted = f"{name}={value}"
+        at = [i for i, line in enumerate(lines) if re.match(rf"#?\s*{name}=", line)]
+        live = [i for i in at if not lines[i].startswith("#")]
+        if live and lines[live[-1]] == wanted:
+            continue
+        changed.append(wanted)
+        if at:
+            lines[(live or at)[-1]] = wanted
+        else:
+            lines.append(wanted)
+    if changed:
+        write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+    return changed

@@ -1,0 +1,53 @@
+"""What `inv health` asks the running platform."""
+
+from typing import Final
+
+from scripts.core.checks import Check, Finding, Status
+from scripts.core.http import get
+from scripts.stack.compose import Stack
+
+_OK: Final = Finding(Status.OK)
+
+
+def checks(stack: Stack) -> list[Check]:
+    """The five lines of the health report, from the outside inwards."""
+    return [
+        Check("Nginx", lambda: _nginx(stack)),
+        Check("Odoo (proxy)", lambda: _odoo_by_proxy(stack)),
+        Check("Odoo (container)", lambda: _odoo_in_container(stack)),
+        Check("PostgreSQL", lambda: _postgresql(stack)),
+        Check("Redis", lambda: _redis(stack)),
+    ]
+
+
+def _failed(detail: str, service: str) -> Finding:
+    return Finding(Status.FAILED, detail, f"inv logs --service {service}")
+
+
+def _nginx(stack: Stack) -> Finding:
+    reply = get(f"{stack.settings.url}/nginx-health")
+    return _OK if reply.status == 200 else _failed(f"status {reply.status}", "nginx")
+
+
+def _odoo_by_proxy(stack: Stack) -> Finding:
+    # The login page needs Odoo, its registry and the database; /web/health does not.
+    reply = get(f"{stack.settings.url}/web/login", timeout=15)
+    return _OK if reply.status in (200, 303) else _failed(f"status {reply.status}", "odoo")
+
+
+def _odoo_in_container(stack: Stack) -> Finding:
+    url = "http://127.0.0.1:8069/web/health"
+    done = stack.exec("odoo", "curl", "-fsS", "-m", "10", "-o", "/dev/null", url)
+    return _OK if done.ok else _failed(done.last_line, "odoo")
+
+
+def _postgresql(stack: Stack) -> Finding:
+    # As Odoo's own role, in Odoo's own database: more than "a port is open".
+    query = ["psql", "-U", "odoo", "-d", stack.settings.database, "-tAc", "SELECT 1"]
+    done = stack.exec("odoo_db", "env", "PGCONNECT_TIMEOUT=5", *query)
+    return _OK if done.stdout.strip() == "1" else _failed(done.last_line, "odoo_db")
+
+
+def _redis(stack: Stack) -> Finding:
+    done = stack.exec("redis", "redis-cli", "-t", "5", "ping", timeout=15)
+    return _OK if done.stdout.strip() == "PONG" else _failed(done.last_line, "redis")

@@ -1,0 +1,103 @@
+"""The running platform, reached by `docker compose` and the literal files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, NoReturn
+
+from scripts.core.process import Completed, Runner
+from scripts.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """One container as `docker compose ps` shows it."""
+
+    service: str
+    name: str
+    state: str  # created, running, restarting, exited, paused, dead
+    health: str  # healthy, unhealthy, starting or ''
+    exit_code: int
+    ports: tuple[int, ...]  # published on the host
+
+    @property
+    def broken(self) -> bool:
+        """Whether it ended with an error, keeps restarting, or fails its health check."""
+        ended = self.state in ("exited", "dead") and self.exit_code != 0
+        return ended or self.state == "restarting" or self.health == "unhealthy"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One installation and the runner that reaches it."""
+
+    settings: Settings
+    runner: Runner
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The complete `docker compose` command line; a pure function."""
+        files = [part for file in self.settings.compose_files for part in ("--file", str(file))]
+        root = str(self.settings.root)
+        return ["docker", "compose", "--project-directory", root, *files, *arguments]
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        stdout: IO[bytes] | None = None,
+        timeout: float | None = None,
+        check: bool = True,
+        changes: bool = False,
+    ) -> Completed:
+        """Run a `docker compose` command; see Runner.run."""
+        return self.runner.run(
+            self.argv(*arguments),
+            stdin=stdin,
+            stdout=stdout,
+            timeout=timeout,
+            check=check,
+            changes=changes,
+        )
+
+    def exec(self, service: str, *command: str, timeout: float = 30.0) -> Completed:
+        """Run `command` in a running container, without a terminal."""
+        return self.run("exec", "-T", service, *command, timeout=timeout, check=False)
+
+    def become(self, *arguments: str) -> NoReturn:
+        """Hand the terminal over to a `docker compose` command."""
+        self.runner.replace(self.argv(*arguments))
+
+    def services(self) -> list[Service]:
+        """All containers of the project, stopped ones too."""
+        listing = self.run("ps", "--all", "--format", "json", timeout=60)
+        return [_service(json.loads(line)) for line in listing.stdout.splitlines() if line]
+
+    def logs(self, service: str, lines: int) -> list[str]:
+        """The last `lines` log lines of `service`."""
+        tail = ["logs", "--no-color", "--no-log-prefix", "--tail", str(lines), service]
+        done = self.run(*tail, timeout=60, check=False)
+        return (done.stdout + done.stderr).splitlines()
+
+    def volumes(self) -> list[str]:
+        """Names of the project's volumes that exist."""
+        label = f"label=com.docker.compose.project={self.settings.project}"
+        argv = ["docker", "volume", "ls", "--filter", label, "--format", "{{.Name}}"]
+        return self.runner.run(argv, timeout=60).stdout.split()
+
+
+def _service(row: dict[str, object]) -> Service:
+    publishers = row.get("Publishers") or []
+    assert isinstance(publishers, list)
+    return Service(
+        service=str(row["Service"]),
+        name=str(row["Name"]),
+        state=str(row["State"]),
+        health=str(row.get("Health") or ""),
+        exit_code=int(str(row.get("ExitCode") or 0)),
+        ports=tuple(sorted({p["PublishedPort"] for p in publishers if p["PublishedPort"]})),
+    )
+
+
+def service_names(services: Sequence[Service]) -> list[str]:
+    """The distinct service names of `services`, sorted."""
+    return sorted({service.service for service in services})

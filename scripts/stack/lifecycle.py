@@ -1,0 +1,109 @@
+"""Starting and stopping the platform as a whole."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from scripts.core.checks import Check, require, run_all
+from scripts.core.errors import OpsError
+from scripts.core.files import exclusive
+from scripts.core.http import get
+from scripts.core.process import CommandFailed
+from scripts.core.report import Reporter
+from scripts.stack import engine, images, preflight
+from scripts.stack.compose import Stack
+
+START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
+_USABLE_SECONDS: Final = 60
+_LOG_LINES: Final = 20
+
+
+def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> None:
+    """Start the platform and come back when a login page is served.
+
+    `extra_checks` join the preflight. Raises OpsError before anything is
+    changed if a check fails, and with the log of the guilty service if the
+    start does.
+    """
+    with exclusive(stack.settings.state_folder / "lock", "up"):
+        host = engine.probe(stack.runner)
+        checks = [*extra_checks, *preflight.checks(stack, host, stack.services())]
+        require(run_all(checks), "the platform was not started")
+        images.ensure(stack, reporter)
+        _start(stack, reporter)
+
+
+def _start(stack: Stack, reporter: Reporter) -> None:
+    wait = ["--wait", "--wait-timeout", str(START_SECONDS)]
+    with reporter.step("Starting the platform"):
+        done = stack.run(
+            "up", "--detach", "--remove-orphans", "--no-build", *wait,
+            timeout=START_SECONDS + 60, check=False, changes=True,
+        )  # fmt: skip
+        if not done.ok:
+            raise diagnose(stack, CommandFailed(done))
+        _await_login_page(stack)
+
+
+def _await_login_page(stack: Stack) -> None:
+    """Healthy containers are not yet a usable platform: the page itself is asked for."""
+    url = f"{stack.settings.url}/web/login"
+    deadline = time.monotonic() + _USABLE_SECONDS
+    while True:
+        try:
+            reply = get(url, timeout=10)
+            problem = f"{url} answers with status {reply.status}"
+            if reply.status in (200, 303):
+                return
+        except OpsError as error:
+            problem = error.message
+        if time.monotonic() > deadline:
+            raise diagnose(stack, OpsError(problem))
+        time.sleep(0.5)
+
+
+def diagnose(stack: Stack, failure: OpsError) -> OpsError:
+    """`failure` with the name and last log lines of the service that caused it."""
+    broken = [service for service in stack.services() if service.broken]
+    if not broken:
+        return OpsError(failure.message, failure.hint or "See: inv logs")
+    # What the others wait for comes first: the database, then its bootstrap.
+    order = ["odoo_db", "redis", "odoo_init", "odoo", "nginx"]
+    first = min(broken, key=lambda s: order.index(s.service) if s.service in order else 99)
+    state = first.health or f"{first.state}, exit code {first.exit_code}"
+    lines = "".join(f"\n  {line}" for line in stack.logs(first.service, _LOG_LINES))
+    hint = f"More of it: inv logs --service {first.service}"
+    return OpsError(f"service {first.service} is {state}; its last log lines:{lines}", hint)
+
+
+def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
+    """Stop and remove the containers; gives back False if the person said no.
+
+    With `volumes` the data goes too, after its volumes were named and the
+    person agreed; without a terminal only `--yes` agrees.
+    """
+    with exclusive(stack.settings.state_folder / "lock", "down"):
+        engine.probe(stack.runner)
+        arguments = ["down", "--remove-orphans"]
+        if volumes:
+            doomed = stack.volumes()
+            question = f"This destroys for good: {', '.join(doomed) or 'nothing'}. Continue?"
+            if doomed and not reporter.confirm(question, unattended=False):
+                return False
+            arguments.append("--volumes")
+        with reporter.step("Stopping the platform"):
+            stack.run(*arguments, timeout=300, changes=True)
+    return True
+
+
+def restart(stack: Stack, reporter: Reporter, service: str = "") -> None:
+    """Restart `service`, or all running ones, and wait until Odoo can be used again."""
+    with exclusive(stack.settings.state_folder / "lock", "restart"):
+        engine.probe(stack.runner)
+        running = {s.service for s in stack.services() if s.state == "running"}
+        if not running or (service and service not in running):
+            raise OpsError(f"{service or 'the platform'} is not running", "Start it: inv up")
+        with reporter.step(f"Restarting {service or 'the platform'}"):
+            targets = [service] if service else sorted(running)
+            stack.run("restart", *targets, timeout=300, changes=True)
+            _await_login_page(stack)

@@ -1,0 +1,124 @@
+"""Everything about the host that can be known to fail before a container starts."""
+
+import errno
+import shutil
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from scripts.core.checks import Check, Finding, Status
+from scripts.core.settings import Environment
+from scripts.stack.compose import Service, Stack
+from scripts.stack.engine import Engine
+
+GIB: Final = 1024**3
+MIB: Final = 1024**2
+LEAST_DISK: Final = 2 * GIB  # a first start writes ~0.5 GiB; the rest is room to live
+LEAST_PROJECT_DISK: Final = 16 * MIB  # settings, secrets, locks
+LEAST_MEMORY: Final = 2 * GIB
+
+
+def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Check]:
+    """The checks for `stack` on `engine`; `services` are its containers at present."""
+    settings = stack.settings
+    ports = [("Nginx", "NGINX_HTTP_PORT", settings.bind, settings.http_port)]
+    if settings.environment is Environment.DEV:
+        ports.append(("Odoo", "ODOO_PORT", settings.odoo_bind, settings.odoo_port))
+    ours = {port for service in services if service.state == "running" for port in service.ports}
+    return [
+        Check("Memory", lambda: _memory(engine)),
+        Check("Disk", lambda: _disk(engine.data_root, settings.root)),
+        *(
+            Check(f"Port {port}", _port_probe(stack, name, variable, bind, port))
+            for name, variable, bind, port in ports
+            if port not in ours
+        ),
+    ]
+
+
+def _memory(engine: Engine) -> Finding:
+    detail = f"{engine.memory / GIB:.1f} GiB for the engine"
+    if engine.memory < LEAST_MEMORY:
+        hint = f"Odoo needs {LEAST_MEMORY // GIB} GiB; with Colima: colima start --memory 12"
+        return Finding(Status.FAILED, detail, hint)
+    return Finding(Status.OK, detail)
+
+
+def _disk(data_root: Path, project: Path) -> Finding:
+    # In a virtual machine (Colima, Docker Desktop) the data root is not on this
+    # host, and how full it is cannot be seen from here.
+    places = [(project, LEAST_PROJECT_DISK)]
+    if data_root.is_dir():
+        places.append((data_root, LEAST_DISK))
+    for place, least in places:
+        free = shutil.disk_usage(place).free
+        if free < least:
+            return Finding(
+                Status.FAILED,
+                f"{free / GIB:.2f} GiB free at {place}, {least / GIB:.2f} GiB are needed",
+                "Free some space; `docker system df` shows what the engine holds.",
+            )
+    return Finding(Status.OK)
+
+
+def _port_probe(
+    stack: Stack, name: str, variable: str, bind: str, port: int
+) -> Callable[[], Finding]:
+    def probe() -> Finding:
+        problem = _bind_problem(bind, port)
+        if not problem:
+            return Finding(Status.OK)
+        if problem != errno.EADDRINUSE:
+            detail = f"{bind} is no address of this machine"
+            return Finding(Status.FAILED, detail, "Correct NGINX_BIND or ODOO_BIND in .env.")
+        holder = _container_on(stack, port) or _process_on(port) or "another program"
+        return Finding(
+            Status.FAILED,
+            f"taken by {holder}; {name} needs it",
+            f"Stop that, or set {variable} in .env to a free port.",
+        )
+
+    return probe
+
+
+def _bind_problem(bind: str, port: int) -> int:
+    """The errno of binding, or 0. Ports below 1024 may be the engine's alone to bind."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    with socket.socket(family) as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((bind, port))
+        except PermissionError:
+            return _connect_problem(family, port)
+        except OSError as error:
+            return error.errno or errno.EADDRINUSE
+    return 0
+
+
+def _connect_problem(family: socket.AddressFamily, port: int) -> int:
+    with socket.socket(family) as attempt:
+        attempt.settimeout(1)
+        taken = attempt.connect_ex(("localhost", port)) == 0
+    return errno.EADDRINUSE if taken else 0
+
+
+def _container_on(stack: Stack, port: int) -> str:
+    argv = ["docker", "ps", "--filter", f"publish={port}", "--format", "{{.Names}}"]
+    names = stack.runner.run(argv, timeout=30, check=False).stdout.split()
+    return f"container {names[0]}" if names else ""
+
+
+def _process_on(port: int) -> str:
+    import psutil  # only once a port is known to be taken
+
+    try:
+        for connection in psutil.net_connections("inet"):
+            listening = connection.status == psutil.CONN_LISTEN
+            if listening and connection.laddr.port == port and connection.pid:
+                name = psutil.Process(connection.pid).name()
+                return f"process {connection.pid} ({name})"
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return ""
+    return ""
+
