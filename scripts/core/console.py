@@ -47,7 +47,13 @@ class Console:
 
     def note(self, text: str) -> None:
         """Progress, on standard error."""
-        print(text, file=self.err, flush=True)
+        clear = "\r\033[K" if self.live else ""  # a running step may hold the line
+        print(clear + text, file=self.err, flush=True)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person types and reads: both streams are a terminal."""
+        return sys.stdin.isatty() and self.out.isatty()
 
     def json(self, value: Any) -> None:
         """`value` for machines, on standard output."""
@@ -67,6 +73,13 @@ class Console:
         for line in lines:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self.say("  ".join(cells).rstrip())
+
+    def rows(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool) -> None:
+        """A table, or with `as_json` a list of objects."""
+        if as_json:
+            self.json([dict(zip(header, row, strict=True)) for row in rows])
+        else:
+            self.table(header, rows)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:

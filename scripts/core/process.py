@@ -35,7 +35,7 @@ class Completed:
         return lines[-1].strip() if lines else ""
 
 
-class CommandFailed(OpsError):
+class CommandFailedError(OpsError):
     """A process ended with a non-zero exit code."""
 
     def __init__(self, completed: Completed, hint: str = "") -> None:
@@ -64,7 +64,7 @@ class Runner(Protocol):
 
         `stdout` receives both streams as they come, instead of the result.
         `env` is added to this process's own. `changes` marks a command that a
-        dry run must not run. Raises CommandFailed if `check` and the exit code
+        dry run must not run. Raises CommandFailedError if `check` and the exit code
         is not 0, and OpsError if the program is missing or `timeout` seconds
         have passed (it is then killed).
         """
@@ -122,7 +122,7 @@ class SystemRunner:
             tuple(argv), done.returncode, self._text(done.stdout), self._text(done.stderr)
         )
         if check and not completed.ok:
-            raise CommandFailed(completed)
+            raise CommandFailedError(completed)
         return completed
 
     def replace(self, argv: Sequence[str]) -> NoReturn:

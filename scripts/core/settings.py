@@ -14,6 +14,8 @@ from scripts.core.errors import UsageError
 from scripts.core.files import write_atomic
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a production server is meant to be reached
+_PROJECT: Final = r"[a-z0-9][a-z0-9_-]*"
 _TRUTHS: Final = {"1", "true", "yes", "on"}
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -75,7 +77,7 @@ class Settings:
     @property
     def url(self) -> str:
         """Where a browser on this machine finds Nginx."""
-        host = "localhost" if self.bind in ("0.0.0.0", "127.0.0.1", "::") else self.bind
+        host = "localhost" if self.bind in (EVERYWHERE, "127.0.0.1", "::") else self.bind
         return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
 
     @classmethod
@@ -90,10 +92,10 @@ class Settings:
         settings = cls(
             root=root,
             environment=environment,
-            project=values.matching("COMPOSE_PROJECT_NAME", "ipai-platform", r"[a-z0-9][a-z0-9_-]*"),
+            project=values.matching("COMPOSE_PROJECT_NAME", "ipai-platform", _PROJECT),
             database=values.matching("ODOO_DATABASE", "odoo", r"[a-z_][a-z0-9_]{0,62}"),
             bind=values.text(
-                "NGINX_BIND", "0.0.0.0" if environment is Environment.PROD else "127.0.0.1"
+                "NGINX_BIND", EVERYWHERE if environment is Environment.PROD else "127.0.0.1"
             ),
             http_port=values.port("NGINX_HTTP_PORT", 80),
             odoo_bind=values.text("ODOO_BIND", "127.0.0.1"),

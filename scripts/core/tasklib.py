@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -61,10 +61,8 @@ def command(
                 raise Exit(code=EXIT_INTERRUPTED) from None
 
         documented = _help_with_defaults(body, help or {})
-        made: Task[Any] = task(
-            guarded, name=name, default=default, help=documented, auto_shortflags=False
-        )
-        return made
+        options = {"name": name, "default": default, "help": documented}
+        return cast("Task[Any]", task(guarded, **options, auto_shortflags=False))
 
     return decorate
 

@@ -49,5 +49,5 @@ def _postgresql(stack: Stack) -> Finding:
 
 
 def _redis(stack: Stack) -> Finding:
-    done = stack.exec("redis", "redis-cli", "-t", "5", "ping", timeout=15)
+    done = stack.exec("redis", "redis-cli", "ping", timeout=15)
     return _OK if done.stdout.strip() == "PONG" else _failed(done.last_line, "redis")

@@ -37,7 +37,7 @@ class Trouble(StrEnum):
     NO_COMPOSE = "no-compose"
 
 
-class EngineUnavailable(OpsError):
+class EngineUnavailableError(OpsError):
     """There is no usable engine; `trouble` says in which way."""
 
     def __init__(self, trouble: Trouble, message: str, hint: str) -> None:
@@ -57,9 +57,9 @@ class Engine:
 
 
 def probe(runner: Runner) -> Engine:
-    """The engine behind `docker`; raises EngineUnavailable."""
+    """The engine behind `docker`; raises EngineUnavailableError."""
     if shutil.which("docker") is None:
-        raise EngineUnavailable(
+        raise EngineUnavailableError(
             Trouble.NO_CLIENT,
             "Docker is not installed",
             "`inv quickstart` installs it on Debian and Ubuntu; elsewhere install Docker first.",
@@ -77,9 +77,9 @@ def probe(runner: Runner) -> Engine:
     )
 
 
-def _unreachable(output: str) -> EngineUnavailable:
+def _unreachable(output: str) -> EngineUnavailableError:
     if "permission denied" in output.lower():
-        return EngineUnavailable(
+        return EngineUnavailableError(
             Trouble.DENIED,
             "the Docker engine is running, but this user may not use it",
             "Run `sudo usermod --append --groups docker $USER`, log in again, and repeat.",
@@ -87,21 +87,21 @@ def _unreachable(output: str) -> EngineUnavailable:
     hint = "`inv quickstart` starts it."
     if platform.system() == "Darwin":
         hint = f"Start it with `{_COLIMA[0]}` (or open Docker Desktop)."
-    return EngineUnavailable(Trouble.STOPPED, "the Docker engine is not running", hint)
+    return EngineUnavailableError(Trouble.STOPPED, "the Docker engine is not running", hint)
 
 
 def _compose_version(runner: Runner) -> str:
     done = runner.run(["docker", "compose", "version", "--short"], timeout=30, check=False)
     found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", done.stdout.strip())
     if not done.ok or found is None:
-        raise EngineUnavailable(
+        raise EngineUnavailableError(
             Trouble.NO_COMPOSE,
             "the Docker Compose plugin is not installed",
             "`inv quickstart` installs it.",
         )
     if tuple(map(int, found.groups())) < OLDEST_COMPOSE:
         oldest = ".".join(map(str, OLDEST_COMPOSE))
-        raise EngineUnavailable(
+        raise EngineUnavailableError(
             Trouble.NO_COMPOSE,
             f"Docker Compose {found.group(0)} is too old; {oldest} is the oldest that works",
             "`inv quickstart` installs a newer one beside it.",
@@ -118,14 +118,14 @@ def ensure(runner: Runner, reporter: Reporter, root: Path) -> Engine:
     while True:
         try:
             return probe(runner)
-        except EngineUnavailable as error:
+        except EngineUnavailableError as error:
             if error.trouble in tried or error.trouble is Trouble.DENIED:
                 raise
             tried.add(error.trouble)
             _mend(error, runner, reporter, root)
 
 
-def _mend(error: EngineUnavailable, runner: Runner, reporter: Reporter, root: Path) -> None:
+def _mend(error: EngineUnavailableError, runner: Runner, reporter: Reporter, root: Path) -> None:
     if error.trouble is Trouble.NO_COMPOSE:
         _install_compose(runner, reporter, root)
     elif platform.system() == "Darwin":
@@ -141,7 +141,7 @@ def _mend(error: EngineUnavailable, runner: Runner, reporter: Reporter, root: Pa
         _start_daemon(runner, reporter)
 
 
-def _start_colima(error: EngineUnavailable, runner: Runner, reporter: Reporter) -> None:
+def _start_colima(error: EngineUnavailableError, runner: Runner, reporter: Reporter) -> None:
     commands = "\n".join(f"  {line}" for line in _COLIMA)
     if shutil.which("colima") is None:
         raise OpsError(error.message, f"Install Colima and Docker's client, then run:\n{commands}")
@@ -153,9 +153,7 @@ def _start_colima(error: EngineUnavailable, runner: Runner, reporter: Reporter) 
             runner.run(line.split(), timeout=900, changes=True)
 
 
-def install_packages(
-    runner: Runner, reporter: Reporter, packages: list[str], purpose: str
-) -> None:
+def install_packages(runner: Runner, reporter: Reporter, packages: list[str], purpose: str) -> None:
     """Install Debian packages, after saying so; raises OpsError where that cannot be done."""
     names = " ".join(packages)
     by_hand = f"sudo apt-get install --no-install-recommends {names}"

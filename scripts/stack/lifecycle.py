@@ -8,7 +8,7 @@ from scripts.core.checks import Check, require, run_all
 from scripts.core.errors import OpsError
 from scripts.core.files import exclusive
 from scripts.core.http import get
-from scripts.core.process import CommandFailed
+from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.stack import engine, images, preflight
 from scripts.stack.compose import Stack
@@ -41,7 +41,7 @@ def _start(stack: Stack, reporter: Reporter) -> None:
             timeout=START_SECONDS + 60, check=False, changes=True,
         )  # fmt: skip
         if not done.ok:
-            raise diagnose(stack, CommandFailed(done))
+            raise diagnose(stack, CommandFailedError(done))
         _await_login_page(stack)
 
 

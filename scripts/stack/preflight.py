@@ -115,10 +115,10 @@ def _process_on(port: int) -> str:
     try:
         for connection in psutil.net_connections("inet"):
             listening = connection.status == psutil.CONN_LISTEN
-            if listening and connection.laddr.port == port and connection.pid:
+            address = connection.laddr
+            if listening and address and address.port == port and connection.pid:
                 name = psutil.Process(connection.pid).name()
                 return f"process {connection.pid} ({name})"
     except (psutil.AccessDenied, psutil.NoSuchProcess):
         return ""
     return ""
-

@@ -1,0 +1,53 @@
+"""From a bare machine to a login page, in one command."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts import credentials
+from scripts.core.checks import Result, require, run_all
+from scripts.core.report import Reporter
+from scripts.core.settings import Settings
+from scripts.health import probes
+from scripts.stack import engine, lifecycle
+from scripts.stack.compose import Stack
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where the platform is, and how to get in."""
+
+    url: str
+    login: str
+    password_file: Path
+    health: tuple[Result, ...]
+
+
+def run(stack: Stack, reporter: Reporter) -> Outcome:
+    """Engine, settings, secrets, images, start, health; each is skipped if it is there.
+
+    Raises OpsError at the first step that fails; running it again goes on from there.
+    """
+    settings = stack.settings
+    found = engine.ensure(stack.runner, reporter, settings.root)
+    reporter.note(f"Docker Engine {found.version}, Compose {found.compose}: ready")
+    _settings_file(settings, reporter)
+    made = [
+        report.path.name
+        for report in credentials.ensure(settings.secrets_folder)
+        if report.state is credentials.State.CREATED
+    ]
+    reporter.note(f"Secrets: created {', '.join(made)}" if made else "Secrets: already there")
+    lifecycle.up(stack, reporter, [credentials.preflight(settings.secrets_folder)])
+    health = run_all(probes.checks(stack))
+    require(health, "the platform is up, but not healthy")
+    password_file = credentials.ADMIN_PASSWORD.path(settings.secrets_folder)
+    return Outcome(settings.url, "admin", password_file, tuple(health))
+
+
+def _settings_file(settings: Settings, reporter: Reporter) -> None:
+    if settings.env_file.exists():
+        reporter.note("Settings: .env already there")
+        return
+    shutil.copyfile(settings.root / ".env.example", settings.env_file)
+    reporter.note("Settings: .env made from .env.example")

@@ -1,0 +1,142 @@
+"""Which images the platform needs, and how they get into the engine."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.files import digest
+from scripts.core.process import Completed
+from scripts.core.report import Reporter
+from scripts.core.settings import ImageSource, Settings, remember
+from scripts.stack import debian
+from scripts.stack.compose import Stack
+
+PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAGE")
+_PULL_SECONDS: Final = 1800
+_UNREACHABLE: Final = re.compile(
+    r"no such host|connection refused|connection reset|timeout|timed out|deadline exceeded"
+    r"|unreachable|no route|temporary failure|server misbehaving|certificate|EOF",
+    re.IGNORECASE,
+)
+
+
+class NoRegistryError(OpsError):
+    """Pulling failed for want of a registry, not because of the image."""
+
+
+def official(root: Path) -> dict[str, str]:
+    """The defaults of all *_IMAGE variables; their one home is compose.yaml."""
+    text = (root / "compose.yaml").read_text()
+    return dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", text))
+
+
+def effective(settings: Settings) -> dict[str, str]:
+    """The images this installation runs on: `.env` over the defaults."""
+    return {**official(settings.root), **settings.images}
+
+
+def ensure(stack: Stack, reporter: Reporter) -> dict[str, str]:
+    """Bring every image into the engine, up to date with its sources.
+
+    Gives back the images in use. In `auto` official images are pulled, and
+    built from Debian packages where no registry answers; that choice is
+    written to `.env`, so that plain `docker compose` makes it too.
+    """
+    images = effective(stack.settings)
+    source = stack.settings.image_source
+    ours = any(debian.is_ours(images[name]) for name in PULLED)
+    if source is ImageSource.REGISTRY and ours:
+        images = official(stack.settings.root)
+        _remember(stack.settings, images, reporter)
+    if source is ImageSource.DEBIAN or (source is ImageSource.AUTO and ours):
+        images = _from_debian(stack, reporter)
+    else:
+        images = _from_registry(stack, reporter, images)
+    _build_platform_image(stack, reporter, images)
+    return images
+
+
+def _from_debian(stack: Stack, reporter: Reporter) -> dict[str, str]:
+    root = stack.settings.root
+    logs = stack.settings.state_folder / "logs"
+    debian.Builder(root / "images", logs, stack.runner, reporter).ensure()
+    _remember(stack.settings, debian.VARIABLES, reporter)
+    return {**effective(stack.settings), **debian.VARIABLES}
+
+
+def _from_registry(stack: Stack, reporter: Reporter, images: dict[str, str]) -> dict[str, str]:
+    missing = [images[name] for name in PULLED if not _exists(stack, images[name])]
+    # The smallest first: it tells soonest whether a registry answers at all.
+    for image in sorted(missing, key=lambda name: "redis" not in name):
+        try:
+            _pull(stack, reporter, image)
+        except NoRegistryError as error:
+            if stack.settings.image_source is ImageSource.REGISTRY:
+                raise
+            reporter.note(f"{error.message}: building from Debian packages (IMAGE_SOURCE=auto)")
+            return _from_debian(stack, reporter)
+    return images
+
+
+def _pull(stack: Stack, reporter: Reporter, image: str) -> None:
+    argv = ["docker", "pull", "--quiet", image]
+    with reporter.step(f"Pulling {image}"):
+        done = stack.runner.run(argv, timeout=_PULL_SECONDS, check=False, changes=True)
+        if not done.ok:
+            raise _pull_failed(image, done)
+
+
+def _pull_failed(image: str, done: Completed) -> OpsError:
+    if _UNREACHABLE.search(done.stderr):
+        return NoRegistryError(
+            "no container registry answers",
+            "Check the network, or set IMAGE_SOURCE=debian in .env to build the images.",
+        )
+    hint = "Set IMAGE_SOURCE=debian in .env to build the images from Debian packages."
+    if "not found" in done.stderr or "manifest unknown" in done.stderr:
+        hint = "Correct the image's name or tag in .env."
+    return OpsError(f"cannot pull {image}: {done.last_line}", hint)
+
+
+def _exists(stack: Stack, image: str) -> bool:
+    argv = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+    return stack.runner.run(argv, timeout=60, check=False).ok
+
+
+def _build_platform_image(stack: Stack, reporter: Reporter, images: Mapping[str, str]) -> None:
+    """Build odoo/Dockerfile on top of the base image, unless that was done already."""
+    context = stack.settings.root / "odoo"
+    sources = [context / "Dockerfile", *(context / "bin").iterdir()]
+    base = images["ODOO_BASE_IMAGE"]
+    tag = images["ODOO_IMAGE"]
+    if debian.is_ours(tag):
+        raise UsageError(
+            f"ODOO_IMAGE={tag} names a base image", "That name belongs to ODOO_BASE_IMAGE."
+        )
+    parent = debian.label(stack.runner, base) or base
+    wanted = digest(sources, context, parent)
+    if debian.label(stack.runner, tag) == wanted:
+        return
+    log = stack.settings.state_folder / "logs" / "build-platform-odoo.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with reporter.step(f"Building {tag}"):
+        args = {"ODOO_BASE_IMAGE": base}
+        debian.build_image(stack.runner, context, tag, wanted, args, log)
+
+
+def _remember(settings: Settings, images: Mapping[str, str], reporter: Reporter) -> None:
+    for line in remember(settings, images):
+        reporter.note(f"written to .env: {line}")
+
+
+def in_use(stack: Stack) -> list[tuple[str, str, str]]:
+    """Variable, image and its id ('' where it is not in the engine), for each image."""
+    rows = []
+    for name, image in sorted(effective(stack.settings).items()):
+        argv = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+        done = stack.runner.run(argv, timeout=60, check=False)
+        identity = done.stdout.strip().removeprefix("sha256:")[:12] if done.ok else ""
+        rows.append((name, image, identity))
+    return rows

@@ -1,0 +1,156 @@
+"""Every command of the platform: `inv --list`, `inv --help COMMAND`."""
+
+from dataclasses import asdict
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from scripts import credentials, testing
+from scripts import quickstart as quick
+from scripts.core import checks
+from scripts.core.errors import OpsError
+from scripts.core.tasklib import command, open_session
+from scripts.health import probes, report
+from scripts.stack import engine, images, lifecycle
+from scripts.stack.compose import Stack
+
+PROD = "Use the production overlay, whatever PLATFORM_ENV in .env says."
+YES = "Answer every question with yes."
+JSON = "Print JSON for machines."
+
+
+@command({"prod": PROD, "yes": YES})
+def quickstart(c: Context, prod: bool = False, yes: bool = False) -> None:
+    """Bring a bare machine to a healthy Odoo: engine, secrets, images, start."""
+    session = open_session(c, prod=prod, yes=yes)
+    outcome = quick.run(Stack(session.settings, session.runner), session.console)
+    session.console.say(f"\nOdoo:     {outcome.url}\nLogin:    {outcome.login}")
+    session.console.say(f"Password: the first one is in {outcome.password_file}")
+
+
+@command({"check": "Only look; fail if a required secret is missing or weak.", "json": JSON})
+def secrets(c: Context, check: bool = False, json: bool = False) -> None:
+    """Generate the secrets that are missing; keep the others."""
+    session = open_session(c)
+    folder = session.settings.secrets_folder
+    reports = credentials.inspect(folder) if check else credentials.ensure(folder)
+    rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
+    session.console.rows(["file", "state", "purpose"], rows, as_json=json)
+    if check:
+        checks.require(checks.run_all([credentials.preflight(folder)]), "the secrets are not ready")
+
+
+@command({"prod": PROD})
+def up(c: Context, prod: bool = False) -> None:
+    """Start the platform and wait until the login page is served."""
+    session = open_session(c, prod=prod)
+    preflight = [credentials.preflight(session.settings.secrets_folder)]
+    lifecycle.up(Stack(session.settings, session.runner), session.console, preflight)
+    session.console.say(f"Odoo: {session.settings.url}")
+
+
+@command({"volumes": "Destroy database, files and sessions too; asks first.", "yes": YES})
+def down(c: Context, volumes: bool = False, yes: bool = False) -> None:
+    """Stop the platform and remove its containers."""
+    session = open_session(c, yes=yes)
+    stack = Stack(session.settings, session.runner)
+    if not lifecycle.down(stack, session.console, volumes=volumes):
+        raise OpsError("nothing was destroyed", "Say yes, or give --yes where nobody can answer.")
+
+
+@command({"service": "Only this one; all if empty."})
+def restart(c: Context, service: str = "") -> None:
+    """Restart running services and wait until Odoo can be used."""
+    session = open_session(c)
+    lifecycle.restart(Stack(session.settings, session.runner), session.console, service)
+
+
+@command({"json": JSON})
+def ps(c: Context, json: bool = False) -> None:
+    """List the containers of the platform."""
+    session = open_session(c)
+    services = Stack(session.settings, session.runner).services()
+    rows = [[s.service, s.state, s.health, ", ".join(map(str, s.ports))] for s in services]
+    session.console.rows(["service", "state", "health", "ports"], rows, as_json=json)
+
+
+@command({"service": "Only this one; all if empty.", "tail": "Lines to begin with.",
+          "follow": "Keep printing until Ctrl-C."})  # fmt: skip
+def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -> None:
+    """Show the log of one service or of all."""
+    session = open_session(c)
+    options = ["--tail", str(tail), *(["--follow"] if follow else []), *service.split()]
+    Stack(session.settings, session.runner).become("logs", *options)
+
+
+@command({"service": "Which container."})
+def shell(c: Context, service: str = "odoo") -> None:
+    """Open a shell in a container."""
+    session = open_session(c)
+    Stack(session.settings, session.runner).become("exec", service, "bash")
+
+
+@command({"command": "Run this SQL and leave, instead of an interactive session."})
+def psql(c: Context, command: str = "") -> None:
+    """Open psql on Odoo's database, as Odoo's role."""
+    session = open_session(c)
+    options = ["-U", "odoo", "-d", session.settings.database]
+    options += ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
+    terminal = [] if session.console.interactive else ["-T"]
+    Stack(session.settings, session.runner).become("exec", *terminal, "odoo_db", "psql", *options)
+
+
+@command(name="odoo-shell")
+def odoo_shell(c: Context) -> None:
+    """Open Odoo's Python shell (`env`) on the database."""
+    session = open_session(c)
+    terminal = [] if session.console.interactive else ["-T"]
+    program = ["odoo", "shell", "-d", session.settings.database, "--no-http"]
+    Stack(session.settings, session.runner).become("exec", *terminal, "odoo", *program)
+
+
+@command({"json": JSON}, name="images")
+def images_task(c: Context, json: bool = False) -> None:
+    """Pull or build every image that is missing or out of date."""
+    session = open_session(c)
+    stack = Stack(session.settings, session.runner)
+    engine.probe(session.runner)
+    images.ensure(stack, session.console)
+    rows = images.in_use(Stack(open_session(c).settings, session.runner))
+    session.console.rows(["variable", "image", "id"], rows, as_json=json)
+
+
+@command({"json": JSON})
+def health(c: Context, json: bool = False) -> None:
+    """Check every service; exit code 1 if one is unhealthy."""
+    session = open_session(c)
+    results = checks.run_all(probes.checks(Stack(session.settings, session.runner)))
+    if json:
+        session.console.json([asdict(result) for result in results])
+    else:
+        session.console.say("\n".join(report.lines(results, session.console.paint)))
+    raise SystemExit(any(result.status is checks.Status.FAILED for result in results))
+
+
+@command({"require_docker": "Fail where no engine can be had, instead of skipping.",
+          "only": "unit, static or e2e; all if empty.",
+          "pytest": "More options for pytest, as one string."})  # fmt: skip
+def test(c: Context, require_docker: bool = False, only: str = "", pytest: str = "") -> None:
+    """Lint, type-check and run the tests; CI=true implies --require-docker."""
+    session = open_session(c)
+    stack = Stack(session.settings, session.runner)
+    required = require_docker or session.settings.ci
+    raise SystemExit(testing.run(stack, session.console, required, only, pytest.split()))
+
+
+@command()
+def lock(c: Context) -> None:
+    """Resolve requirements/*.in into lock files with hashes."""
+    session = open_session(c)
+    testing.lock(session.settings.root, session.runner, session.console)
+
+
+namespace = Collection(
+    quickstart, secrets, up, down, restart, ps, logs, shell, psql, odoo_shell, images_task,
+    health, test, lock,
+)  # fmt: skip

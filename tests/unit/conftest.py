@@ -1,0 +1,14 @@
+"""Keeps the machine's own settings out of the unit tests."""
+
+import os
+
+import pytest
+
+_OURS = ("NGINX_", "ODOO_", "POSTGRES_", "REDIS_", "IMAGE_", "PLATFORM_", "COMPOSE_", "DOCKER_")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(_OURS) or name in ("CI", "NO_COLOR"):
+            monkeypatch.delenv(name)

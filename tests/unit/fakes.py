@@ -1,0 +1,132 @@
+"""Stand-ins for what unit tests must not touch: processes and the person at the keyboard."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, NoReturn
+
+from scripts.core.errors import OpsError
+from scripts.core.process import CommandFailedError, Completed
+from scripts.core.settings import Environment, ImageSource, Settings
+
+
+class ReplacedError(Exception):
+    """Raised where the real runner would have become another program."""
+
+
+def says(stdout: str = "", *, code: int = 0, stderr: str = "") -> Completed:
+    """The answer of a process."""
+    return Completed((), code, stdout, stderr)
+
+
+@dataclass
+class FakeRunner:
+    """Records calls; answers with the longest of `answers` that the command line begins with.
+
+    Where the files of a `docker compose` call are does not matter to an answer:
+    "docker compose ps" is enough. What has no answer succeeds silently.
+    """
+
+    answers: dict[str, Completed | OpsError] = field(default_factory=dict)
+    calls: list[list[str]] = field(default_factory=list)
+    changing: list[list[str]] = field(default_factory=list)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        stdout: IO[bytes] | None = None,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        changes: bool = False,
+    ) -> Completed:
+        self.calls.append(list(argv))
+        if changes:
+            self.changing.append(list(argv))
+        answer = self._answer(argv)
+        if isinstance(answer, OpsError):
+            raise answer
+        done = Completed(tuple(argv), answer.code, answer.stdout, answer.stderr)
+        if stdout is not None:
+            stdout.write((done.stdout + done.stderr).encode())
+        if check and not done.ok:
+            raise CommandFailedError(done)
+        return done
+
+    def replace(self, argv: Sequence[str]) -> NoReturn:
+        self.calls.append(list(argv))
+        raise ReplacedError(argv)
+
+    def detach(self, argv: Sequence[str], log: Path) -> int:
+        self.calls.append(list(argv))
+        return 1
+
+    def ran(self, prefix: str) -> bool:
+        """Whether a command line that begins with `prefix` was run."""
+        return any(_spoken(argv).startswith(prefix) for argv in self.calls)
+
+    def _answer(self, argv: Sequence[str]) -> Completed | OpsError:
+        line = _spoken(argv)
+        matching = [prefix for prefix in self.answers if line.startswith(prefix)]
+        return self.answers[max(matching, key=len)] if matching else says()
+
+
+def _spoken(argv: Sequence[str]) -> str:
+    words = iter(argv)
+    kept = []
+    for word in words:
+        if word in ("--project-directory", "--file"):
+            next(words)
+        else:
+            kept.append(word)
+    return " ".join(kept)
+
+
+@dataclass
+class FakeReporter:
+    """Remembers what was said; answers questions with `answer`."""
+
+    answer: bool = True
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        self.said.append(title)
+        yield
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+    def confirm(self, question: str, *, unattended: bool) -> bool:
+        self.asked.append(question)
+        return self.answer
+
+
+def settings_in(
+    root: Path,
+    *,
+    environment: Environment = Environment.DEV,
+    image_source: ImageSource = ImageSource.AUTO,
+    images: Mapping[str, str] | None = None,
+    http_port: int = 80,
+    odoo_port: int = 8069,
+    bind: str = "127.0.0.1",
+) -> Settings:
+    """Settings of an installation in `root`."""
+    return Settings(
+        root=root,
+        environment=environment,
+        project="ipai-platform",
+        database="odoo",
+        bind=bind,
+        http_port=http_port,
+        odoo_bind="127.0.0.1",
+        odoo_port=odoo_port,
+        image_source=image_source,
+        images=images or {},
+        ci=False,
+    )

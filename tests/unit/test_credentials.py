@@ -1,0 +1,190 @@
+import base64
+import os
+import secrets
+import stat
+from pathlib import Path
+
+import pytest
+
+from scripts import credentials
+from scripts.core.checks import Status, run_all
+from scripts.core.errors import EXIT_USAGE, UsageError
+from scripts.credentials import SPECS, State, ensure, inspect
+
+_STRONG = "Xq3vR8-kTz1mPw7dLs5y"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "secrets"
+
+
+def _put(folder: Path, name: str, value: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.txt"
+    path.write_text(value)
+    return path
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*")}
+
+
+def test_a_first_run_makes_every_secret_for_its_owner_alone(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        reports = ensure(folder)
+    finally:
+        os.umask(before)
+    assert [report.state for report in reports] == [State.CREATED] * len(SPECS)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert modes == {0o600}
+    assert set(_contents(folder)) == {f"{spec.name}.txt" for spec in SPECS}
+
+
+def test_no_two_secrets_are_alike_and_each_is_long(folder: Path) -> None:
+    ensure(folder)
+    values = [content.decode().strip() for content in _contents(folder).values()]
+    assert len(set(values)) == len(SPECS)
+    assert all(len(value) >= 32 for value in values)
+
+
+def test_a_second_run_keeps_existing_secrets(folder: Path) -> None:
+    ensure(folder)
+    before = _contents(folder)
+    assert {report.state for report in ensure(folder)} == {State.KEPT}
+    assert _contents(folder) == before
+
+
+def test_a_kept_secret_is_narrowed_to_its_owner(folder: Path) -> None:
+    path = _put(folder, "db_password", _STRONG)
+    path.chmod(0o644)
+    ensure(folder)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == _STRONG
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("db_password", "your-db-password"),
+        ("supabase_db_password", "your-supabase-db-password"),
+        ("supabase_jwt_secret", "your-jwt-secret"),
+        ("db_password", "change-me-please"),
+        ("db_password", "passwordpassword"),
+        ("db_password", "odooodooodooodoo"),
+        ("db_password", "xxxxxxxxxxxxxxxxxxx"),
+        ("db_password", "aaaaaaaaaaaaaaaaaaa"),
+        ("db_password", "<the password of the db>"),
+        ("db_password", ""),
+        ("db_password", "\n"),
+        ("db_password", "Xq3vR8kTz1"),
+        ("db_password", f"{_STRONG} {_STRONG}"),
+        ("db_password", f"{_STRONG}\n{_STRONG}"),
+    ],
+)
+def test_a_weak_value_is_refused_and_nothing_is_written(
+    folder: Path, name: str, value: str
+) -> None:
+    path = _put(folder, name, value + "\n")
+    with pytest.raises(UsageError) as caught:
+        ensure(folder)
+    assert f"secrets/{name}.txt" in caught.value.message
+    assert caught.value.exit_code == EXIT_USAGE
+    assert _contents(folder) == {path.name: f"{value}\n".encode()}
+
+
+def test_a_copy_of_the_examples_is_refused_whole(folder: Path) -> None:
+    examples = Path(__file__).resolve().parents[2] / "secrets.example"
+    for spec in SPECS:
+        _put(folder, spec.name, (examples / f"{spec.name}.txt").read_text())
+    assert {report.state for report in inspect(folder)} == {State.REFUSED}
+
+
+def test_all_refused_files_are_named_at_once(folder: Path) -> None:
+    _put(folder, "db_password", "your-db-password")
+    _put(folder, "supabase_jwt_secret", "your-jwt-secret")
+    with pytest.raises(UsageError, match=r"db_password\.txt .*supabase_jwt_secret\.txt "):
+        ensure(folder)
+
+
+def test_a_refusal_does_not_show_the_value(folder: Path) -> None:
+    _put(folder, "db_password", "hunter2hunt")
+    with pytest.raises(UsageError) as caught:
+        ensure(folder)
+    assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+def test_a_folder_left_behind_by_docker_is_explained(folder: Path) -> None:
+    (folder / "db_password.txt").mkdir(parents=True)
+    with pytest.raises(UsageError, match="is a folder"):
+        ensure(folder)
+
+
+def test_a_file_that_is_no_text_is_refused(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "db_password.txt").write_bytes(b"\xff\xfe" * 20)
+    with pytest.raises(UsageError, match=r"db_password\.txt cannot be read"):
+        ensure(folder)
+
+
+def test_the_wrapped_line_of_openssl_is_a_jwt_secret(folder: Path) -> None:
+    wrapped = base64.encodebytes(bytes(range(40, 104)))
+    assert wrapped.count(b"\n") == 2  # as `openssl rand -base64 64` prints it
+    path = _put(folder, "supabase_jwt_secret", wrapped.decode())
+    states = {report.name: report.state for report in ensure(folder)}
+    assert states["supabase_jwt_secret"] is State.KEPT
+    assert path.read_bytes() == wrapped
+
+
+def test_what_is_generated_is_never_refused(folder: Path) -> None:
+    folder.mkdir()
+    for _ in range(500):
+        for spec in SPECS:
+            (folder / f"{spec.name}.txt").write_text(spec.generate() + "\n")
+        assert [r.problem for r in inspect(folder)] == [""] * len(SPECS)
+
+
+@pytest.mark.parametrize("start", ["my-", "My_", "the-", "odoo", "Test", "1234", "Admin"])
+def test_a_random_value_that_begins_like_a_placeholder_is_not_refused_later(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
+    # `my-` alone begins 1 of 33,000 values of token_urlsafe.
+    real = secrets.token_urlsafe
+    unlucky = iter([start + real(32)[len(start) :]])
+    monkeypatch.setattr(
+        credentials.randomness, "token_urlsafe", lambda size: next(unlucky, "") or real(size)
+    )
+    ensure(folder)
+    assert [report.problem for report in inspect(folder)] == [""] * len(SPECS)
+
+
+def test_inspecting_changes_nothing(folder: Path) -> None:
+    assert {report.state for report in inspect(folder)} == {State.MISSING}
+    assert not folder.exists()
+
+
+def test_the_preflight_asks_for_required_secrets_only(folder: Path) -> None:
+    (row,) = run_all([credentials.preflight(folder)])
+    assert row.status is Status.FAILED
+    assert row.detail == "secrets/db_password.txt does not exist"
+    assert row.hint == "Run: inv secrets"
+    _put(folder, "db_password", _STRONG)
+    (row,) = run_all([credentials.preflight(folder)])
+    assert row.status is Status.OK
+
+
+def test_the_preflight_refuses_a_weak_optional_secret(folder: Path) -> None:
+    _put(folder, "db_password", _STRONG)
+    _put(folder, "odoo_admin_password", "admin")
+    (row,) = run_all([credentials.preflight(folder)])
+    assert row.status is Status.FAILED
+    assert "odoo_admin_password.txt" in row.detail
+
+
+def test_a_report_never_holds_the_value(folder: Path) -> None:
+    ensure(folder)
+    shown = repr(inspect(folder))
+    values = [content.decode().strip() for content in _contents(folder).values()]
+    assert not [value for value in values if value in shown]
