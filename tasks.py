@@ -33,7 +33,9 @@ def secrets(c: Context, check: bool = False, json: bool = False) -> None:
     """Generate the secrets that are missing; keep the others."""
     session = open_session(c)
     folder = session.settings.secrets_folder
-    reports = credentials.inspect(folder) if check else credentials.ensure(folder)
+    reports = (
+        credentials.inspect(folder) if check or session.runner.dry else credentials.ensure(folder)
+    )
     rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
     session.console.rows(["file", "state", "purpose"], rows, as_json=json)
     if check:
@@ -132,6 +134,20 @@ def health(c: Context, json: bool = False) -> None:
     raise SystemExit(any(result.status is checks.Status.FAILED for result in results))
 
 
+@command({"mode": "selfsigned or letsencrypt.",
+          "domain": "Domains and addresses, comma between; if empty, the present ones stay.",
+          "force": "Replace a certificate that is still good."})  # fmt: skip
+def setup_tls(c: Context, mode: str, domain: str = "", force: bool = False) -> None:
+    """Make a certificate for HTTPS, signed by a private CA of this installation."""
+    from scripts.tls import selfsigned  # cryptography is slow to import, `inv --list` is not
+
+    session = open_session(c)
+    selfsigned.check_mode(mode)
+    certs, ca = session.settings.root / "nginx" / "certs", session.settings.root / "tls-ca"
+    outcome = selfsigned.ensure(certs, domain.split(","), ca_folder=ca, force=force)
+    session.console.say("\n".join(selfsigned.report(outcome)))
+
+
 @command({"require_docker": "Fail where no engine can be had, instead of skipping.",
           "only": "unit, static or e2e; all if empty.",
           "pytest": "More options for pytest, as one string."})  # fmt: skip
@@ -152,5 +168,5 @@ def lock(c: Context) -> None:
 
 namespace = Collection(
     quickstart, secrets, up, down, restart, ps, logs, shell, psql, odoo_shell, images_task,
-    health, test, lock,
+    health, setup_tls, test, lock,
 )  # fmt: skip

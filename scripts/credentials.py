@@ -15,8 +15,11 @@ from scripts.core.files import make_private_folder, write_atomic
 
 SHORTEST: Final = 12  # characters; below that a password can be guessed
 _PLACEHOLDERS: Final = re.compile(
-    r"(your|my|some|the)[-_ ].*|change[-_ ]?me.*|placeholder.*|example.*|password.*|passw0rd.*"
-    r"|secret.*|admin.*|odoo.*|postgres.*|test.*|#.*|<.*>|x+|\*+|(.)\2+|1234.*",
+    # Phrases of whole words, which 32 random bytes never spell, and their usual tails.
+    r"(your|my|some|the|change|replace|insert|put|enter|use)[-_ ]?[a-z]+([-_ ][a-z]+)*"
+    r"|([a-z]+[-_ ])*(password|passw0rd|secret|admin|odoo|postgres|test|example|placeholder)+"
+    r"([-_ ][a-z]+)*[-_ ]?[0-9!]{0,6}"
+    r"|#.*|<.*>|(?P<one>.)(?P=one)+|(0?1234567890?)+",
     re.IGNORECASE,
 )
 

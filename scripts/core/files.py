@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from scripts.core.errors import OpsError
 
@@ -63,14 +64,24 @@ def digest(paths: Iterable[Path], root: Path, *salt: str) -> str:
     return total.hexdigest()
 
 
+def _open_lock(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        raise OpsError(
+            f"cannot write {path}: {error.strerror}",
+            "Free some disk space, or run this as the user who owns the project.",
+        ) from error
+
+
 @contextmanager
 def exclusive(path: Path, doing: str) -> Iterator[None]:
     """Hold the lock file `path`; raises OpsError naming the holder if it is taken.
 
     The kernel lets go of the lock when the process ends, however it ends.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as stream:
+    with _open_lock(path) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -49,6 +49,11 @@ class CommandFailedError(OpsError):
 class Runner(Protocol):
     """Runs argument lists, never shell strings."""
 
+    @property
+    def dry(self) -> bool:
+        """Whether commands that change something are shown and not run."""
+        ...
+
     def run(
         self,
         argv: Sequence[str],
@@ -112,14 +117,17 @@ class SystemRunner:
                 env={**os.environ, **env} if env else None,
                 check=False,
             )
-        except FileNotFoundError as error:
+        except (FileNotFoundError, PermissionError) as error:
             raise OpsError(f"the program {argv[0]!r} is not installed") from error
         except subprocess.TimeoutExpired as error:
             raise OpsError(
-                f"`{shlex.join(argv[:6])}` gave no answer within {timeout:.0f} s"
+                self.redact(f"`{shlex.join(argv[:6])}`") + f" gave no answer within {timeout:.0f} s"
             ) from error
         completed = Completed(
-            tuple(argv), done.returncode, self._text(done.stdout), self._text(done.stderr)
+            tuple(map(self.redact, argv)),
+            done.returncode,
+            self._text(done.stdout),
+            self._text(done.stderr),
         )
         if check and not completed.ok:
             raise CommandFailedError(completed)

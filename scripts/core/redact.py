@@ -1,6 +1,6 @@
 """Keeps secret values out of everything that is shown."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -8,15 +8,12 @@ MASK: Final = "***"
 _SHORTEST: Final = 8  # anything shorter also occurs by chance in ordinary text
 
 
-def redactor(files: Iterable[Path]) -> Callable[[str], str]:
-    """A function that masks the values stored in `files`, which are read at its first use."""
-    pending = iter(files)
-    values: list[str] = []
+def redactor(folder: Path) -> Callable[[str], str]:
+    """A function that masks the values in `folder/*.txt` as they are when it is called."""
 
     def redact(text: str) -> str:
-        for path in pending:
-            values.extend(_values(path))
-        for value in values:
+        values = {value for path in folder.glob("*.txt") for value in _values(path)}
+        for value in sorted(values, key=len, reverse=True):  # one may begin with another
             text = text.replace(value, MASK)
         return text
 

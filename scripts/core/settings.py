@@ -78,6 +78,7 @@ class Settings:
     def url(self) -> str:
         """Where a browser on this machine finds Nginx."""
         host = "localhost" if self.bind in (EVERYWHERE, "127.0.0.1", "::") else self.bind
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
 
     @classmethod

@@ -32,9 +32,7 @@ def open_session(c: Context, *, prod: bool = False, yes: bool = False) -> Sessio
     """Settings, runner and console of this call; Invoke's --dry and --echo are honoured."""
     settings = Settings.load(prod=prod)
     run = c.config.run
-    runner = SystemRunner(
-        dry=run.dry, echo=run.echo, redact=redactor(settings.secrets_folder.glob("*.txt"))
-    )
+    runner = SystemRunner(dry=run.dry, echo=run.echo, redact=redactor(settings.secrets_folder))
     return Session(settings, runner, Console.standard(assume_yes=yes))
 
 

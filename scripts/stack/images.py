@@ -17,7 +17,7 @@ PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAG
 _PULL_SECONDS: Final = 1800
 _UNREACHABLE: Final = re.compile(
     r"no such host|connection refused|connection reset|timeout|timed out|deadline exceeded"
-    r"|unreachable|no route|temporary failure|server misbehaving|certificate|EOF",
+    r"|unreachable|no route to host|temporary failure|server misbehaving|x509: |: EOF",
     re.IGNORECASE,
 )
 
@@ -49,7 +49,7 @@ def ensure(stack: Stack, reporter: Reporter) -> dict[str, str]:
     ours = any(debian.is_ours(images[name]) for name in PULLED)
     if source is ImageSource.REGISTRY and ours:
         images = official(stack.settings.root)
-        _remember(stack.settings, images, reporter)
+        _remember(stack, images, reporter)
     if source is ImageSource.DEBIAN or (source is ImageSource.AUTO and ours):
         images = _from_debian(stack, reporter)
     else:
@@ -62,7 +62,7 @@ def _from_debian(stack: Stack, reporter: Reporter) -> dict[str, str]:
     root = stack.settings.root
     logs = stack.settings.state_folder / "logs"
     debian.Builder(root / "images", logs, stack.runner, reporter).ensure()
-    _remember(stack.settings, debian.VARIABLES, reporter)
+    _remember(stack, debian.VARIABLES, reporter)
     return {**effective(stack.settings), **debian.VARIABLES}
 
 
@@ -89,14 +89,15 @@ def _pull(stack: Stack, reporter: Reporter, image: str) -> None:
 
 
 def _pull_failed(image: str, done: Completed) -> OpsError:
+    if re.search("not found|manifest unknown|access denied|denied:", done.stderr):
+        hint = "Correct the image's name or tag in .env."
+        return OpsError(f"cannot pull {image}: {done.last_line}", hint)
     if _UNREACHABLE.search(done.stderr):
         return NoRegistryError(
             "no container registry answers",
             "Check the network, or set IMAGE_SOURCE=debian in .env to build the images.",
         )
     hint = "Set IMAGE_SOURCE=debian in .env to build the images from Debian packages."
-    if "not found" in done.stderr or "manifest unknown" in done.stderr:
-        hint = "Correct the image's name or tag in .env."
     return OpsError(f"cannot pull {image}: {done.last_line}", hint)
 
 
@@ -126,8 +127,10 @@ def _build_platform_image(stack: Stack, reporter: Reporter, images: Mapping[str,
         debian.build_image(stack.runner, context, tag, wanted, args, log)
 
 
-def _remember(settings: Settings, images: Mapping[str, str], reporter: Reporter) -> None:
-    for line in remember(settings, images):
+def _remember(stack: Stack, images: Mapping[str, str], reporter: Reporter) -> None:
+    if stack.runner.dry:
+        return
+    for line in remember(stack.settings, images):
         reporter.note(f"written to .env: {line}")
 
 

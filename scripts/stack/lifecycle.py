@@ -47,6 +47,8 @@ def _start(stack: Stack, reporter: Reporter) -> None:
 
 def _await_login_page(stack: Stack) -> None:
     """Healthy containers are not yet a usable platform: the page itself is asked for."""
+    if stack.runner.dry:
+        return
     url = f"{stack.settings.url}/web/login"
     deadline = time.monotonic() + _USABLE_SECONDS
     while True:

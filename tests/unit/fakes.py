@@ -31,6 +31,7 @@ class FakeRunner:
     answers: dict[str, Completed | OpsError] = field(default_factory=dict)
     calls: list[list[str]] = field(default_factory=list)
     changing: list[list[str]] = field(default_factory=list)
+    dry: bool = False
 
     def run(
         self,

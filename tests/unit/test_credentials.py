@@ -153,9 +153,7 @@ def test_a_random_value_that_begins_like_a_placeholder_is_not_refused_later(
     # `my-` alone begins 1 of 33,000 values of token_urlsafe.
     real = secrets.token_urlsafe
     unlucky = iter([start + real(32)[len(start) :]])
-    monkeypatch.setattr(
-        credentials.randomness, "token_urlsafe", lambda size: next(unlucky, "") or real(size)
-    )
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda size: next(unlucky, "") or real(size))
     ensure(folder)
     assert [report.problem for report in inspect(folder)] == [""] * len(SPECS)
 

@@ -103,11 +103,11 @@ def test_remembering_uncomments_a_line_where_it_stands(tmp_path: Path) -> None:
     )
 
 
-def test_remembering_replaces_the_live_line_not_the_comment(tmp_path: Path) -> None:
+def test_remembering_replaces_the_live_line_not_a_comment_around_it(tmp_path: Path) -> None:
     env = tmp_path / ".env"
-    env.write_text("#REDIS_IMAGE=redis:7\nREDIS_IMAGE=old\nODOO_PORT=1\n")
+    env.write_text("#REDIS_IMAGE=a\nREDIS_IMAGE=old\n#REDIS_IMAGE=b\nODOO_PORT=1\n")
     remember(settings_in(tmp_path), {"REDIS_IMAGE": "new"})
-    assert env.read_text() == "#REDIS_IMAGE=redis:7\nREDIS_IMAGE=new\nODOO_PORT=1\n"
+    assert env.read_text() == "#REDIS_IMAGE=a\nREDIS_IMAGE=new\n#REDIS_IMAGE=b\nODOO_PORT=1\n"
 
 
 def test_remembering_twice_changes_nothing_the_second_time(tmp_path: Path) -> None:

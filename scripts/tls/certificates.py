@@ -1,0 +1,239 @@
+"""Certificates as bytes: made and checked in memory; nothing here touches the disk."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from scripts.core.errors import UsageError
+
+LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+CA_LIFE: Final = timedelta(days=3650)
+LEAF_LIFE: Final = timedelta(days=397) - timedelta(seconds=1)  # both ends count (RFC 5280)
+SPARE: Final = timedelta(days=30)  # with less than this left, a certificate is renewed
+_CLOCK_SKEW: Final = timedelta(hours=1)  # a client's clock may be slow by this much
+_LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_TOP_LABEL: Final = rf"(?!\d+$){_LABEL}"  # digits alone would be half an address
+_DOMAIN: Final = re.compile(rf"(\*\.{_LABEL}\.)?({_LABEL}\.)*{_TOP_LABEL}")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key, both PEM; the key never shows itself."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+
+def parse_names(given: Iterable[str]) -> tuple[str, ...]:
+    """`given` in canonical form, without repetitions, then the names of this machine.
+
+    Raises UsageError naming every entry that is neither a domain nor an address.
+    """
+    cleaned = [name.strip().lower() for name in given if name.strip()]
+    canonical = {name: _canonical(name) for name in cleaned}
+    wrong = [repr(name) for name, known in canonical.items() if not known]
+    if wrong:
+        raise UsageError(
+            f"neither a domain nor an IP address: {', '.join(wrong)}",
+            "Give plain names such as odoo.example.com,192.0.2.7: no https://, no port; "
+            "a name with other than ASCII letters in its xn-- form.",
+        )
+    return tuple(dict.fromkeys([*canonical.values(), *LOCAL_NAMES]))
+
+
+def _canonical(name: str) -> str:
+    address = _address(name)
+    if address:
+        return str(address)
+    return name if len(name) <= 253 and _DOMAIN.fullmatch(name) else ""
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return None if "%" in name else ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def make_ca(now: datetime) -> Pair:
+    """A new private CA that may sign leaves only; its name is unlike any other's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    serial = x509.random_serial_number()
+    name = _subject(f"ipai-platform private CA {serial:040x}"[:34])
+    builder = (
+        _builder(name, key.public_key(), now, CA_LIFE)
+        .serial_number(serial)
+        .issuer_name(name)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+    )
+    return _pair(builder.sign(key, hashes.SHA256()), key)
+
+
+def make_leaf(ca: Pair, names: Iterable[str], now: datetime) -> Pair:
+    """A new server certificate for `names`, signed by `ca`."""
+    issuer = x509.load_pem_x509_certificate(ca.certificate)
+    signer = serialization.load_pem_private_key(ca.key, password=None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    authority = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    builder = (
+        _builder(_subject("ipai-platform"), key.public_key(), now, LEAF_LIFE)
+        .serial_number(x509.random_serial_number())
+        .issuer_name(issuer.subject)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority),
+            critical=False,
+        )
+        .add_extension(x509.SubjectAlternativeName(map(_general, names)), critical=False)
+    )
+    return _pair(builder.sign(signer, hashes.SHA256()), key)
+
+
+def names_of(certificate: bytes) -> tuple[str, ...]:
+    """The domains and addresses of a PEM certificate; none if it cannot be read."""
+    try:
+        leaf = x509.load_pem_x509_certificate(certificate)
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return ()
+    addresses = map(str, names.get_values_for_type(x509.IPAddress))
+    return (*names.get_values_for_type(x509.DNSName), *addresses)
+
+
+def expiry(certificate: bytes) -> datetime:
+    """The moment after which a PEM certificate is refused."""
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+
+
+def leaf_problem(leaf: Pair, ca_certificate: bytes, names: Iterable[str], now: datetime) -> str:
+    """Why `leaf` should not be served for `names`; empty if nothing is wrong."""
+    return (
+        pair_problem(leaf)
+        or date_problem(leaf.certificate, now, SPARE)
+        or name_problem(leaf.certificate, names)
+        or chain_problem(leaf.certificate, ca_certificate, now)
+    )
+
+
+def pair_problem(pair: Pair) -> str:
+    """Whether both halves can be read and belong together."""
+    try:
+        certified = x509.load_pem_x509_certificate(pair.certificate).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return "the certificate cannot be read"
+    try:
+        key = serialization.load_pem_private_key(pair.key, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it has a passphrase
+        return "the private key cannot be read"
+    return "" if key.public_key() == certified else "the private key belongs to another certificate"
+
+
+def ca_problem(ca: Pair) -> str:
+    """Why `make_leaf` cannot sign with `ca`; empty if nothing is wrong."""
+    problem = pair_problem(ca)
+    if problem:
+        return problem
+    parsed = x509.load_pem_x509_certificate(ca.certificate)
+    try:
+        parsed.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        constraints = parsed.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (ValueError, x509.ExtensionNotFound):
+        return "the certificate is not one of a CA"
+    usable = constraints.ca and isinstance(parsed.public_key(), ec.EllipticCurvePublicKey)
+    return "" if usable else "the certificate is not one of a CA with an elliptic-curve key"
+
+
+def date_problem(certificate: bytes, now: datetime, spare: timedelta) -> str:
+    """Whether `certificate` is valid now and for `spare` longer."""
+    parsed = x509.load_pem_x509_certificate(certificate)
+    if now < parsed.not_valid_before_utc:
+        return f"it is not valid before {parsed.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+    left = parsed.not_valid_after_utc - now
+    if left < timedelta(0):
+        return f"it expired on {parsed.not_valid_after_utc:%Y-%m-%d}"
+    return f"it expires in {left.days} days" if left < spare else ""
+
+
+def name_problem(certificate: bytes, names: Iterable[str]) -> str:
+    """Whether `certificate` is for exactly `names`."""
+    wanted, present = set(names), set(names_of(certificate))
+    changes = [f"without {name}" for name in sorted(wanted - present)]
+    changes += [f"still for {name}" for name in sorted(present - wanted)]
+    return f"it is {', '.join(changes)}" if changes else ""
+
+
+def chain_problem(certificate: bytes, ca_certificate: bytes, now: datetime) -> str:
+    """Whether a client that trusts only the CA would accept `certificate` for localhost."""
+    leaf = x509.load_pem_x509_certificate(certificate)
+    try:
+        ca = x509.load_pem_x509_certificate(ca_certificate)
+    except ValueError:
+        return "the CA's certificate is missing or cannot be read"
+    try:
+        leaf.verify_directly_issued_by(ca)  # the verifier also accepts a leaf as its own anchor
+        verifier = PolicyBuilder().store(Store([ca])).time(now)
+        verifier.build_server_verifier(x509.DNSName("localhost")).verify(leaf, [])
+    except InvalidSignature:
+        return "it was not signed by the CA"
+    except (ValueError, TypeError, VerificationError) as error:
+        return f"it does not verify against the CA ({error})"
+    return ""
+
+
+def _builder(
+    subject: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
+) -> x509.CertificateBuilder:
+    start = now.replace(microsecond=0) - _CLOCK_SKEW
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(key)
+        .not_valid_before(start)
+        .not_valid_after(start + life)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _subject(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _general(name: str) -> x509.GeneralName:
+    address = _address(name)
+    return x509.IPAddress(address) if address else x509.DNSName(name)
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Pair(certificate.public_bytes(pem), private)

@@ -1,0 +1,1 @@
+"""The literal files and the commands on a real engine."""

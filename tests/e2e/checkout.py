@@ -1,0 +1,143 @@
+"""A clean clone of the project, used as its user would: by its commands only."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.conftest import ROOT
+
+
+def free_port() -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def eventually(condition: Callable[[], Any], seconds: float) -> Any:
+    """The first true value of `condition`, or its last value after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(0.25)
+    return value
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """One clone with a project name and ports of its own."""
+
+    root: Path
+    http_port: int = field(default_factory=free_port)
+    odoo_port: int = field(default_factory=free_port)
+    project: str = field(default_factory=lambda: f"ipai-test-{secrets.token_hex(4)}")
+
+    @classmethod
+    def clone(cls, target: Path, *, with_venv: bool = True) -> "Checkout":
+        """Copy what git has, plus what it would have after `git add`."""
+        listing = ["git", "-C", str(ROOT), "ls-files", "-z", "-co", "--exclude-standard"]
+        names = subprocess.run(listing, check=True, capture_output=True).stdout.split(b"\0")
+        for name in filter(None, names):
+            source, copy = ROOT / os.fsdecode(name), target / os.fsdecode(name)
+            if source.is_file():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, copy)
+        if with_venv:
+            (target / ".venv").symlink_to(ROOT / ".venv")
+        return cls(target)
+
+    @property
+    def url(self) -> str:
+        """Nginx as this host reaches it."""
+        return f"http://localhost:{self.http_port}"
+
+    @property
+    def admin_password(self) -> str:
+        """The generated password of the login admin."""
+        return (self.root / "secrets" / "odoo_admin_password.txt").read_text().strip()
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """This process's environment, with the clone's own name and ports."""
+        own = {
+            "COMPOSE_PROJECT_NAME": self.project,
+            "NGINX_HTTP_PORT": str(self.http_port),
+            "NGINX_BIND": "127.0.0.1",
+            "ODOO_PORT": str(self.odoo_port),
+            "NO_COLOR": "1",
+        }
+        return {**os.environ, **own, **more}
+
+    def start(self, *argv: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
+        """Start a command in the clone without a terminal."""
+        return subprocess.Popen(
+            argv,
+            cwd=cwd or self.root,
+            env=self.environment(**env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self, *argv: str, cwd: Path | None = None, timeout: float = 900, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the clone to its end."""
+        process = self.start(*argv, cwd=cwd, **env)
+        out, err = process.communicate(timeout=timeout)
+        return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+    def inv(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run `./scripts/inv …`."""
+        return self.run("./scripts/inv", *arguments, cwd=None, timeout=900, **env)
+
+    def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run plain `docker compose …`, as somebody without Python would."""
+        return self.run("docker", "compose", *arguments)
+
+    def sql(self, query: str, database: str = "odoo") -> str:
+        """The answer of psql, unaligned."""
+        psql = ["psql", "-U", "odoo", "-d", database, "-tAc", query]
+        done = self.compose("exec", "-T", "odoo_db", *psql)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def container(self, service: str) -> str:
+        """The id of the container of `service`."""
+        return self.compose("ps", "--all", "-q", service).stdout.strip()
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """What the engine knows of the container of `service`."""
+        done = self.run("docker", "inspect", self.container(service))
+        found: dict[str, Any] = json.loads(done.stdout)[0]
+        return found
+
+    def get(self, path: str) -> int:
+        """The status of a GET through Nginx; 0 where nothing answers."""
+        try:
+            return requests.get(self.url + path, timeout=10, allow_redirects=False).status_code
+        except requests.RequestException:
+            return 0
+
+    def authenticate(self, login: str, password: str) -> int | None:
+        """The user id that Odoo gives for a login by JSON-RPC, or None."""
+        arguments = ["odoo", login, password, {}]
+        params = {"service": "common", "method": "authenticate", "args": arguments}
+        body = {"jsonrpc": "2.0", "method": "call", "params": params}
+        answer = requests.post(f"{self.url}/jsonrpc", json=body, timeout=30).json()
+        assert "error" not in answer, answer
+        return answer["result"] or None
+
+    def destroy(self) -> None:
+        """Remove containers, networks and volumes of this clone's project."""
+        self.run("docker", "compose", "down", "--volumes", "--remove-orphans", "--timeout", "5")

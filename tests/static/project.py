@@ -1,0 +1,94 @@
+"""The literal files, parsed, for the static tests."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE_FILES = ("compose.yaml", "compose.prod.yaml")
+_SCALARS = ("bool", "int", "float", "null", "timestamp")
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads Compose's own tags (`!override`) as the plain value."""
+
+
+def _plain(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    assert isinstance(node, yaml.ScalarNode)
+    return loader.construct_scalar(node)
+
+
+_Loader.add_multi_constructor("!", _plain)
+
+
+@cache
+def compose(name: str) -> dict[str, Any]:
+    """A compose file as YAML, before Compose fills in variables."""
+    loaded: dict[str, Any] = yaml.load((ROOT / name).read_text(), _Loader)
+    return loaded
+
+
+def variables(text: str) -> dict[str, set[str]]:
+    """`${NAME:-default}` in `text`: name to its defaults ('' where there is none)."""
+    found: dict[str, set[str]] = {}
+    live = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    for name, default in re.findall(r"(?<!\$)\$\{?([A-Z][A-Z0-9_]*)(?::?-([^}]*))?", live):
+        found.setdefault(name, set()).add(default)
+    return found
+
+
+def documented() -> dict[str, str]:
+    """`.env.example`: name to the default it shows, commented out or not."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    matches = (re.fullmatch(r"#?([A-Z][A-Z0-9_]*)=(.*)", line) for line in lines)
+    return {match[1]: match[2] for match in matches if match}
+
+
+def tracked() -> list[Path]:
+    """The files that are, or by .gitignore would be, part of the repository."""
+    git = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(git, capture_output=True, check=True).stdout.decode()
+    paths = (ROOT / name for name in sorted(set(listing.split("\0"))) if name)
+    return [path for path in paths if path.is_file()]
+
+
+def python_files() -> list[Path]:
+    """tasks.py and everything under scripts/."""
+    return [ROOT / "tasks.py", *sorted((ROOT / "scripts").rglob("*.py"))]
+
+
+def run(
+    *argv: str, env: dict[str, str] | None = None, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """A process and its output, text."""
+    return subprocess.run(
+        argv, capture_output=True, text=True, check=False, cwd=cwd, env=env, timeout=120
+    )
+
+
+def inv(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    """`inv` of this interpreter, in this project."""
+    env = {**os.environ, "NO_COLOR": "1", **changed}
+    return run(sys.executable, "-m", "invoke", *arguments, env=env)
+
+
+def has_compose() -> bool:
+    """Whether the Compose client is there; it needs no engine to merge files."""
+    return bool(shutil.which("docker")) and run("docker", "compose", "version").returncode == 0
+
+
+def public_environment() -> dict[str, str]:
+    """This environment without what would change the compose files' defaults."""
+    ours = {*documented(), "COMPOSE_FILE", "COMPOSE_PROFILES"}
+    return {name: value for name, value in os.environ.items() if name not in ours}

@@ -1,0 +1,196 @@
+"""The compose files as they stand, and as Compose merges them."""
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+
+from .project import (
+    COMPOSE_FILES,
+    ROOT,
+    compose,
+    documented,
+    has_compose,
+    public_environment,
+    run,
+    variables,
+)
+
+# Read by `inv` and by Compose itself, but written in no compose file.
+_NOT_INTERPOLATED = {"COMPOSE_PROJECT_NAME", "PLATFORM_ENV", "IMAGE_SOURCE"}
+_SERVICES = sorted(compose("compose.yaml")["services"])
+_FLAVOURS = {"dev": COMPOSE_FILES[:1], "prod": COMPOSE_FILES}
+_ONE_SHOT = "no"
+# Started as root, they give their own data folder to its user and step down.
+_EXTRA_CAPABILITIES = {
+    "CHOWN", "DAC_READ_SEARCH", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID",
+}  # fmt: skip
+
+
+@cache
+def _merged(flavour: str) -> dict[str, Any]:
+    if not has_compose():
+        pytest.skip("the Compose client is not installed")
+    files = [part for name in _FLAVOURS[flavour] for part in ("--file", str(ROOT / name))]
+    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "config", "--format", "json"]
+    done = run(*argv, env=public_environment())
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr.lower(), done.stderr
+    config: dict[str, Any] = json.loads(done.stdout)
+    return config
+
+
+def _service(flavour: str, name: str) -> dict[str, Any]:
+    service: dict[str, Any] = _merged(flavour)["services"][name]
+    return service
+
+
+def _published(flavour: str) -> dict[str, set[tuple[str, str, int]]]:
+    return {
+        name: {(port["host_ip"], port["published"], port["target"]) for port in service["ports"]}
+        for name, service in _merged(flavour)["services"].items()
+        if service.get("ports")
+    }
+
+
+def test_every_variable_is_in_env_example_with_its_development_default() -> None:
+    shown = documented()
+    for name, defaults in variables((ROOT / "compose.yaml").read_text()).items():
+        assert name in shown, f"${{{name}}} is not in .env.example"
+        assert defaults == {shown[name]}, f"compose.yaml and .env.example differ on {name}"
+
+
+def test_production_invents_no_variable_and_differs_only_where_it_means_to() -> None:
+    shown = documented()
+    for name, defaults in variables((ROOT / "compose.prod.yaml").read_text()).items():
+        assert name in shown, f"${{{name}}} is not in .env.example"
+        if name != "NGINX_BIND" and not name.endswith("_MEMORY"):
+            assert defaults == {shown[name]}, f"compose.prod.yaml has its own {name}"
+
+
+def test_every_documented_variable_is_read_by_somebody() -> None:
+    read = variables("".join((ROOT / name).read_text() for name in COMPOSE_FILES))
+    unused = set(documented()) - set(read) - _NOT_INTERPOLATED
+    assert not unused
+    settings = (ROOT / "scripts" / "core" / "settings.py").read_text()
+    for name in _NOT_INTERPOLATED:
+        assert f'"{name}"' in settings
+
+
+def test_every_variable_has_a_default_so_that_no_env_file_is_needed() -> None:
+    for file in COMPOSE_FILES:
+        found = variables((ROOT / file).read_text())
+        assert not [name for name, defaults in found.items() if "" in defaults], file
+
+
+def test_image_defaults_are_pinned_to_a_version() -> None:
+    images = {name: value for name, value in documented().items() if name.endswith("_IMAGE")}
+    assert len(images) == 5
+    for name, image in images.items():
+        tag = image.rpartition(":")[2]
+        assert re.match(r"\d+\.\d+", tag), f"{name}={image} names no version"
+        assert "latest" not in image
+
+
+def test_every_image_can_be_chosen_and_the_dockerfile_has_the_same_default() -> None:
+    for name in _SERVICES:
+        assert compose("compose.yaml")["services"][name]["image"].startswith("${"), name
+    dockerfile = (ROOT / "odoo" / "Dockerfile").read_text()
+    assert f"ARG ODOO_BASE_IMAGE={documented()['ODOO_BASE_IMAGE']}\n" in dockerfile
+
+
+@pytest.mark.parametrize("flavour", _FLAVOURS)
+@pytest.mark.parametrize("name", _SERVICES)
+def test_a_service_is_confined(flavour: str, name: str) -> None:
+    service = _service(flavour, name)
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["cap_drop"] == ["ALL"]
+    assert set(service.get("cap_add", [])) <= _EXTRA_CAPABILITIES
+    assert service["read_only"] is True
+    assert service["init"] is True
+    assert not {"privileged", "container_name", "network_mode", "pid", "ipc"} & set(service)
+
+
+@pytest.mark.parametrize("flavour", _FLAVOURS)
+@pytest.mark.parametrize("name", _SERVICES)
+def test_a_service_cannot_eat_the_machine(flavour: str, name: str) -> None:
+    service = _service(flavour, name)
+    limits = service["deploy"]["resources"]["limits"]
+    assert int(limits["memory"]) > 0
+    assert int(limits["pids"]) > 0
+    assert service["logging"]["driver"] == "json-file"
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+
+
+@pytest.mark.parametrize("flavour", _FLAVOURS)
+@pytest.mark.parametrize("name", _SERVICES)
+def test_a_service_has_a_health_check_unless_it_is_one_shot(flavour: str, name: str) -> None:
+    service = _service(flavour, name)
+    if service["restart"] == _ONE_SHOT:
+        assert name == "odoo_init"
+        return
+    assert service["restart"] == "unless-stopped"
+    check = service["healthcheck"]
+    assert check["test"]
+    assert {"interval", "timeout", "retries", "start_period"} <= set(check)
+
+
+@pytest.mark.parametrize("flavour", _FLAVOURS)
+def test_databases_are_on_the_internal_network_only(flavour: str) -> None:
+    merged = _merged(flavour)
+    assert merged["networks"]["backend"]["internal"] is True
+    for name in ("odoo_db", "redis", "odoo_init"):
+        assert set(_service(flavour, name)["networks"]) == {"backend"}
+    assert set(_service(flavour, "nginx")["networks"]) == {"edge"}
+
+
+def test_development_publishes_nginx_and_odoo_to_this_machine_only() -> None:
+    assert _published("dev") == {
+        "nginx": {("127.0.0.1", "80", 80)},
+        "odoo": {("127.0.0.1", "8069", 8069)},
+    }
+
+
+def test_production_publishes_nginx_only() -> None:
+    assert _published("prod") == {"nginx": {("0.0.0.0", "80", 80)}}
+
+
+def test_production_serves_the_production_site_and_runs_on_odoo_conf() -> None:
+    targets = {v["target"]: v["source"] for v in _service("prod", "nginx")["volumes"]}
+    assert targets["/etc/nginx/conf.d"] == str(ROOT / "nginx" / "conf.d" / "sites")
+    assert not [w for w in _service("prod", "odoo")["command"] if "workers" in w]
+
+
+def test_secrets_are_files_never_variables() -> None:
+    for flavour in _FLAVOURS:
+        for name, service in _merged(flavour)["services"].items():
+            for variable in service.get("environment", {}):
+                secret = re.search("PASSWORD|SECRET|TOKEN", variable)
+                assert not secret or variable.endswith("_FILE"), f"{name}: {variable}"
+        for secret in _merged(flavour)["secrets"].values():
+            assert secret["file"].startswith(str(ROOT / "secrets"))
+
+
+@pytest.mark.parametrize("flavour", _FLAVOURS)
+def test_every_bind_mount_is_read_only_and_its_source_is_there(flavour: str) -> None:
+    for name in _SERVICES:
+        for volume in _service(flavour, name).get("volumes", []):
+            if volume["type"] == "bind":
+                assert volume["read_only"] is True, f"{name}: {volume['source']}"
+                assert volume["source"] != "/var/run/docker.sock"
+                folder = volume["source"]
+                assert folder == str(ROOT / "secrets") or (ROOT / folder).exists()
+
+
+def test_another_project_name_renames_everything() -> None:
+    if not has_compose():
+        pytest.skip("the Compose client is not installed")
+    env = {**public_environment(), "COMPOSE_PROJECT_NAME": "second"}
+    argv = ["docker", "compose", "--env-file", "/dev/null", "--file", str(ROOT / "compose.yaml")]
+    done = run(*argv, "config", "--format", "json", env=env)
+    merged = json.loads(done.stdout)
+    assert merged["name"] == "second"
+    for kind in ("volumes", "networks"):
+        assert all(item["name"].startswith("second_") for item in merged[kind].values())

@@ -1,0 +1,181 @@
+"""Assets, shell scripts, lock files, secrets in the open, and the Nginx configuration."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from scripts.stack.engine import Engine
+
+from .project import ROOT, compose, documented, run, tracked
+
+_SECRET = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|(?i:password|passwd|secret|token)[\"']?\s*[:=]\s*[\"']?(?!/)[A-Za-z0-9+/_-]{24,}"
+    r"|\b(?:ghp_|sk-|AKIA|xox[bp]-|eyJhbGci)[A-Za-z0-9_-]{16,}"
+)
+_NO_COMMENTS = {".json", ".lock", ".md", ".txt", ".gitkeep", ".dockerignore"}
+_MOUNTS = {"default": "", "odoo-prod": "nginx/conf.d/sites"}
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _assets() -> list[Path]:
+    """What a person is invited to change: everything read as it stands, without Python."""
+    places = ("nginx/", "odoo/", "postgres/", "requirements/", "compose", ".env.", "pyproject.toml")
+    return [
+        path
+        for path in tracked()
+        # Of images/ the Dockerfile says it for all that it copies.
+        if (
+            _name(path).startswith(places)
+            or (_name(path).startswith("images/") and path.name == "Dockerfile")
+        )
+        and not {path.suffix, path.name} & _NO_COMMENTS
+        and not _name(path).startswith("odoo/addons/")
+    ]
+
+
+def _shell_scripts() -> list[Path]:
+    found = []
+    for path in tracked():
+        with path.open("rb") as stream:
+            first = stream.readline()
+        if re.match(rb"#!.*\b(sh|bash|dash)\b", first) or path.suffix == ".sh":
+            found.append(path)
+    return found
+
+
+@pytest.mark.parametrize("path", _assets(), ids=_name)
+def test_an_asset_says_in_its_first_lines_that_it_is_edited_by_hand(path: Path) -> None:
+    head = "\n".join(path.read_text().splitlines()[:6])
+    assert re.search(r"\b[Ee]dit(ed)?\b", head), f"{_name(path)} does not say who edits it"
+
+
+def test_there_are_assets_and_scripts_to_look_at() -> None:
+    assert {"compose.yaml", "nginx/nginx.conf", "odoo/odoo.conf"} <= {_name(p) for p in _assets()}
+    assert {"scripts/inv", "odoo/bin/odoo"} <= {_name(p) for p in _shell_scripts()}
+
+
+@pytest.mark.parametrize("path", _shell_scripts(), ids=_name)
+def test_a_shell_script_is_executable_and_parses(path: Path) -> None:
+    first = path.read_text().splitlines()[0]
+    shell = "bash" if "bash" in first else "sh"
+    assert run(shell, "-n", str(path)).stderr == ""
+    if not _name(path).startswith(".ci/"):
+        assert first.startswith("#!")
+        assert os.access(path, os.X_OK), f"chmod +x {_name(path)}"
+
+
+def test_no_secret_lies_in_the_open() -> None:
+    for path in tracked():
+        if path.suffix == ".lock" or path.name == "package-lock.json":
+            continue
+        if _name(path) == Path(__file__).relative_to(ROOT).as_posix():
+            continue
+        found = _SECRET.search(path.read_bytes().decode(errors="replace"))
+        assert not found, f"{_name(path)}: {found and found.group()[:30]}…"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN RSA " + "PRIVATE KEY-----",
+        "db_password: " + "Zm9vYmFyYmF6cXV4Zm9vYmFy" + "YmF6cXV4",
+        "token = '" + "a1b2c3d4" * 4 + "'",
+    ],
+)
+def test_the_search_for_secrets_would_find_one(text: str) -> None:
+    assert _SECRET.search(text)
+
+
+@pytest.mark.parametrize("place", [".env", "secrets/db_password.txt", "nginx/certs/key.pem"])
+def test_git_never_takes_what_is_private(place: str) -> None:
+    assert run("git", "check-ignore", "--quiet", place).returncode == 0
+
+
+def test_odoo_conf_holds_no_password() -> None:
+    text = (ROOT / "odoo" / "odoo.conf").read_text()
+    for line in text.splitlines():
+        if re.match(r"\s*(admin_passwd|db_password)\s*=", line):
+            assert line.partition("=")[2].strip() == ""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.lock")), ids=_name)
+def test_a_lock_file_pins_and_hashes_everything_and_names_no_server(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links|--trusted-host", text)
+    live = re.sub(r"^\s*#.*\n?", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+    requirements = [line for line in live.splitlines() if line.strip()]
+    assert requirements
+    for line in requirements:
+        assert re.match(r"[a-z0-9][a-z0-9.\-\[\]]*==\S+", line), line[:60]
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", line), line[:60]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.in")), ids=_name)
+def test_what_is_wanted_is_locked(path: Path) -> None:
+    locked = path.with_suffix(".lock").read_text().lower()
+    for line in path.read_text().splitlines():
+        wanted = line.split("#")[0].strip().lower().replace("_", "-")
+        if wanted and not wanted.startswith("-r"):
+            name = re.split(r"[<>=~\[; ]", wanted)[0]
+            assert re.search(rf"^{re.escape(name)}(\[.*\])?==", locked, re.MULTILINE), wanted
+
+
+def test_the_secrets_of_the_code_have_an_example_each_and_no_more() -> None:
+    from scripts.credentials import SPECS
+
+    examples = {path.name for path in (ROOT / "secrets.example").glob("*.txt")}
+    assert examples == {f"{spec.name}.txt" for spec in SPECS}
+
+
+def _nginx_image() -> str:
+    stored = dotenv_values(ROOT / ".env").get("NGINX_IMAGE")
+    return os.environ.get("NGINX_IMAGE") or stored or documented()["NGINX_IMAGE"]
+
+
+def _nginx(site: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The platform's own Nginx on the literal files, with the mounts of the compose files."""
+    image = _nginx_image()
+    if run("docker", "image", "inspect", image).returncode != 0:
+        pytest.skip(f"the image {image} is not there: inv images")
+    mounts = ["--volume", f"{ROOT / 'nginx'}:/etc/nginx:ro"]
+    if _MOUNTS[site]:
+        mounts += ["--volume", f"{ROOT / _MOUNTS[site]}:/etc/nginx/conf.d:ro"]
+    # Anonymous, so that it begins with the image's own owner and mode, as nginx_cache does.
+    mounts += ["--volume", "/var/cache/nginx"]
+    mounts += ["--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run"]
+    service = compose("compose.yaml")["services"]["nginx"]
+    capabilities = [f"--cap-add={name}" for name in service["cap_add"]]
+    confined = ["--network", "none", "--read-only", "--cap-drop=ALL", *capabilities]
+    program = ["--entrypoint", "nginx", image, *arguments]
+    return run("docker", "run", "--rm", *confined, *mounts, *program)
+
+
+@pytest.mark.parametrize("site", _MOUNTS)
+def test_nginx_accepts_its_configuration(docker: Engine, site: str) -> None:
+    done = _nginx(site, "-t")
+    assert done.returncode == 0, done.stderr
+    assert "[warn]" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("site", _MOUNTS)
+def test_gixy_finds_no_hole_in_the_configuration(docker: Engine, site: str, tmp_path: Path) -> None:
+    gixy = shutil.which("gixy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert gixy, "gixy-ng is in requirements/dev.in"
+    dump = _nginx(site, "-T")
+    assert dump.returncode == 0, dump.stderr
+    assert "server_name" in dump.stdout
+    (tmp_path / "nginx.conf").write_text(dump.stdout)
+    # Odoo builds its links from the Host with its port, which $host has not.
+    done = run(gixy, "--skips", "host_spoofing", str(tmp_path / "nginx.conf"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No issues found" in done.stdout

@@ -1,0 +1,171 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scripts.core.errors import OpsError
+from scripts.core.process import Completed
+from scripts.core.settings import ImageSource
+from scripts.stack import debian, images
+from scripts.stack.compose import Stack
+
+from .fakes import FakeReporter, FakeRunner, says, settings_in
+
+_ROOT = Path(__file__).resolve().parents[2]
+_LABEL = "docker image inspect --format " + '{{index .Config.Labels "ipai.source"}} '
+_NO_ROUTE = says(code=1, stderr="Error: dial tcp: lookup registry.invalid: no such host")
+_NOT_FOUND = says(code=1, stderr="manifest for redis:7.4.11-bookworm not found: manifest unknown")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project whose Debian images are small, so that their digest costs nothing."""
+    shutil.copyfile(_ROOT / "compose.yaml", tmp_path / "compose.yaml")
+    shutil.copytree(_ROOT / "odoo", tmp_path / "odoo")
+    for name in ("base", "postgres", "redis", "nginx", "odoo"):
+        folder = tmp_path / "images" / name
+        folder.mkdir(parents=True)
+        (folder / "Dockerfile").write_text(f"FROM {name}\n")
+    return tmp_path
+
+
+def _builder(root: Path) -> debian.Builder:
+    return debian.Builder(root / "images", root / "logs", FakeRunner(), FakeReporter())
+
+
+def _engine(root: Path, pull: Completed) -> FakeRunner:
+    """An engine without official images, in which the Debian ones are built already."""
+    tags = (debian.BASE, debian.POSTGRES, debian.REDIS, debian.NGINX, debian.ODOO)
+    return FakeRunner(
+        {
+            "docker image inspect": says(code=1, stderr="No such image"),
+            "docker pull": pull,
+            **{_LABEL + tag: says(_builder(root).source(tag) + "\n") for tag in tags},
+        }
+    )
+
+
+def test_every_official_image_has_its_default_in_the_compose_file(root: Path) -> None:
+    assert set(images.official(root)) == {*images.PULLED, "ODOO_IMAGE"}
+
+
+def test_without_a_registry_auto_turns_to_debian_and_remembers_it(root: Path) -> None:
+    runner, reporter = _engine(root, _NO_ROUTE), FakeReporter()
+    used = images.ensure(Stack(settings_in(root), runner), reporter)
+    assert used == dict(debian.VARIABLES)
+    stored = (root / ".env").read_text().splitlines()
+    assert stored == [f"{name}={value}" for name, value in debian.VARIABLES.items()]
+    assert any("no container registry answers" in said for said in reporter.said)
+    pulls = [argv for argv in runner.calls if argv[:2] == ["docker", "pull"]]
+    assert len(pulls) == 1  # one refusal tells enough
+
+
+@pytest.mark.parametrize("source", [ImageSource.AUTO, ImageSource.REGISTRY])
+def test_an_image_that_does_not_exist_is_an_error_naming_it(
+    root: Path, source: ImageSource
+) -> None:
+    runner = _engine(root, _NOT_FOUND)
+    with pytest.raises(OpsError) as caught:
+        images.ensure(Stack(settings_in(root, image_source=source), runner), FakeReporter())
+    assert "cannot pull redis:7.4.11-bookworm" in caught.value.message
+    assert "name or tag" in caught.value.hint
+    assert not (root / ".env").exists()
+
+
+def test_a_mistyped_name_whose_message_has_the_letters_eof_does_not_turn_to_debian(
+    root: Path,
+) -> None:
+    wrong = {"REDIS_IMAGE": "geoffrey/redis:7"}
+    answer = says(code=1, stderr="manifest for geoffrey/redis:7 not found: manifest unknown")
+    runner = _engine(root, answer)
+    with pytest.raises(OpsError, match="cannot pull geoffrey/redis:7"):
+        images.ensure(Stack(settings_in(root, images=wrong), runner), FakeReporter())
+
+
+def test_a_refused_login_does_not_turn_to_debian(root: Path) -> None:
+    runner = _engine(root, says(code=1, stderr="pull access denied: requires 'docker login'"))
+    with pytest.raises(OpsError, match="access denied"):
+        images.ensure(Stack(settings_in(root), runner), FakeReporter())
+
+
+def test_registry_never_turns_to_debian(root: Path) -> None:
+    runner = _engine(root, _NO_ROUTE)
+    settings = settings_in(root, image_source=ImageSource.REGISTRY)
+    with pytest.raises(OpsError, match="no container registry answers") as caught:
+        images.ensure(Stack(settings, runner), FakeReporter())
+    assert "IMAGE_SOURCE=debian" in caught.value.hint
+    assert not (root / ".env").exists()
+
+
+def test_registry_takes_back_an_earlier_turn_to_debian(root: Path) -> None:
+    runner = _engine(root, says())
+    settings = settings_in(root, image_source=ImageSource.REGISTRY, images=dict(debian.VARIABLES))
+    assert images.ensure(Stack(settings, runner), FakeReporter()) == images.official(root)
+    assert f"REDIS_IMAGE={images.official(root)['REDIS_IMAGE']}" in (root / ".env").read_text()
+
+
+def test_debian_never_asks_a_registry(root: Path) -> None:
+    runner = _engine(root, says())
+    settings = settings_in(root, image_source=ImageSource.DEBIAN)
+    images.ensure(Stack(settings, runner), FakeReporter())
+    assert not runner.ran("docker pull")
+
+
+def test_after_a_turn_to_debian_auto_stays_there(root: Path) -> None:
+    runner = _engine(root, says())
+    images.ensure(Stack(settings_in(root, images=dict(debian.VARIABLES)), runner), FakeReporter())
+    assert not runner.ran("docker pull")
+
+
+def test_images_that_are_there_are_not_pulled_again(root: Path) -> None:
+    runner = _engine(root, _NO_ROUTE)
+    runner.answers["docker image inspect --format {{.Id}}"] = says("sha256:1\n")
+    images.ensure(Stack(settings_in(root), runner), FakeReporter())
+    assert not runner.ran("docker pull")
+
+
+def test_the_platform_image_is_built_once_for_each_state_of_its_sources(root: Path) -> None:
+    runner = _engine(root, says())
+    stack = Stack(settings_in(root), runner)
+    images.ensure(stack, FakeReporter())
+    (build,) = [argv for argv in runner.calls if argv[:2] == ["docker", "build"]]
+    assert build[-1] == str(root / "odoo")
+    tag = images.official(root)["ODOO_IMAGE"]
+    source = next(word for word in build if word.startswith("ipai.source=")).partition("=")[2]
+    runner.answers[_LABEL + tag] = says(source + "\n")
+    runner.calls.clear()
+    images.ensure(stack, FakeReporter())
+    assert not runner.ran("docker build")
+    (root / "odoo" / "bin" / "odoo").write_text("#!/bin/sh\n")
+    images.ensure(stack, FakeReporter())
+    assert runner.ran("docker build")
+
+
+def test_a_failed_build_shows_the_end_of_its_log(root: Path) -> None:
+    runner = _engine(root, says())
+    runner.answers["docker build"] = says(code=1, stderr="step 3 went wrong\n")
+    with pytest.raises(OpsError, match="step 3 went wrong") as caught:
+        images.ensure(Stack(settings_in(root), runner), FakeReporter())
+    assert caught.value.hint.startswith("All of it: ")
+
+
+def test_a_changed_parent_changes_the_digest_of_its_children(root: Path) -> None:
+    before = {tag: _builder(root).source(tag) for tag in (debian.BASE, debian.REDIS, debian.ODOO)}
+    (root / "images" / "postgres" / "Dockerfile").write_text("FROM changed\n")
+    after = {tag: _builder(root).source(tag) for tag in before}
+    assert after[debian.REDIS] == before[debian.REDIS]
+    assert after[debian.ODOO] != before[debian.ODOO]
+    (root / "images" / "base" / "Dockerfile").write_text("FROM changed\n")
+    assert _builder(root).source(debian.REDIS) != before[debian.REDIS]
+
+
+def test_the_listing_shows_which_images_are_missing(root: Path) -> None:
+    runner = FakeRunner(
+        {
+            "docker image inspect": says(code=1),
+            "docker image inspect --format {{.Id}} redis": says("sha256:0123456789abcdef\n"),
+        }
+    )
+    rows = {row[0]: row[2] for row in images.in_use(Stack(settings_in(root), runner))}
+    assert rows["REDIS_IMAGE"] == "0123456789ab"
+    assert rows["NGINX_IMAGE"] == ""
