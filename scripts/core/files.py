@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -85,12 +86,23 @@ def exclusive(path: Path, doing: str) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            stream.seek(0)
-            holder = stream.read().strip() or "another command"
             raise OpsError(
-                f"{holder} is still running", "Wait for it to end, then run this again."
+                f"{_holder(stream)} is still running", "Wait for it to end, then run this again."
             ) from None
         stream.truncate(0)
         stream.write(f"`inv {doing}` (process {os.getpid()})")
         stream.flush()
-        yield
+        try:
+            yield
+        finally:
+            stream.truncate(0)
+
+
+def _holder(stream: TextIO) -> str:
+    """Who wrote into the lock file; it is empty for a moment after it was taken."""
+    for _ in range(10):
+        stream.seek(0)
+        if name := stream.read().strip():
+            return name
+        time.sleep(0.05)
+    return "another command"

@@ -49,7 +49,7 @@ class Builder:
         if stale:
             self._install_tools()
             self.logs.mkdir(parents=True, exist_ok=True)
-            with self.reporter.step(f"Building {', '.join(stale)} (all: about 6 minutes)"):
+            with self.reporter.step(f"Building {', '.join(stale)} (a few minutes)"):
                 self._build(stale)
         return stale
 
