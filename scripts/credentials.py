@@ -11,14 +11,15 @@ from typing import Final
 
 from scripts.core.checks import Check, Finding, Status
 from scripts.core.errors import UsageError
-from scripts.core.files import make_private_folder, write_atomic
+from scripts.core.files import make_private_folder, write_new
 
 SHORTEST: Final = 12  # characters; below that a password can be guessed
+_WORDS: Final = r"([-_ ]?[0-9!]{0,6}|([-_ ][a-z]+)+[-_ ]?[0-9!]{0,6})"
 _PLACEHOLDERS: Final = re.compile(
     # Phrases of whole words, which 32 random bytes never spell, and their usual tails.
-    r"(your|my|some|the|change|replace|insert|put|enter|use)[-_ ]?[a-z]+([-_ ][a-z]+)*"
-    r"|([a-z]+[-_ ])*(password|passw0rd|secret|admin|odoo|postgres|test|example|placeholder)+"
-    r"([-_ ][a-z]+)*[-_ ]?[0-9!]{0,6}"
+    rf"(your|my|some|the|change|replace|insert|put|enter|use)[-_ ]?[a-z]+{_WORDS}"
+    r"|([a-z]+[-_ ])*((password|passw0rd|secret|admin|odoo|postgres|test|example|placeholder"
+    rf"|letmein)[0-9]{{0,4}})+{_WORDS}"
     r"|#.*|<.*>|(?P<one>.)(?P=one)+|(0?1234567890?)+",
     re.IGNORECASE,
 )
@@ -98,8 +99,9 @@ def ensure(folder: Path) -> list[SecretReport]:
     for spec, found in zip(SPECS, before, strict=True):
         state = found.state
         if state is State.MISSING:
-            write_atomic(found.path, spec.generate().encode() + b"\n", 0o600)
-            state = State.CREATED
+            # A run beside this one may have been quicker: its value is the one.
+            created = write_new(found.path, spec.generate().encode() + b"\n", 0o600)
+            state = State.CREATED if created else State.KEPT
         else:
             found.path.chmod(0o600)
         reports.append(SecretReport(spec.name, spec.purpose, found.path, state))
@@ -111,8 +113,12 @@ def inspect(folder: Path) -> list[SecretReport]:
     reports = []
     for spec in SPECS:
         path = spec.path(folder)
-        problem = _problem(spec, path) if path.exists() else ""
-        state = State.REFUSED if problem else State.KEPT if path.exists() else State.MISSING
+        state, problem = State.KEPT, ""
+        try:
+            problem = _problem(spec, path)
+            state = State.REFUSED if problem else State.KEPT
+        except FileNotFoundError:
+            state = State.MISSING
         reports.append(SecretReport(spec.name, spec.purpose, path, state, problem))
     return reports
 
@@ -148,7 +154,9 @@ def _problem(spec: SecretSpec, path: Path) -> str:
     except IsADirectoryError:
         return "is a folder; an earlier start without the file left it behind"
     except PermissionError:
-        return "cannot be read by this user"
+        return "cannot be read by this user (made by root?)"
+    except FileNotFoundError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         return f"cannot be read ({type(error).__name__})"
     if not value:

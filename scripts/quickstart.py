@@ -6,8 +6,9 @@ from pathlib import Path
 
 from scripts import credentials
 from scripts.core.checks import Result, require, run_all
+from scripts.core.errors import UsageError
 from scripts.core.report import Reporter
-from scripts.core.settings import Settings
+from scripts.core.settings import Environment, Settings, remember
 from scripts.health import probes
 from scripts.stack import engine, lifecycle
 from scripts.stack.compose import Stack
@@ -29,9 +30,14 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     Raises OpsError at the first step that fails; running it again goes on from there.
     """
     settings = stack.settings
+    if stack.runner.dry:
+        raise UsageError("quickstart cannot be rehearsed", "Each of its steps can: inv --dry up")
     found = engine.ensure(stack.runner, reporter, settings.root)
     reporter.note(f"Docker Engine {found.version}, Compose {found.compose}: ready")
     _settings_file(settings, reporter)
+    if settings.environment is Environment.PROD:  # so that a later `inv up` means the same
+        for line in remember(settings, {"PLATFORM_ENV": "prod"}):
+            reporter.note(f"written to .env: {line}")
     made = [
         report.path.name
         for report in credentials.ensure(settings.secrets_folder)

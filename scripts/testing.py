@@ -13,7 +13,7 @@ from scripts.stack import engine, images
 from scripts.stack.compose import Stack
 
 KINDS: Final = ("unit", "static", "e2e")
-_SOURCES: Final = ("tasks.py", "scripts", "tests", "odoo/bin/platform-bootstrap")
+_SOURCES: Final = ("tasks.py", "scripts", "tests", "benchmarks", "odoo/bin/platform-bootstrap")
 
 
 def run(
@@ -31,10 +31,13 @@ def run(
         for argv in _checkers():
             reporter.note(f"$ python -m {' '.join(argv[2:])}")
             runner.run(argv, timeout=900)
-    flags = ["--require-docker"] if require_docker else []
+    # Below the project: virtual machines (Colima) see the home folder, not /tmp.
+    flags = [f"--basetemp={stack.settings.state_folder / 'tests'}"]
+    flags += ["--require-docker"] if require_docker else []
+    stack.settings.state_folder.mkdir(exist_ok=True)
     place = f"tests/{only}" if only else "tests"
     pytest = [sys.executable, "-m", "pytest", place, *flags, *options]
-    runner.replace(["env", "-C", str(root), *pytest])
+    runner.replace(pytest)
 
 
 def _checkers() -> list[list[str]]:
@@ -51,7 +54,7 @@ def install(root: Path, name: str, runner: Runner, reporter: Reporter) -> None:
     lockfile = root / "requirements" / f"{name}.lock"
     stamp = Path(sys.prefix) / f"{name}.installed"
     wanted = digest([lockfile], root)
-    if stamp.is_file() and stamp.read_text() == wanted:
+    if runner.dry or (stamp.is_file() and stamp.read_text() == wanted):
         return
     with reporter.step(f"Installing {lockfile.name}"):
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes"]

@@ -5,12 +5,23 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from scripts.core.errors import OpsError
+
+
+def write_new(path: Path, data: bytes, mode: int) -> bool:
+    """As write_atomic, but an existing `path` is kept; gives back False then."""
+    try:
+        _write_beside(path, data, mode, os.link)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    return True
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -19,16 +30,22 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     Raises OpsError where the disk is full or the folder cannot be written.
     """
     try:
-        _write_beside_and_rename(path, data, mode)
+        _write_beside(path, data, mode, os.replace)
     except OSError as error:
-        raise OpsError(
-            f"cannot write {path}: {error.strerror}",
-            "Free some disk space or mend the permissions, then run it again; "
-            "the previous content is untouched.",
-        ) from error
+        raise _cannot_write(path, error) from error
 
 
-def _write_beside_and_rename(path: Path, data: bytes, mode: int) -> None:
+def _cannot_write(path: Path, error: OSError) -> OpsError:
+    return OpsError(
+        f"cannot write {path}: {error.strerror}",
+        "Free some disk space or mend the permissions, then run it again; "
+        "the previous content is untouched.",
+    )
+
+
+def _write_beside(
+    path: Path, data: bytes, mode: int, publish: Callable[[str, Path], object]
+) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -36,11 +53,10 @@ def _write_beside_and_rename(path: Path, data: bytes, mode: int) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except BaseException:
+        publish(name, path)
+    finally:
         with suppress(FileNotFoundError):
             Path(name).unlink()
-        raise
 
 
 def make_private_folder(path: Path) -> None:

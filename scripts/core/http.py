@@ -23,6 +23,6 @@ def get(url: str, *, timeout: float = 5.0) -> Reply:
         answer = session.get(url, timeout=timeout, allow_redirects=False)
     except requests.Timeout as error:
         raise OpsError(f"no answer from {url} within {timeout:.0f} s") from error
-    except requests.ConnectionError as error:
+    except requests.RequestException as error:
         raise OpsError(f"nothing answers at {url}") from error
     return Reply(answer.status_code, answer.text)

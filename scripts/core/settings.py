@@ -152,7 +152,7 @@ class _Values:
 
 def remember(settings: Settings, values: Mapping[str, str]) -> list[str]:
     """Write `values` into `.env`, keeping every other line; gives back what changed."""
-    path = settings.env_file
+    path = settings.env_file.resolve()  # a link stays a link
     lines = path.read_text().splitlines() if path.is_file() else []
     changed = []
     for name, value in values.items():
@@ -167,5 +167,6 @@ def remember(settings: Settings, values: Mapping[str, str]) -> list[str]:
         else:
             lines.append(wanted)
     if changed:
-        write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        write_atomic(path, "".join(f"{line}\n" for line in lines).encode(), mode)
     return changed

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -31,6 +32,7 @@ class Session:
 def open_session(c: Context, *, prod: bool = False, yes: bool = False) -> Session:
     """Settings, runner and console of this call; Invoke's --dry and --echo are honoured."""
     settings = Settings.load(prod=prod)
+    os.chdir(settings.root)  # `inv` works from any folder, and its tools look around themselves
     run = c.config.run
     runner = SystemRunner(dry=run.dry, echo=run.echo, redact=redactor(settings.secrets_folder))
     return Session(settings, runner, Console.standard(assume_yes=yes))
@@ -46,10 +48,13 @@ def command(
     """
 
     def decorate(body: Callable[..., Any]) -> Task[Any]:
+        flags = list(inspect.signature(body).parameters.values())[1:]
+        required = [flag.name for flag in flags if flag.default is flag.empty]
+
         @functools.wraps(body)
         def guarded(c: Context, *args: Any, **kwargs: Any) -> Any:
             try:
-                _refuse_swallowed_flags([*args, *kwargs.values()])
+                _refuse_swallowed_flags([kwargs[name] for name in required if name in kwargs])
                 return body(c, *args, **kwargs)
             except OpsError as error:
                 Console.standard().error(error.message, error.hint)

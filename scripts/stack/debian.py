@@ -16,18 +16,19 @@ from scripts.core.process import Runner
 from scripts.core.report import Reporter
 from scripts.stack.engine import install_packages
 
-BASE: Final = "ipai/base:trixie"
-POSTGRES: Final = "ipai/postgres:16"
-REDIS: Final = "ipai/redis:7"
-NGINX: Final = "ipai/nginx:1"
-ODOO: Final = "ipai/odoo:19"
+# `localhost/`: where one is missing, nobody asks a public registry for a stranger's.
+BASE: Final = "localhost/ipai/base:trixie"
+POSTGRES: Final = "localhost/ipai/postgres:16"
+REDIS: Final = "localhost/ipai/redis:7"
+NGINX: Final = "localhost/ipai/nginx:1"
+ODOO: Final = "localhost/ipai/odoo:19"
 # What .env says once these images are in use.
 VARIABLES: Final[Mapping[str, str]] = {
     "POSTGRES_IMAGE": POSTGRES,
     "REDIS_IMAGE": REDIS,
     "NGINX_IMAGE": NGINX,
     "ODOO_BASE_IMAGE": ODOO,
-    "ODOO_IMAGE": "ipai-platform/odoo:19.0",
+    "ODOO_IMAGE": "localhost/ipai-platform/odoo:19.0",
 }
 LABEL: Final = "ipai.source"
 _BUILD_SECONDS: Final = 3600
@@ -92,7 +93,7 @@ class Builder:
                 self._docker_build(ODOO)
 
     def _install_odoo(self) -> None:
-        self._docker_build(ODOO, "--target", "packages", tag="ipai/odoo-packages:19")
+        self._docker_build(ODOO, "--target", "packages", tag="localhost/ipai/odoo-packages:19")
 
     def _docker_build(self, image: str, *options: str, tag: str = "") -> None:
         context = self.folder / _FOLDERS.get(image, "base")
@@ -188,4 +189,4 @@ def _wheel(requirements: Path, target: Path) -> list[str]:
 
 def is_ours(image: str) -> bool:
     """Whether `image` is one of those this module builds."""
-    return image.startswith("ipai/")
+    return image.startswith("localhost/ipai/")

@@ -138,6 +138,8 @@ def _mend(error: EngineUnavailableError, runner: Runner, reporter: Reporter, roo
     else:
         if shutil.which("dockerd") is None:
             install_packages(runner, reporter, ["docker.io"], "the Docker engine")
+        if shutil.which("docker") is None:  # Debian 13 ships the client apart
+            install_packages(runner, reporter, ["docker-cli"], "the Docker client")
         _start_daemon(runner, reporter)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import digest
+from scripts.core.files import digest, exclusive
 from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import ImageSource, Settings, remember
@@ -34,7 +34,8 @@ def official(root: Path) -> dict[str, str]:
 
 def effective(settings: Settings) -> dict[str, str]:
     """The images this installation runs on: `.env` over the defaults."""
-    return {**official(settings.root), **settings.images}
+    defaults = official(settings.root)
+    return {name: settings.images.get(name, image) for name, image in defaults.items()}
 
 
 def ensure(stack: Stack, reporter: Reporter) -> dict[str, str]:
@@ -44,6 +45,13 @@ def ensure(stack: Stack, reporter: Reporter) -> dict[str, str]:
     built from Debian packages where no registry answers; that choice is
     written to `.env`, so that plain `docker compose` makes it too.
     """
+    if stack.runner.dry:
+        return effective(stack.settings)
+    with exclusive(stack.settings.state_folder / "images.lock", "images"):
+        return _ensure(stack, reporter)
+
+
+def _ensure(stack: Stack, reporter: Reporter) -> dict[str, str]:
     images = effective(stack.settings)
     source = stack.settings.image_source
     ours = any(debian.is_ours(images[name]) for name in PULLED)
@@ -73,11 +81,16 @@ def _from_registry(stack: Stack, reporter: Reporter, images: dict[str, str]) -> 
         try:
             _pull(stack, reporter, image)
         except NoRegistryError as error:
-            if stack.settings.image_source is ImageSource.REGISTRY:
+            if stack.settings.image_source is ImageSource.REGISTRY or _has_data(stack):
                 raise
             reporter.note(f"{error.message}: building from Debian packages (IMAGE_SOURCE=auto)")
             return _from_debian(stack, reporter)
     return images
+
+
+def _has_data(stack: Stack) -> bool:
+    """Whether a database was made already, which another version of Odoo would not open."""
+    return f"{stack.settings.project}_odoo_db_data" in stack.volumes()
 
 
 def _pull(stack: Stack, reporter: Reporter, image: str) -> None:
@@ -89,7 +102,7 @@ def _pull(stack: Stack, reporter: Reporter, image: str) -> None:
 
 
 def _pull_failed(image: str, done: Completed) -> OpsError:
-    if re.search("not found|manifest unknown|access denied|denied:", done.stderr):
+    if re.search(r"manifest|: not found|access denied", done.stderr):
         hint = "Correct the image's name or tag in .env."
         return OpsError(f"cannot pull {image}: {done.last_line}", hint)
     if _UNREACHABLE.search(done.stderr):
@@ -128,8 +141,6 @@ def _build_platform_image(stack: Stack, reporter: Reporter, images: Mapping[str,
 
 
 def _remember(stack: Stack, images: Mapping[str, str], reporter: Reporter) -> None:
-    if stack.runner.dry:
-        return
     for line in remember(stack.settings, images):
         reporter.note(f"written to .env: {line}")
 

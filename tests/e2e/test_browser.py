@@ -16,7 +16,7 @@ from scripts.core.settings import Settings
 from scripts.stack import debian, images
 from tests.e2e.checkout import Checkout, eventually, free_port
 
-IMAGE = "ipai/test-browser:1"
+IMAGE = "localhost/ipai/test-browser:1"
 FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
