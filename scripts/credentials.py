@@ -14,13 +14,16 @@ from scripts.core.errors import UsageError
 from scripts.core.files import make_private_folder, write_new
 
 SHORTEST: Final = 12  # characters; below that a password can be guessed
+# 32 random bytes in base64 are longer than any placeholder seen, and one of a
+# million would spell one.
+_RANDOM_LENGTH: Final = 43
 _WORDS: Final = r"([-_ ]?[0-9!]{0,6}|([-_ ][a-z]+)+[-_ ]?[0-9!]{0,6})"
 _PLACEHOLDERS: Final = re.compile(
-    # Phrases of whole words, which 32 random bytes never spell, and their usual tails.
+    # Phrases of whole words with their usual tails.
     rf"(your|my|some|the|change|replace|insert|put|enter|use)[-_ ]?[a-z]+{_WORDS}"
     r"|([a-z]+[-_ ])*((password|passw0rd|secret|admin|odoo|postgres|test|example|placeholder"
     rf"|letmein)[0-9]{{0,4}})+{_WORDS}"
-    r"|#.*|<.*>|(?P<one>.)(?P=one)+|(0?1234567890?)+",
+    r"|<.*>|(?P<one>.)(?P=one)+|[0-9]+",
     re.IGNORECASE,
 )
 
@@ -161,7 +164,8 @@ def _problem(spec: SecretSpec, path: Path) -> str:
         return f"cannot be read ({type(error).__name__})"
     if not value:
         return "is empty"
-    if _PLACEHOLDERS.fullmatch(value.replace("\n", " ")):
+    phrase = len(value) < _RANDOM_LENGTH and _PLACEHOLDERS.fullmatch(value.replace("\n", " "))
+    if phrase or value.startswith("#"):
         return "holds a placeholder, not a secret"
     if len(value.split()) > 1 and not spec.multiline:
         return "holds more than one word or line"

@@ -47,7 +47,7 @@ def browser(platform: Checkout) -> Iterator[WebDriver]:
         yield driver
         driver.quit()
     finally:
-        platform.run("docker", "rm", "--force", name)
+        platform.run("docker", "rm", "--force", "--volumes", name)
 
 
 def _connect(port: int) -> WebDriver | None:

@@ -92,8 +92,10 @@ def test_no_secret_is_in_the_engines_records_or_in_process_arguments(platform: C
         arguments = platform.run(
             "docker", "top", platform.container(service), "-eo", "pid,args"
         ).stdout
-        logs = platform.compose("logs", service).stdout
-        assert not [value for value in values if value in record + arguments + logs]
+        logs = platform.compose("logs", service)
+        shown = record + arguments + logs.stdout + logs.stderr
+        assert "PID" in arguments and logs.stdout + logs.stderr
+        assert not [value for value in values if value in shown]
 
 
 @pytest.mark.parametrize("service", ["nginx", "odoo", "odoo_db", "redis"])
@@ -131,7 +133,7 @@ def test_nginx_answers_for_itself_and_finds_a_recreated_odoo(platform: Checkout)
         assert eventually(lambda: platform.get("/web/login") == 200, 15)
         assert platform.container("nginx") == nginx_before
     finally:
-        platform.run("docker", "rm", "--force", squatter)
+        platform.run("docker", "rm", "--force", "--volumes", squatter)
 
 
 def test_the_seeds_module_command_installs_as_typed_and_not_as_root(platform: Checkout) -> None:

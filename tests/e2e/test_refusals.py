@@ -139,6 +139,20 @@ def test_a_killed_first_start_is_finished_by_the_next(fresh: Checkout) -> None:
     assert fresh.authenticate("admin", fresh.admin_password)
 
 
+def _odoo_does_not_make_a_missing_database_with_a_known_password(checkout: Checkout) -> None:
+    drop = ["dropdb", "--force", "-U", "postgres", "odoo"]
+    assert checkout.compose("exec", "-T", "odoo_db", *drop).returncode == 0
+    checkout.compose("restart", "odoo")
+
+    def refused() -> bool:
+        done = checkout.compose("logs", "odoo")
+        return "the database odoo does not exist" in done.stdout + done.stderr
+
+    assert eventually(refused, 30)
+    present = "SELECT count(*) FROM pg_database WHERE datname = 'odoo'"
+    assert checkout.sql(present, "postgres") == "0"
+
+
 def test_by_hand_with_the_seeds_commands_only(fresh: Checkout) -> None:
     for path in (fresh.root / "secrets").glob("*.txt"):
         path.unlink()
@@ -152,6 +166,7 @@ def test_by_hand_with_the_seeds_commands_only(fresh: Checkout) -> None:
     cat = ["exec", "-T", "odoo", "cat", "/var/lib/odoo/initial_admin_password"]
     password = fresh.compose(*cat).stdout.strip()
     assert fresh.authenticate("admin", password)
+    _odoo_does_not_make_a_missing_database_with_a_known_password(fresh)
     started = time.monotonic()
     assert fresh.compose("down").returncode == 0
     assert time.monotonic() - started < 60  # nothing had to be killed after its grace time
