@@ -2,7 +2,6 @@
 
 from typing import Final
 
-EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 

@@ -1,7 +1,6 @@
 """The running platform, reached by `docker compose` and the literal files."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, NoReturn
 
@@ -96,8 +95,3 @@ def _service(row: dict[str, object]) -> Service:
         exit_code=int(str(row.get("ExitCode") or 0)),
         ports=tuple(sorted({p["PublishedPort"] for p in publishers if p["PublishedPort"]})),
     )
-
-
-def service_names(services: Sequence[Service]) -> list[str]:
-    """The distinct service names of `services`, sorted."""
-    return sorted({service.service for service in services})

@@ -100,7 +100,7 @@ class Builder:
         tags = ["--tag", tag or image]
         mark = ["--label", f"{LABEL}={self.source(image)}"]
         self._logged(
-            [*_build_command(), *tags, *mark, *options, str(context)],
+            ["docker", "build", *tags, *mark, *options, str(context)],
             self.logs / f"build-{context.name}.log",
         )
 
@@ -172,11 +172,7 @@ def build_image(
     """Build `context` as `tag`, marked with `source`; raises OpsError if that fails."""
     settings = [part for name, value in args.items() for part in ("--build-arg", f"{name}={value}")]
     mark = ["--label", f"{LABEL}={source}"]
-    logged(runner, [*_build_command(), "--tag", tag, *mark, *settings, str(context)], log)
-
-
-def _build_command() -> list[str]:
-    return ["docker", "build"]
+    logged(runner, ["docker", "build", "--tag", tag, *mark, *settings, str(context)], log)
 
 
 def _wheel(requirements: Path, target: Path) -> list[str]:

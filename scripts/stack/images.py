@@ -102,7 +102,9 @@ def _pull(stack: Stack, reporter: Reporter, image: str) -> None:
 
 
 def _pull_failed(image: str, done: Completed) -> OpsError:
-    if re.search(r"manifest|: not found|access denied", done.stderr):
+    if re.search(
+        r"manifest unknown|manifest for .* not found|: not found|access denied", done.stderr
+    ):
         hint = "Correct the image's name or tag in .env."
         return OpsError(f"cannot pull {image}: {done.last_line}", hint)
     if _UNREACHABLE.search(done.stderr):

@@ -60,6 +60,22 @@ def test_without_a_registry_auto_turns_to_debian_and_remembers_it(root: Path) ->
     assert len(pulls) == 1  # one refusal tells enough
 
 
+def test_an_existing_database_keeps_auto_from_turning_to_another_odoo(root: Path) -> None:
+    settings = settings_in(root)
+    runner = _engine(root, _NO_ROUTE)
+    runner.answers["docker volume ls"] = says(f"{settings.project}_odoo_db_data\n")
+    with pytest.raises(images.NoRegistryError):
+        images.ensure(Stack(settings, runner), FakeReporter())
+    assert not (root / ".env").exists()
+
+
+def test_a_registry_that_times_out_over_a_manifest_is_not_a_wrong_name(root: Path) -> None:
+    timeout = 'Get "/v2/library/redis/manifests/7": net/http: TLS handshake timeout'
+    runner = _engine(root, says(code=1, stderr=timeout))
+    used = images.ensure(Stack(settings_in(root), runner), FakeReporter())
+    assert used == dict(debian.VARIABLES)
+
+
 @pytest.mark.parametrize("source", [ImageSource.AUTO, ImageSource.REGISTRY])
 def test_an_image_that_does_not_exist_is_an_error_naming_it(
     root: Path, source: ImageSource
