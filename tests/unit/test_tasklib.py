@@ -1,9 +1,35 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.tasklib import EXIT_INTERRUPTED, command
+from tests.conftest import ROOT
+
+_TASKS = """
+from invoke.collection import Collection
+from scripts.core.tasklib import command
+
+@command({"mode": "Which kind.", "domain": "Names.", "schedule": "Every day."},
+         positional=("mode",))
+def setup_tls(c, mode="", domain="", schedule=False):
+    print(f"setup-tls mode={mode!r} domain={domain!r} schedule={schedule}")
+
+@command({"archive": "Which one.", "jobs": "How many at once."}, positional=("jobs",))
+def restore(c, archive, jobs=2):
+    print(f"restore archive={archive!r} jobs={jobs!r}")
+
+@command()
+def up(c):
+    print("up")
+
+namespace = Collection(setup_tls, up, restore)
+"""
 
 
 def test_a_flag_without_help_is_refused_when_the_module_is_imported() -> None:
@@ -75,3 +101,77 @@ def test_a_flag_swallowed_as_a_value_stops_the_task_before_it_begins(
         assert repr(arguments["archive"]) in capsys.readouterr().err
     restore(Context(), archive="monday-backup")
     assert began == ["monday-backup"]
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    (tmp_path / "tasks.py").write_text(_TASKS)
+    return tmp_path
+
+
+def _inv(scratch: Path, words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "invoke", "--search-root", str(scratch), *words.split()]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(argv, cwd=scratch, env=env, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        ("setup-tls", ["setup-tls mode='' domain='' schedule=False"]),
+        ("setup-tls own", ["setup-tls mode='own' domain='' schedule=False"]),
+        ("setup-tls --mode own", ["setup-tls mode='own' domain='' schedule=False"]),
+        ("setup-tls own --domain a", ["setup-tls mode='own' domain='a' schedule=False"]),
+        ("setup-tls --domain a own", ["setup-tls mode='own' domain='a' schedule=False"]),
+        ("setup-tls --domain a", ["setup-tls mode='' domain='a' schedule=False"]),
+        ("setup-tls --schedule", ["setup-tls mode='' domain='' schedule=True"]),
+        ("setup-tls --schedule own", ["setup-tls mode='own' domain='' schedule=True"]),
+        ("up setup-tls own", ["up", "setup-tls mode='own' domain='' schedule=False"]),
+        ("up setup-tls", ["up", "setup-tls mode='' domain='' schedule=False"]),
+        ("setup-tls own up", ["setup-tls mode='own' domain='' schedule=False", "up"]),
+        # As with Invoke's own positionals, the next word is the value, whatever it is.
+        ("setup-tls up", ["setup-tls mode='up' domain='' schedule=False"]),
+        ("restore monday", ["restore archive='monday' jobs=2"]),
+        ("restore monday 7 up", ["restore archive='monday' jobs=7", "up"]),
+    ],
+)
+def test_a_positional_with_a_default_may_be_left_out(
+    scratch: Path, words: str, printed: list[str]
+) -> None:
+    done = _inv(scratch, words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == printed
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        ("restore", 1, "did not receive required positional arguments: 'archive'"),
+        ("setup-tls own other", 1, "No idea what 'other' is"),
+        ("setup-tls --mode", 1, "needed value"),
+        ("setup-tls --help", 2, "'--help' is a flag, not a value"),
+        ("setup-tls --typo", 2, "'--typo' is a flag, not a value"),
+        ("restore --help", 2, "'--help' is a flag, not a value"),
+    ],
+)
+def test_a_wrong_call_never_begins_the_task(
+    scratch: Path, words: str, code: int, error: str
+) -> None:
+    done = _inv(scratch, words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert error in done.stderr
+
+
+def test_the_help_of_an_optional_positional_shows_it_as_a_flag(scratch: Path) -> None:
+    done = _inv(scratch, "--help setup-tls")
+    assert done.returncode == 0
+    assert "--mode=STRING     Which kind.\n" in done.stdout
+    assert "(default: 2)" in _inv(scratch, "--help restore").stdout
+
+
+@pytest.mark.parametrize("name", ["archive", "other", "since"])
+def test_only_a_flag_with_a_default_can_be_an_optional_positional(name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+
+        @command({"archive": "Which.", "since": "When."}, positional=(name,))
+        def restore(c: Context, archive: str, since: str | None = None) -> None: ...

@@ -1,0 +1,95 @@
+"""A periodic job, and how systemd and cron spell it."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_NAME: Final = r"[a-z0-9][a-z0-9_-]*"  # any name of a Compose project fits
+# cron gives jobs /usr/bin:/bin only; Docker is elsewhere on macOS, and root's tools are too.
+_CRON_PATH: Final = "$PATH:/usr/local/bin:/opt/homebrew/bin:/usr/sbin:/sbin"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run, from which folder, and at which hours of the day (local time)."""
+
+    name: str
+    description: str
+    argv: tuple[str, ...]
+    folder: Path
+    hours: tuple[int, ...]
+    success_codes: tuple[int, ...] = (0,)  # systemd calls any other a failure; cron ignores them
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a job that no scheduler could run."""
+        texts = (self.description, str(self.folder), *self.argv)
+        if not re.fullmatch(_NAME, self.name):
+            raise ValueError(f"{self.name!r} does not match {_NAME}")
+        if not self.argv or not self.argv[0].startswith("/") or not self.folder.is_absolute():
+            raise ValueError("a scheduler needs the full paths of the program and the folder")
+        if not self.hours or not set(self.hours) <= set(range(24)):
+            raise ValueError(f"{self.hours} are not hours of a day")
+        if any(not text.isprintable() for text in texts):  # neither file has room for a newline
+            raise ValueError(f"{self.name}: a line break or a control character")
+
+
+def service_unit(job: Job) -> str:
+    """What systemd runs; see systemd.service(5)."""
+    accepted = " ".join(str(code) for code in job.success_codes if code)
+    # systemd runs no program with a quote or a backslash in its path, but sh does.
+    odd = set(job.argv[0]) & set("\"'\\")
+    argv = ("/bin/sh", "-c", 'exec "$0" "$@"', *job.argv) if odd else job.argv
+    # ":" keeps "$" literal, in the program's path too, where "$$" would not work.
+    program = " ".join(map(_quoted, (f":{argv[0]}", *argv[1:])))
+    return "\n".join([
+        "# Written by `inv`, which replaces it: change it there.",
+        "[Unit]",
+        f"Description={_literal(job.description)}",
+        "Wants=network-online.target",
+        "After=network-online.target docker.service",
+        "",
+        "[Service]",
+        "Type=oneshot",
+        "User=root",  # makes systemd set HOME, where Docker's plugins and settings may be
+        f"WorkingDirectory={_literal(str(job.folder))}",
+        f"ExecStart={program}",
+        *([f"SuccessExitStatus={accepted}"] if accepted else []),
+        "",
+    ])  # fmt: skip
+
+
+def timer_unit(job: Job, minute: int) -> str:
+    """When systemd runs it; a time that the machine slept through is made up for."""
+    return "\n".join([
+        "# Written by `inv`, which replaces it: change it there.",
+        "[Unit]",
+        f"Description={_literal(job.description)}",
+        "",
+        "[Timer]",
+        *(f"OnCalendar=*-*-* {hour:02}:{minute:02}:00" for hour in sorted(set(job.hours))),
+        "Persistent=true",
+        "RandomizedDelaySec=10min",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+        "",
+    ])  # fmt: skip
+
+
+def _literal(text: str) -> str:
+    return text.replace("%", "%%")  # systemd would read %h as a home directory
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{_literal(escaped)}"'
+
+
+def cron_line(job: Job, minute: int) -> str:
+    """The line for crontab(5), which ends with a mark to know it by."""
+    hours = ",".join(str(hour) for hour in sorted(set(job.hours)))
+    folder, program = shlex.quote(str(job.folder)), shlex.join(job.argv)
+    command = f'cd {folder} && PATH="{_CRON_PATH}" {program} # {job.name}'
+    return f"{minute} {hours} * * * " + command.replace("%", r"\%")  # cron ends a line at "%"
