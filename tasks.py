@@ -46,8 +46,10 @@ def secrets(c: Context, check: bool = False, json: bool = False) -> None:
 def up(c: Context, prod: bool = False) -> None:
     """Start the platform and wait until the login page is served."""
     session = open_session(c, prod=prod)
+    stack = Stack(session.settings, session.runner)
     preflight = [credentials.preflight(session.settings.secrets_folder)]
-    lifecycle.up(Stack(session.settings, session.runner), session.console, preflight)
+    quick.prepare_tls(stack, session.console)
+    lifecycle.up(stack, session.console, preflight)
     session.console.say(f"Odoo: {session.settings.url}")
 
 
@@ -126,7 +128,8 @@ def images_task(c: Context, json: bool = False) -> None:
 def health(c: Context, json: bool = False) -> None:
     """Check every service; exit code 1 if one is unhealthy."""
     session = open_session(c)
-    results = checks.run_all(probes.checks(Stack(session.settings, session.runner)))
+    stack = probes.running(Stack(session.settings, session.runner))
+    results = checks.run_all(probes.checks(stack))
     if json:
         session.console.json([asdict(result) for result in results])
     else:
@@ -135,17 +138,43 @@ def health(c: Context, json: bool = False) -> None:
 
 
 @command({"mode": "selfsigned or letsencrypt.",
-          "domain": "Domains and addresses, comma between; if empty, the present ones stay.",
-          "force": "Replace a certificate that is still good."})  # fmt: skip
-def setup_tls(c: Context, mode: str, domain: str = "", force: bool = False) -> None:
-    """Make a certificate for HTTPS, signed by a private CA of this installation."""
-    from scripts.tls import selfsigned  # cryptography is slow to import, `inv --list` is not
+          "domain": "Domains (and, selfsigned, addresses), comma between; if empty, ODOO_DOMAIN.",
+          "email": "Where the authority sends warnings; remembered as ACME_EMAIL.",
+          "server": "Directory of another ACME authority; if empty, ACME_SERVER.",
+          "staging": "Let's Encrypt's test authority, whose certificates nobody trusts.",
+          "force": "Replace a certificate that is still good.",
+          "trust": "Make this machine trust the private CA; asks first.",
+          "untrust": "Take that back.",
+          "schedule": "Renew by a systemd timer, or by cron, from now on.",
+          "unschedule": "Remove that timer.",
+          "yes": YES}, positional=("mode",))  # fmt: skip
+def setup_tls(
+    c: Context, mode: str = "", domain: str = "", email: str = "", server: str = "",
+    staging: bool = False, force: bool = False, trust: bool = False, untrust: bool = False,
+    schedule: bool = False, unschedule: bool = False, yes: bool = False,
+) -> None:  # fmt: skip
+    """Get Nginx a certificate: of a private CA, or from Let's Encrypt."""
+    from scripts.tls import cli  # cryptography is slow to import, `inv --list` is not
 
-    session = open_session(c)
-    selfsigned.check_mode(mode)
-    certs, ca = session.settings.root / "nginx" / "certs", session.settings.root / "tls-ca"
-    outcome = selfsigned.ensure(certs, domain.split(","), ca_folder=ca, force=force)
-    session.console.say("\n".join(selfsigned.report(outcome)))
+    session = open_session(c, prod=True, yes=yes)
+    names = tuple(filter(None, domain.split(",")))
+    wish = cli.Wish(
+        mode, names, email, server, staging, force, trust, untrust, schedule, unschedule
+    )
+    lines = cli.set_up(Stack(session.settings, session.runner), session.console, wish)
+    session.console.say("\n".join(lines))
+
+
+@command({"force": "Renew although it is not due.", "json": JSON})
+def renew_tls(c: Context, force: bool = False, json: bool = False) -> None:
+    """Renew the certificate if it is due; exit code 3 if it is not."""
+    from scripts.tls import cli, setup
+
+    session = open_session(c, prod=True)
+    stack = Stack(session.settings, session.runner)
+    renewal, outcome = setup.renew(stack, session.console, force=force)
+    cli.show_renewal(session.console, renewal, outcome, as_json=json)
+    raise SystemExit(cli.exit_code(renewal))
 
 
 @command({"require_docker": "Fail where no engine can be had, instead of skipping.",
@@ -168,5 +197,5 @@ def lock(c: Context) -> None:
 
 namespace = Collection(
     quickstart, secrets, up, down, restart, ps, logs, shell, psql, odoo_shell, images_task,
-    health, setup_tls, test, lock,
+    health, setup_tls, renew_tls, test, lock,
 )  # fmt: skip

@@ -44,11 +44,20 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
         if report.state is credentials.State.CREATED
     ]
     reporter.note(f"Secrets: created {', '.join(made)}" if made else "Secrets: already there")
+    prepare_tls(stack, reporter)
     lifecycle.up(stack, reporter, [credentials.preflight(settings.secrets_folder)])
     health = run_all(probes.checks(stack))
     require(health, "the platform is up, but not healthy")
     password_file = credentials.ADMIN_PASSWORD.path(settings.secrets_folder)
     return Outcome(settings.url, "admin", password_file, tuple(health))
+
+
+def prepare_tls(stack: Stack, reporter: Reporter) -> None:
+    """Make sure that production finds a certificate; raises OpsError if it cannot be used."""
+    if stack.settings.tls:
+        from scripts.tls import setup  # cryptography is slow to import
+
+        setup.prepare(stack, reporter)
 
 
 def _settings_file(settings: Settings, reporter: Reporter) -> None:

@@ -15,7 +15,10 @@ from scripts.core.files import write_atomic
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a production server is meant to be reached
+LETSENCRYPT: Final = "https://acme-v02.api.letsencrypt.org/directory"
+HTTPS: Final = 443
 _PROJECT: Final = r"[a-z0-9][a-z0-9_-]*"
+_HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _TRUTHS: Final = {"1", "true", "yes", "on"}
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -43,8 +46,12 @@ class Settings:
     environment: Environment
     project: str
     database: str
+    domains: tuple[str, ...]  # names of the production site; the first is its address
+    acme_server: str
+    acme_email: str
     bind: str
     http_port: int
+    https_port: int
     odoo_bind: str
     odoo_port: int
     image_source: ImageSource
@@ -75,8 +82,21 @@ class Settings:
         return self.root / ".state"
 
     @property
+    def certificates(self) -> Path:
+        """What Nginx sees of certificates; the one in use is in its folder `current`."""
+        return self.root / "nginx" / "certs"
+
+    @property
+    def tls(self) -> bool:
+        """Whether Nginx speaks HTTPS."""
+        return self.environment is Environment.PROD
+
+    @property
     def url(self) -> str:
-        """Where a browser on this machine finds Nginx."""
+        """Where a browser finds Nginx: on this machine in dev, by its domain in prod."""
+        if self.tls:
+            suffix = "" if self.https_port == HTTPS else f":{self.https_port}"
+            return f"https://{self.domains[0]}{suffix}"
         host = "localhost" if self.bind in (EVERYWHERE, "127.0.0.1", "::") else self.bind
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
@@ -95,10 +115,14 @@ class Settings:
             environment=environment,
             project=values.matching("COMPOSE_PROJECT_NAME", "ipai-platform", _PROJECT),
             database=values.matching("ODOO_DATABASE", "odoo", r"[a-z_][a-z0-9_]{0,62}"),
+            domains=values.hosts("ODOO_DOMAIN", "localhost"),
+            acme_server=values.matching("ACME_SERVER", LETSENCRYPT, r"https://\S+"),
+            acme_email=values.matching("ACME_EMAIL", "", r"([^@\s]+@[^@\s]+)?"),
             bind=values.text(
                 "NGINX_BIND", EVERYWHERE if environment is Environment.PROD else "127.0.0.1"
             ),
             http_port=values.port("NGINX_HTTP_PORT", 80),
+            https_port=values.port("NGINX_HTTPS_PORT", HTTPS),
             odoo_bind=values.text("ODOO_BIND", "127.0.0.1"),
             odoo_port=values.port("ODOO_PORT", 8069),
             image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
@@ -133,6 +157,16 @@ class _Values:
             self.problems.append(f"{name}={value!r} does not match {pattern}")
         return value
 
+    def hosts(self, name: str, default: str) -> tuple[str, ...]:
+        value = self.text(name, default)
+        hosts = tuple(value.lower().split())
+        wrong = [repr(h) for h in hosts if not re.fullmatch(_HOST, h.removeprefix("*."))]
+        if wrong or not hosts or hosts[0].startswith("*"):
+            rule = "names with spaces between, the first without a wildcard"
+            self.problems.append(f"{name}={value!r} is not a list of {rule}")
+            return (default,)
+        return hosts
+
     def port(self, name: str, default: int) -> int:
         value = self.text(name, str(default))
         if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
@@ -150,13 +184,18 @@ class _Values:
             return default
 
 
+def fixed(name: str) -> bool:
+    """Whether the environment decides on `name`, whatever `.env` says."""
+    return bool(os.environ.get(name))
+
+
 def remember(settings: Settings, values: Mapping[str, str]) -> list[str]:
     """Write `values` into `.env`, keeping every other line; gives back what changed."""
     path = settings.env_file.resolve()  # a link stays a link
     lines = path.read_text().splitlines() if path.is_file() else []
     changed = []
     for name, value in values.items():
-        wanted = f"{name}={value}"
+        wanted = f'{name}="{value}"' if " " in value else f"{name}={value}"
         at = [i for i, line in enumerate(lines) if re.match(rf"#?\s*{name}=", line)]
         live = [i for i in at if not lines[i].startswith("#")]
         if live and lines[live[-1]] == wanted:

@@ -3,7 +3,8 @@
 from typing import Final
 
 from scripts.core.checks import Check, Finding, Status
-from scripts.core.http import get
+from scripts.core.errors import OpsError
+from scripts.stack import frontdoor
 from scripts.stack.compose import Stack
 
 _OK: Final = Finding(Status.OK)
@@ -20,18 +21,26 @@ def checks(stack: Stack) -> list[Check]:
     ]
 
 
+def running(stack: Stack) -> Stack:
+    """The flavour that runs, or `stack` itself where that cannot be known."""
+    try:
+        return stack.as_running()
+    except OpsError:  # every probe will say so
+        return stack
+
+
 def _failed(detail: str, service: str) -> Finding:
     return Finding(Status.FAILED, detail, f"inv logs --service {service}")
 
 
 def _nginx(stack: Stack) -> Finding:
-    reply = get(f"{stack.settings.url}/nginx-health")
+    reply = frontdoor.get(stack.settings, "/nginx-health")
     return _OK if reply.status == 200 else _failed(f"status {reply.status}", "nginx")
 
 
 def _odoo_by_proxy(stack: Stack) -> Finding:
     # The login page needs Odoo, its registry and the database; /web/health does not.
-    reply = get(f"{stack.settings.url}/web/login", timeout=15)
+    reply = frontdoor.get(stack.settings, "/web/login", timeout=15)
     return _OK if reply.status in (200, 303) else _failed(f"status {reply.status}", "odoo")
 
 

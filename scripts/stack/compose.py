@@ -1,11 +1,11 @@
 """The running platform, reached by `docker compose` and the literal files."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, NoReturn
 
 from scripts.core.process import Completed, Runner
-from scripts.core.settings import Settings
+from scripts.core.settings import Environment, Settings
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,18 @@ class Stack:
         """All containers of the project, stopped ones too."""
         listing = self.run("ps", "--all", "--format", "json", timeout=60)
         return [_service(json.loads(line)) for line in listing.stdout.splitlines() if line]
+
+    def as_running(self) -> "Stack":
+        """This stack in the flavour that runs now, whatever the settings say it should be.
+
+        Plain `docker compose` starts either; as it is where Nginx does not run.
+        """
+        nginx = [s for s in self.services() if s.service == "nginx" and s.state == "running"]
+        if not nginx:
+            return self
+        tls = self.settings.https_port in nginx[0].ports
+        environment = Environment.PROD if tls else Environment.DEV
+        return replace(self, settings=replace(self.settings, environment=environment))
 
     def logs(self, service: str, lines: int) -> list[str]:
         """The last `lines` log lines of `service`."""

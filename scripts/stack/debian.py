@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +21,22 @@ BASE: Final = "localhost/ipai/base:trixie"
 POSTGRES: Final = "localhost/ipai/postgres:16"
 REDIS: Final = "localhost/ipai/redis:7"
 NGINX: Final = "localhost/ipai/nginx:1"
+CERTBOT: Final = "localhost/ipai/certbot:4"
 ODOO: Final = "localhost/ipai/odoo:19"
 # What .env says once these images are in use.
 VARIABLES: Final[Mapping[str, str]] = {
     "POSTGRES_IMAGE": POSTGRES,
     "REDIS_IMAGE": REDIS,
     "NGINX_IMAGE": NGINX,
+    "CERTBOT_IMAGE": CERTBOT,
     "ODOO_BASE_IMAGE": ODOO,
     "ODOO_IMAGE": "localhost/ipai-platform/odoo:19.0",
 }
 LABEL: Final = "ipai.source"
 _BUILD_SECONDS: Final = 3600
-_FOLDERS: Final = {POSTGRES: "postgres", REDIS: "redis", NGINX: "nginx", ODOO: "odoo"}
+_FOLDERS: Final = {
+    POSTGRES: "postgres", REDIS: "redis", NGINX: "nginx", CERTBOT: "certbot", ODOO: "odoo",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,12 @@ class Builder:
     runner: Runner
     reporter: Reporter
 
-    def ensure(self) -> list[str]:
-        """Build what is missing or older than its sources; gives back the names built."""
-        stale = [tag for tag in (BASE, *_FOLDERS) if not self._is_current(tag)]
+    def ensure(self, tags: Iterable[str]) -> list[str]:
+        """Build those of `tags`, and the base, that are missing or older than their sources.
+
+        Gives back the names built.
+        """
+        stale = [tag for tag in (BASE, *tags) if not self._is_current(tag)]
         if stale:
             self._install_tools()
             self.logs.mkdir(parents=True, exist_ok=True)
@@ -81,7 +88,7 @@ class Builder:
         if BASE in stale:
             self._make_root_file_system()
             self._docker_build(BASE)
-        small = [tag for tag in (POSTGRES, REDIS, NGINX) if tag in stale]
+        small = [tag for tag in (POSTGRES, REDIS, NGINX, CERTBOT) if tag in stale]
         with ThreadPoolExecutor(max_workers=2) as pool:
             packages = pool.submit(self._install_odoo) if ODOO in stale else None
             for tag in small:

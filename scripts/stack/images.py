@@ -1,7 +1,7 @@
 """Which images the platform needs, and how they get into the engine."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,8 @@ from scripts.stack import debian
 from scripts.stack.compose import Stack
 
 PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAGE")
+# Wanted only by who asks an authority for a certificate, and not in order to start.
+CERTBOT: Final = "CERTBOT_IMAGE"
 _PULL_SECONDS: Final = 1800
 _UNREACHABLE: Final = re.compile(
     r"no such host|connection refused|connection reset|timeout|timed out|deadline exceeded"
@@ -27,8 +29,8 @@ class NoRegistryError(OpsError):
 
 
 def official(root: Path) -> dict[str, str]:
-    """The defaults of all *_IMAGE variables; their one home is compose.yaml."""
-    text = (root / "compose.yaml").read_text()
+    """The defaults of all *_IMAGE variables; their one home is the compose files."""
+    text = "".join((root / name).read_text() for name in ("compose.yaml", "compose.prod.yaml"))
     return dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", text))
 
 
@@ -38,20 +40,22 @@ def effective(settings: Settings) -> dict[str, str]:
     return {name: settings.images.get(name, image) for name, image in defaults.items()}
 
 
-def ensure(stack: Stack, reporter: Reporter) -> dict[str, str]:
-    """Bring every image into the engine, up to date with its sources.
+def ensure(stack: Stack, reporter: Reporter, *also: str) -> dict[str, str]:
+    """Bring every image that a start needs into the engine, up to date with its sources.
 
-    Gives back the images in use. In `auto` official images are pulled, and
-    built from Debian packages where no registry answers; that choice is
-    written to `.env`, so that plain `docker compose` makes it too.
+    `also` names further *_IMAGE variables that are wanted. Gives back the images in
+    use. In `auto` official images are pulled, and built from Debian packages where
+    no registry answers; that choice is written to `.env`, so that plain `docker
+    compose` makes it too.
     """
     if stack.runner.dry:
         return effective(stack.settings)
+    wanted = [*PULLED, *also]
     with exclusive(stack.settings.state_folder / "images.lock", "images"):
-        return _ensure(stack, reporter)
+        return _ensure(stack, reporter, wanted)
 
 
-def _ensure(stack: Stack, reporter: Reporter) -> dict[str, str]:
+def _ensure(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, str]:
     images = effective(stack.settings)
     source = stack.settings.image_source
     ours = any(debian.is_ours(images[name]) for name in PULLED)
@@ -59,23 +63,26 @@ def _ensure(stack: Stack, reporter: Reporter) -> dict[str, str]:
         images = official(stack.settings.root)
         _remember(stack, images, reporter)
     if source is ImageSource.DEBIAN or (source is ImageSource.AUTO and ours):
-        images = _from_debian(stack, reporter)
+        images = _from_debian(stack, reporter, wanted)
     else:
-        images = _from_registry(stack, reporter, images)
+        images = _from_registry(stack, reporter, wanted, images)
     _build_platform_image(stack, reporter, images)
     return images
 
 
-def _from_debian(stack: Stack, reporter: Reporter) -> dict[str, str]:
+def _from_debian(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, str]:
     root = stack.settings.root
     logs = stack.settings.state_folder / "logs"
-    debian.Builder(root / "images", logs, stack.runner, reporter).ensure()
+    tags = [debian.VARIABLES[name] for name in wanted]
+    debian.Builder(root / "images", logs, stack.runner, reporter).ensure(tags)
     _remember(stack, debian.VARIABLES, reporter)
     return {**effective(stack.settings), **debian.VARIABLES}
 
 
-def _from_registry(stack: Stack, reporter: Reporter, images: dict[str, str]) -> dict[str, str]:
-    missing = [images[name] for name in PULLED if not _exists(stack, images[name])]
+def _from_registry(
+    stack: Stack, reporter: Reporter, wanted: Sequence[str], images: dict[str, str]
+) -> dict[str, str]:
+    missing = [images[name] for name in wanted if not _exists(stack, images[name])]
     # The smallest first: it tells soonest whether a registry answers at all.
     for image in sorted(missing, key=lambda name: "redis" not in name):
         try:
@@ -84,7 +91,7 @@ def _from_registry(stack: Stack, reporter: Reporter, images: dict[str, str]) -> 
             if stack.settings.image_source is ImageSource.REGISTRY or _has_data(stack):
                 raise
             reporter.note(f"{error.message}: building from Debian packages (IMAGE_SOURCE=auto)")
-            return _from_debian(stack, reporter)
+            return _from_debian(stack, reporter, wanted)
     return images
 
 

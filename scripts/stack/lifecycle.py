@@ -7,10 +7,9 @@ from typing import Final
 from scripts.core.checks import Check, require, run_all
 from scripts.core.errors import OpsError
 from scripts.core.files import exclusive
-from scripts.core.http import get
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
-from scripts.stack import engine, images, preflight
+from scripts.stack import engine, frontdoor, images, preflight
 from scripts.stack.compose import Stack
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
@@ -53,7 +52,7 @@ def _await_login_page(stack: Stack) -> None:
     deadline = time.monotonic() + _USABLE_SECONDS
     while True:
         try:
-            reply = get(url, timeout=10)
+            reply = frontdoor.get(stack.settings, "/web/login", timeout=10)
             problem = f"{url} answers with status {reply.status}"
             if reply.status in (200, 303):
                 return
@@ -108,4 +107,4 @@ def restart(stack: Stack, reporter: Reporter, service: str = "") -> None:
         with reporter.step(f"Restarting {service or 'the platform'}"):
             targets = [service] if service else sorted(running)
             stack.run("restart", *targets, timeout=300, changes=True)
-            _await_login_page(stack)
+            _await_login_page(stack.as_running())

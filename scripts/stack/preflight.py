@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from scripts.core.checks import Check, Finding, Status
-from scripts.core.settings import Environment
 from scripts.stack.compose import Service, Stack
 from scripts.stack.engine import Engine
 
@@ -23,7 +22,9 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
     """The checks for `stack` on `engine`; `services` are its containers at present."""
     settings = stack.settings
     ports = [("Nginx", "NGINX_HTTP_PORT", settings.bind, settings.http_port)]
-    if settings.environment is Environment.DEV:
+    if settings.tls:
+        ports.append(("Nginx", "NGINX_HTTPS_PORT", settings.bind, settings.https_port))
+    else:
         ports.append(("Odoo", "ODOO_PORT", settings.odoo_bind, settings.odoo_port))
     ours = {port for service in services if service.state == "running" for port in service.ports}
     return [

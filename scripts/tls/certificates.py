@@ -2,9 +2,10 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
@@ -19,7 +20,7 @@ from scripts.core.errors import UsageError
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 CA_LIFE: Final = timedelta(days=3650)
 LEAF_LIFE: Final = timedelta(days=397) - timedelta(seconds=1)  # both ends count (RFC 5280)
-SPARE: Final = timedelta(days=30)  # with less than this left, a certificate is renewed
+RENEW_AT: Final = 1 / 3  # of its life left, as certbot and Let's Encrypt advise
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a client's clock may be slow by this much
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _TOP_LABEL: Final = rf"(?!\d+$){_LABEL}"  # digits alone would be half an address
@@ -34,8 +35,8 @@ class Pair:
     key: bytes = field(repr=False)
 
 
-def parse_names(given: Iterable[str]) -> tuple[str, ...]:
-    """`given` in canonical form, without repetitions, then the names of this machine.
+def parse_names(given: Iterable[str], *, local: bool = True) -> tuple[str, ...]:
+    """`given` in canonical form, without repetitions, then the names of this machine if `local`.
 
     Raises UsageError naming every entry that is neither a domain nor an address.
     """
@@ -48,7 +49,26 @@ def parse_names(given: Iterable[str]) -> tuple[str, ...]:
             "Give plain names such as odoo.example.com,192.0.2.7: no https://, no port; "
             "a name with other than ASCII letters in its xn-- form.",
         )
-    return tuple(dict.fromkeys([*canonical.values(), *LOCAL_NAMES]))
+    return tuple(dict.fromkeys([*canonical.values(), *(LOCAL_NAMES if local else ())]))
+
+
+def addresses(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` that are IP addresses."""
+    return tuple(name for name in names if _address(name))
+
+
+def site_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of `names` that Nginx can serve a site under, one without a wildcard first.
+
+    Raises UsageError where there is none to be the address of the site.
+    """
+    served = [name for name in names if ":" not in name]
+    plain = [name for name in served if not name.startswith("*")]
+    if served and not plain:
+        raise UsageError(
+            f"{served[0]} alone is no address of a site", "Give a name without a wildcard as well."
+        )
+    return tuple(dict.fromkeys([*plain[:1], *served]))
 
 
 def _canonical(name: str) -> str:
@@ -120,13 +140,43 @@ def expiry(certificate: bytes) -> datetime:
 
 
 def leaf_problem(leaf: Pair, ca_certificate: bytes, names: Iterable[str], now: datetime) -> str:
-    """Why `leaf` should not be served for `names`; empty if nothing is wrong."""
+    """Why `leaf` of a private CA should not be served for `names`; empty if nothing is wrong."""
     return (
         pair_problem(leaf)
-        or date_problem(leaf.certificate, now, SPARE)
+        or date_problem(leaf.certificate, now)
         or name_problem(leaf.certificate, names)
         or chain_problem(leaf.certificate, ca_certificate, now)
     )
+
+
+def issued_problem(pair: Pair, names: Iterable[str], now: datetime) -> str:
+    """Why what an authority issued should not be served for `names`; empty if nothing is wrong.
+
+    `pair` holds the leaf first, then those who issued it, without the root.
+    """
+    return (
+        pair_problem(pair)
+        or date_problem(pair.certificate, now)
+        or name_problem(pair.certificate, names)
+        or _issuer_problem(pair.certificate, now)
+    )
+
+
+def _issuer_problem(chain: bytes, now: datetime) -> str:
+    try:
+        certificates = x509.load_pem_x509_certificates(chain)
+    except ValueError:
+        return "the certificate of its issuer cannot be read"
+    if len(certificates) < 2:
+        return "the certificate of its issuer is missing"
+    for certificate, issuer in pairwise(certificates):
+        try:
+            certificate.verify_directly_issued_by(issuer)
+        except (InvalidSignature, ValueError, TypeError):
+            return "its chain is in disorder: one certificate was not signed by the next"
+        if not issuer.not_valid_before_utc <= now <= issuer.not_valid_after_utc:
+            return "the certificate of its issuer is not valid now"
+    return ""
 
 
 def pair_problem(pair: Pair) -> str:
@@ -157,15 +207,17 @@ def ca_problem(ca: Pair) -> str:
     return "" if usable else "the certificate is not one of a CA with an elliptic-curve key"
 
 
-def date_problem(certificate: bytes, now: datetime, spare: timedelta) -> str:
-    """Whether `certificate` is valid now and for `spare` longer."""
+def date_problem(certificate: bytes, now: datetime) -> str:
+    """Whether `certificate` is valid now and has more than a third of its life left."""
     parsed = x509.load_pem_x509_certificate(certificate)
-    if now < parsed.not_valid_before_utc:
-        return f"it is not valid before {parsed.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-    left = parsed.not_valid_after_utc - now
-    if left < timedelta(0):
-        return f"it expired on {parsed.not_valid_after_utc:%Y-%m-%d}"
-    return f"it expires in {left.days} days" if left < spare else ""
+    start, end = parsed.not_valid_before_utc, parsed.not_valid_after_utc
+    if now < start:
+        return f"it is not valid before {start:%Y-%m-%d %H:%M} UTC"
+    if end < now:
+        return f"it expired on {end:%Y-%m-%d}"
+    if end - now <= (end - start) * RENEW_AT:
+        return f"it expires on {end:%Y-%m-%d %H:%M} UTC"
+    return ""
 
 
 def name_problem(certificate: bytes, names: Iterable[str]) -> str:
@@ -174,6 +226,12 @@ def name_problem(certificate: bytes, names: Iterable[str]) -> str:
     changes = [f"without {name}" for name in sorted(wanted - present)]
     changes += [f"still for {name}" for name in sorted(present - wanted)]
     return f"it is {', '.join(changes)}" if changes else ""
+
+
+def not_covered(certificate: bytes, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` for which a browser would refuse `certificate`."""
+    present = set(names_of(certificate))
+    return tuple(n for n in names if not present & {n, f"*.{n.partition('.')[2]}"})
 
 
 def chain_problem(certificate: bytes, ca_certificate: bytes, now: datetime) -> str:

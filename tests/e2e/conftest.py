@@ -10,6 +10,9 @@ from scripts.core.settings import Settings
 from scripts.stack import images
 from scripts.stack.engine import Engine
 from tests.e2e.checkout import Checkout
+from tests.e2e.pebble import Pebble, Site
+from tests.e2e.production import Production
+from tests.e2e.tools import build
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +35,22 @@ def platform(quickstart: tuple[Checkout, subprocess.CompletedProcess[str]]) -> C
     return checkout
 
 
+@pytest.fixture(scope="session")
+def production(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    """A running platform of the production flavour, for odoo.test and shop.test."""
+    started = Production.start_new(tmp_path_factory.mktemp("production"))
+    try:
+        yield started
+    finally:
+        started.destroy()
+
+
+@pytest.fixture(scope="session")
+def admin(production: Production) -> str:
+    """The Cookie header of somebody who is logged in."""
+    return production.log_in()
+
+
 @pytest.fixture
 def fresh(docker: Engine, tmp_path: Path) -> Iterator[Checkout]:
     """A clone that was never started, with settings and secrets in place."""
@@ -44,3 +63,26 @@ def fresh(docker: Engine, tmp_path: Path) -> Iterator[Checkout]:
         yield checkout
     finally:
         checkout.destroy()
+
+
+@pytest.fixture(scope="session")
+def site(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Nginx alone, in production flavour, with a self-signed certificate."""
+    site = Site(Checkout.clone(tmp_path_factory.mktemp("acme") / "clone"))
+    site.prepare()
+    try:
+        made = site.checkout.run("./scripts/setup-tls.sh", "selfsigned")
+        assert made.returncode == 0, made.stderr
+        started = site.compose("up", "--detach", "--no-deps", "--wait", "nginx")
+        assert started.returncode == 0, started.stderr
+        yield site
+    finally:
+        site.compose("--profile", "certbot", "down", "--volumes", "--timeout", "5")
+
+
+@pytest.fixture(scope="session")
+def pebble(site: Site) -> Iterator[Pebble]:
+    """The authority that ACME_SERVER of `site` names."""
+    build(site.checkout, "pebble")
+    with Pebble(site.checkout).running(site.identity) as authority:
+        yield authority

@@ -1,95 +1,99 @@
-"""The login, as a person sees it: headless Chromium, through Nginx."""
+"""The platform as a person sees it: headless Chromium, through Nginx."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.wait import WebDriverWait
 
-from scripts.core.settings import Settings
-from scripts.stack import debian, images
-from tests.e2e.checkout import Checkout, eventually, free_port
-
-IMAGE = "localhost/ipai/test-browser:1"
-FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--window-size=1280,900",
-]  # fmt: skip
+from tests.e2e import browsing
+from tests.e2e.browsing import Browsers
+from tests.e2e.checkout import Checkout
+from tests.e2e.production import NAME, OTHER_NAME, Production
 
 
-@pytest.fixture
-def browser(platform: Checkout) -> Iterator[WebDriver]:
-    base = (
-        debian.BASE
-        if debian.is_ours(images.effective(Settings.load(platform.root))["NGINX_IMAGE"])
-        else ""
-    )
-    options = ["--build-arg", f"BASE_IMAGE={base}"] if base else []
-    folder = str(Path(__file__).parent / "browser")
-    built = platform.run("docker", "build", "--quiet", "--tag", IMAGE, *options, folder)
-    assert built.returncode == 0, built.stderr
-    port = free_port()
-    name = f"{platform.project}-browser"
-    run = ["docker", "run", "--detach", "--rm", "--name", name, "--network"]
-    edge = [f"{platform.project}_edge", "--publish", f"127.0.0.1:{port}:9515", IMAGE]
-    started = platform.run(*run, *edge)
-    assert started.returncode == 0, started.stderr
-    try:
-        driver = eventually(lambda: _connect(port), 30)
-        assert driver, "chromedriver does not answer"
-        yield driver
-        driver.quit()
-    finally:
-        platform.run("docker", "rm", "--force", "--volumes", name)
+@pytest.fixture(scope="module")
+def secure(production: Production) -> Iterator[Browsers]:
+    """Browsers that trust the platform's private CA, by its certificate and nothing else."""
+    address = production.address("nginx")
+    names = [f"--add-host={name}:{address}" for name in (NAME, OTHER_NAME)]
+    mount = f"--volume={production.ca}:/ca.pem:ro"
+    with browsing.browsers(production, *names, mount, trust=True) as found:
+        yield found
 
 
-def _connect(port: int) -> WebDriver | None:
-    options = webdriver.ChromeOptions()
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    try:
-        return webdriver.Remote(f"http://127.0.0.1:{port}", options=options)
-    except Exception:
-        return None
+def _first_visit(browsers: Browsers, password: str) -> tuple[list[browsing.Response], list[str]]:
+    """All answers of a first login, and what the console complains about."""
+    with browsers.open() as driver:
+        browsing.log_in(driver, f"https://{NAME}", password)
+        seen = browsing.events(driver, 3)
+        return browsing.responses(seen), [str(entry) for entry in browsing.severe(driver)]
 
 
-def _log(driver: WebDriver, kind: str) -> list[dict[str, Any]]:
-    # Chromium's own command; Selenium offers it for local browsers only.
-    executor: Any = driver.command_executor
-    executor.add_command("getLog", "POST", "/session/$sessionId/se/log")
-    entries: list[dict[str, Any]] = driver.execute("getLog", {"type": kind})["value"]
-    return entries
+def test_a_person_logs_in_and_sees_no_error(platform: Checkout) -> None:
+    with browsing.browsers(platform) as found, found.open() as driver:
+        browsing.log_in(driver, "http://nginx", platform.admin_password)
+        driver.save_screenshot(str(platform.root / ".state" / "login.png"))
+        assert browsing.severe(driver) == []
+        answers = browsing.responses(browsing.events(driver))
+        assert [answer for answer in answers if answer.status >= 400] == []
 
 
-def _failed_requests(driver: WebDriver) -> list[tuple[int, str]]:
-    failed = []
-    for entry in _log(driver, "performance"):
-        message: dict[str, Any] = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.responseReceived":
-            response = message["params"]["response"]
-            if response["status"] >= 400:
-                failed.append((response["status"], response["url"]))
-    return failed
+def test_over_https_a_first_visit_is_never_refused(
+    production: Production, secure: Browsers
+) -> None:
+    production.forget_limits()
+    answers, complaints = _first_visit(secure, production.admin_password)
+    assert complaints == []
+    assert [answer for answer in answers if answer.status >= 400] == []
+    assert len(answers) > 20
+    assert {a.protocol for a in answers if a.url.startswith(f"https://{NAME}/")} == {"h2"}
 
 
-def test_a_person_logs_in_and_sees_no_error(platform: Checkout, browser: WebDriver) -> None:
-    wait = WebDriverWait(browser, 60)
-    browser.get("http://nginx/web/login")
-    visible = expected_conditions.visibility_of_element_located
-    wait.until(visible((By.CSS_SELECTOR, "input[name=login]"))).send_keys("admin")
-    browser.find_element(By.CSS_SELECTOR, "input[name=password]").send_keys(platform.admin_password)
-    browser.find_element(By.CSS_SELECTOR, "form.oe_login_form button[type=submit]").click()
-    wait.until(visible((By.CSS_SELECTOR, ".o_main_navbar")))
-    wait.until(visible((By.CSS_SELECTOR, ".o_action_manager > *")))
-    browser.save_screenshot(str(platform.root / ".state" / "login.png"))
-    severe = [entry for entry in _log(browser, "browser") if entry["level"] == "SEVERE"]
-    assert severe == []
-    assert _failed_requests(browser) == []
+def test_three_people_behind_one_address_are_never_refused(
+    production: Production, secure: Browsers
+) -> None:
+    production.forget_limits()
+    with ThreadPoolExecutor(3) as pool:
+        visits = list(pool.map(lambda _: _first_visit(secure, production.admin_password), range(3)))
+    for answers, complaints in visits:
+        assert complaints == []
+        assert len(answers) > 20
+        assert [answer for answer in answers if answer.status >= 400] == []
+
+
+def test_live_updates_come_through_a_secure_websocket(
+    production: Production, secure: Browsers
+) -> None:
+    with secure.open() as driver:
+        browsing.log_in(driver, f"https://{NAME}", production.admin_password)
+        script = """
+            const [url, done] = arguments;
+            const socket = new WebSocket(url);
+            socket.onopen = () => done("open");
+            socket.onerror = () => done("refused");
+        """
+        version = driver.execute_script(
+            "return odoo.info && odoo.info.websocket_worker_version || ''"
+        )
+        url = f"wss://{NAME}/websocket?version={version}"
+        assert driver.execute_async_script(script, url) == "open"
+        shakes = [
+            event["params"]["response"]["status"]
+            for event in browsing.events(driver)
+            if event["method"] == "Network.webSocketHandshakeResponseReceived"
+        ]
+        assert shakes and set(shakes) == {101}
+
+
+def test_a_browser_that_does_not_know_the_ca_warns(production: Production) -> None:
+    # The others would prove nothing if every certificate were taken.
+    host = f"--add-host={NAME}:{production.address('nginx')}"
+    with browsing.browsers(production, host) as found, found.open() as driver:
+        driver.get(f"https://{NAME}/web/login")
+        failed = [
+            event["params"]["errorText"]
+            for event in browsing.events(driver)
+            if event["method"] == "Network.loadingFailed"
+        ]
+        assert failed == ["net::ERR_CERT_AUTHORITY_INVALID"]
+        assert "oe_login_form" not in driver.page_source

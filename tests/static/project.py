@@ -40,11 +40,15 @@ def compose(name: str) -> dict[str, Any]:
 
 
 def variables(text: str) -> dict[str, set[str]]:
-    """`${NAME:-default}` in `text`: name to its defaults ('' where there is none)."""
+    """`${NAME:-default}` in `text`: name to its defaults ('' where there is none).
+
+    `${NAME:+text}` needs none: it is for a variable that may be unset.
+    """
     found: dict[str, set[str]] = {}
     live = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    for name, default in re.findall(r"(?<!\$)\$\{?([A-Z][A-Z0-9_]*)(?::?-([^}]*))?", live):
-        found.setdefault(name, set()).add(default)
+    pattern = r"(?<!\$)\$\{?([A-Z][A-Z0-9_]*)(?::?([-+])([^}]*))?"
+    for name, operator, default in re.findall(pattern, live):
+        found.setdefault(name, set()).update([] if operator == "+" else [default])
     return found
 
 

@@ -15,7 +15,7 @@ _ALLOWED = {
     "core": {"core"},
     "stack": {"core", "stack"},
     "credentials": {"core"},
-    "tls": {"core", "tls"},
+    "tls": {"core", "stack", "tls"},
     "health": {"core", "stack", "health"},
     "testing": {"core", "stack"},
     "quickstart": {"core", "stack", "credentials", "tls", "health"},

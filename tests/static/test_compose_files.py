@@ -19,9 +19,22 @@ from .project import (
 )
 
 # Read by `inv` and by Compose itself, but written in no compose file.
-_NOT_INTERPOLATED = {"COMPOSE_PROJECT_NAME", "PLATFORM_ENV", "IMAGE_SOURCE"}
-_SERVICES = sorted(compose("compose.yaml")["services"])
+_NOT_INTERPOLATED = {
+    "COMPOSE_PROJECT_NAME", "PLATFORM_ENV", "IMAGE_SOURCE", "ACME_SERVER", "ACME_EMAIL",
+}  # fmt: skip
+# Empty in .env.example: what Compose mounts instead is no value to write there.
+_UNSET = {"ACME_CA_FILE"}
 _FLAVOURS = {"dev": COMPOSE_FILES[:1], "prod": COMPOSE_FILES}
+_SERVICES = sorted({s for name in COMPOSE_FILES for s in compose(name)["services"]})
+_EVERY = pytest.mark.parametrize(
+    ("flavour", "name"),
+    [
+        (flavour, name)
+        for flavour, files in _FLAVOURS.items()
+        for name in sorted({s for file in files for s in compose(file)["services"]})
+    ],
+)
+_RUNS_ONCE = {"odoo_init", "certbot"}
 _ONE_SHOT = "no"
 # Started as root, they give their own data folder to its user and step down.
 _EXTRA_CAPABILITIES = {
@@ -34,7 +47,8 @@ def _merged(flavour: str) -> dict[str, Any]:
     if not has_compose():
         pytest.skip("the Compose client is not installed")
     files = [part for name in _FLAVOURS[flavour] for part in ("--file", str(ROOT / name))]
-    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "config", "--format", "json"]
+    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "--profile", "*", "config"]
+    argv += ["--format", "json"]
     done = run(*argv, env=public_environment())
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr.lower(), done.stderr
@@ -66,7 +80,7 @@ def test_production_invents_no_variable_and_differs_only_where_it_means_to() -> 
     shown = documented()
     for name, defaults in variables((ROOT / "compose.prod.yaml").read_text()).items():
         assert name in shown, f"${{{name}}} is not in .env.example"
-        if name != "NGINX_BIND" and not name.endswith("_MEMORY"):
+        if name not in {"NGINX_BIND", *_UNSET} and not name.endswith("_MEMORY"):
             assert defaults == {shown[name]}, f"compose.prod.yaml has its own {name}"
 
 
@@ -87,22 +101,22 @@ def test_every_variable_has_a_default_so_that_no_env_file_is_needed() -> None:
 
 def test_image_defaults_are_pinned_to_a_version() -> None:
     images = {name: value for name, value in documented().items() if name.endswith("_IMAGE")}
-    assert len(images) == 5
+    assert len(images) == 6
     for name, image in images.items():
         tag = image.rpartition(":")[2]
-        assert re.match(r"\d+\.\d+", tag), f"{name}={image} names no version"
+        assert re.match(r"v?\d+\.\d+", tag), f"{name}={image} names no version"
         assert "latest" not in image
 
 
 def test_every_image_can_be_chosen_and_the_dockerfile_has_the_same_default() -> None:
-    for name in _SERVICES:
-        assert compose("compose.yaml")["services"][name]["image"].startswith("${"), name
+    for file in COMPOSE_FILES:
+        for name, service in compose(file)["services"].items():
+            assert service.get("image", "${").startswith("${"), name
     dockerfile = (ROOT / "odoo" / "Dockerfile").read_text()
     assert f"ARG ODOO_BASE_IMAGE={documented()['ODOO_BASE_IMAGE']}\n" in dockerfile
 
 
-@pytest.mark.parametrize("flavour", _FLAVOURS)
-@pytest.mark.parametrize("name", _SERVICES)
+@_EVERY
 def test_a_service_is_confined(flavour: str, name: str) -> None:
     service = _service(flavour, name)
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -113,8 +127,7 @@ def test_a_service_is_confined(flavour: str, name: str) -> None:
     assert not {"privileged", "container_name", "network_mode", "pid", "ipc"} & set(service)
 
 
-@pytest.mark.parametrize("flavour", _FLAVOURS)
-@pytest.mark.parametrize("name", _SERVICES)
+@_EVERY
 def test_a_service_cannot_eat_the_machine(flavour: str, name: str) -> None:
     service = _service(flavour, name)
     limits = service["deploy"]["resources"]["limits"]
@@ -124,12 +137,11 @@ def test_a_service_cannot_eat_the_machine(flavour: str, name: str) -> None:
     assert set(service["logging"]["options"]) == {"max-size", "max-file"}
 
 
-@pytest.mark.parametrize("flavour", _FLAVOURS)
-@pytest.mark.parametrize("name", _SERVICES)
+@_EVERY
 def test_a_service_has_a_health_check_unless_it_is_one_shot(flavour: str, name: str) -> None:
     service = _service(flavour, name)
     if service["restart"] == _ONE_SHOT:
-        assert name == "odoo_init"
+        assert name in _RUNS_ONCE
         return
     assert service["restart"] == "unless-stopped"
     check = service["healthcheck"]
@@ -146,6 +158,18 @@ def test_databases_are_on_the_internal_network_only(flavour: str) -> None:
     assert set(_service(flavour, "nginx")["networks"]) == {"edge"}
 
 
+def test_nginx_can_write_neither_attachments_nor_proofs() -> None:
+    mounts = {v["target"]: v for v in _service("prod", "nginx")["volumes"]}
+    for target in ("/var/lib/odoo", "/var/www/acme"):
+        assert mounts[target]["read_only"] is True
+
+
+@pytest.mark.parametrize("flavour", _FLAVOURS)
+def test_odoo_serves_one_database_only(flavour: str) -> None:
+    command = _service(flavour, "odoo")["command"]
+    assert "--database=odoo" in command and "--db-filter=^odoo$$" in command
+
+
 def test_development_publishes_nginx_and_odoo_to_this_machine_only() -> None:
     assert _published("dev") == {
         "nginx": {("127.0.0.1", "80", 80)},
@@ -154,7 +178,7 @@ def test_development_publishes_nginx_and_odoo_to_this_machine_only() -> None:
 
 
 def test_production_publishes_nginx_only() -> None:
-    assert _published("prod") == {"nginx": {("0.0.0.0", "80", 80)}}
+    assert _published("prod") == {"nginx": {("0.0.0.0", "80", 80), ("0.0.0.0", "443", 443)}}
 
 
 def test_production_serves_the_production_site_and_runs_on_odoo_conf() -> None:
@@ -175,8 +199,8 @@ def test_secrets_are_files_never_variables() -> None:
 
 @pytest.mark.parametrize("flavour", _FLAVOURS)
 def test_every_bind_mount_is_read_only_and_its_source_is_there(flavour: str) -> None:
-    for name in _SERVICES:
-        for volume in _service(flavour, name).get("volumes", []):
+    for name, service in _merged(flavour)["services"].items():
+        for volume in service.get("volumes", []):
             if volume["type"] == "bind":
                 assert volume["read_only"] is True, f"{name}: {volume['source']}"
                 assert volume["source"] != "/var/run/docker.sock"

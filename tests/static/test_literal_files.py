@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 
 from scripts.stack.engine import Engine
+from scripts.tls import certificates
 
 from .project import ROOT, compose, documented, run, tracked
 
@@ -142,27 +144,55 @@ def _nginx_image() -> str:
     return os.environ.get("NGINX_IMAGE") or stored or documented()["NGINX_IMAGE"]
 
 
-def _nginx(site: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _production_environment() -> dict[str, str]:
+    """What compose.prod.yaml gives to Nginx, for two names and the usual port."""
+    given: dict[str, str] = compose("compose.prod.yaml")["services"]["nginx"]["environment"]
+    filled = {"ODOO_DOMAIN": "odoo.test shop.test", "ODOO_PUBLIC_PORT": ""}
+    literal = {name: value for name, value in given.items() if "$" not in value}
+    assert literal.keys() | filled.keys() == given.keys()
+    return literal | filled
+
+
+def _copy_with_certificate(place: Path) -> Path:
+    """nginx/ with a certificate where `inv setup-tls` would put it."""
+    copy = place / "nginx"
+    shutil.copytree(ROOT / "nginx", copy, ignore=shutil.ignore_patterns("certs"))
+    now = datetime.now(UTC)
+    ca = certificates.make_ca(now)
+    leaf = certificates.make_leaf(ca, ["odoo.test", "shop.test"], now)
+    current = copy / "certs" / "current"
+    current.mkdir(parents=True)
+    (current / "fullchain.pem").write_bytes(leaf.certificate)
+    (current / "privkey.pem").write_bytes(leaf.key)
+    return copy
+
+
+def _nginx(site: str, place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The platform's own Nginx on the literal files, with the mounts of the compose files."""
     image = _nginx_image()
     if run("docker", "image", "inspect", image).returncode != 0:
         pytest.skip(f"the image {image} is not there: inv images")
-    mounts = ["--volume", f"{ROOT / 'nginx'}:/etc/nginx:ro"]
+    folder = _copy_with_certificate(place)
+    mounts = ["--volume", f"{folder}:/etc/nginx:ro"]
+    environment = {"NGINX_ENTRYPOINT_QUIET_LOGS": "1"}
     if _MOUNTS[site]:
-        mounts += ["--volume", f"{ROOT / _MOUNTS[site]}:/etc/nginx/conf.d:ro"]
+        mounts += ["--volume", f"{folder.parent / _MOUNTS[site]}:/etc/nginx/conf.d:ro"]
+        environment |= _production_environment()
     # Anonymous, so that it begins with the image's own owner and mode, as nginx_cache does.
     mounts += ["--volume", "/var/cache/nginx"]
     mounts += ["--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run"]
+    variables = [f"--env={name}={value}" for name, value in environment.items()]
     service = compose("compose.yaml")["services"]["nginx"]
     capabilities = [f"--cap-add={name}" for name in service["cap_add"]]
     confined = ["--network", "none", "--read-only", "--cap-drop=ALL", *capabilities]
-    program = ["--entrypoint", "nginx", image, *arguments]
-    return run("docker", "run", "--rm", *confined, *mounts, *program)
+    # Through the image's entrypoint, which fills in the template.
+    program = [image, "nginx", *arguments]
+    return run("docker", "run", "--rm", *confined, *mounts, *variables, *program)
 
 
 @pytest.mark.parametrize("site", _MOUNTS)
-def test_nginx_accepts_its_configuration(docker: Engine, site: str) -> None:
-    done = _nginx(site, "-t")
+def test_nginx_accepts_its_configuration(docker: Engine, site: str, tmp_path: Path) -> None:
+    done = _nginx(site, tmp_path, "-t")
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr, done.stderr
 
@@ -171,11 +201,28 @@ def test_nginx_accepts_its_configuration(docker: Engine, site: str) -> None:
 def test_gixy_finds_no_hole_in_the_configuration(docker: Engine, site: str, tmp_path: Path) -> None:
     gixy = shutil.which("gixy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert gixy, "gixy-ng is in requirements/dev.in"
-    dump = _nginx(site, "-T")
+    dump = _nginx(site, tmp_path, "-T")
     assert dump.returncode == 0, dump.stderr
     assert "server_name" in dump.stdout
+    if _MOUNTS[site]:
+        assert "server_name odoo.test shop.test;" in dump.stdout
     (tmp_path / "nginx.conf").write_text(dump.stdout)
-    # Odoo builds its links from the Host with its port, which $host has not.
-    done = run(gixy, "--skips", "host_spoofing", str(tmp_path / "nginx.conf"))
+    done = run(gixy, str(tmp_path / "nginx.conf"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No issues found" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("proxy_set_header Host $public_host", "proxy_set_header Host $http_host"),
+        ("return 301 https://$public_host$request_uri", "return 302 https://$public_host$uri"),
+    ],
+)
+def test_gixy_would_find_a_hole(docker: Engine, tmp_path: Path, old: str, new: str) -> None:
+    gixy = shutil.which("gixy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert gixy, "gixy-ng is in requirements/dev.in"
+    dump = _nginx("odoo-prod", tmp_path, "-T").stdout
+    assert old in dump
+    (tmp_path / "nginx.conf").write_text(dump.replace(old, new))
+    assert run(gixy, str(tmp_path / "nginx.conf")).returncode != 0

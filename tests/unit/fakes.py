@@ -1,14 +1,20 @@
 """Stand-ins for what unit tests must not touch: processes and the person at the keyboard."""
 
+import json
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NoReturn
 
+from dotenv import dotenv_values
+
 from scripts.core.errors import OpsError
 from scripts.core.process import CommandFailedError, Completed
-from scripts.core.settings import Environment, ImageSource, Settings
+from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
+
+_PEM_END = "END CERTIFICATE-----"
 
 
 class ReplacedError(Exception):
@@ -87,6 +93,51 @@ def _spoken(argv: Sequence[str]) -> str:
 
 
 @dataclass
+class FakeNginx(FakeRunner):
+    """An engine whose Nginx serves what was in `current` when it was last told to look.
+
+    `answers` come first; `stuck` has it reload and go on serving what it had.
+    """
+
+    root: Path = Path()
+    domain: str = "localhost"
+    running: bool = True
+    port: int = 443
+    stuck: bool = False
+    serves: bytes = b""
+
+    def served(self, settings: Settings, *, timeout: float = 5.0) -> bytes:
+        """Stands in for frontdoor.served_certificate."""
+        if not self.running or not self.serves:
+            raise OpsError("no HTTPS")
+        return ssl.PEM_cert_to_DER_cert(self.serves.decode().partition("END C")[0] + _PEM_END)
+
+    def _answer(self, argv: Sequence[str]) -> Completed | OpsError:
+        line = _spoken(argv).removeprefix("docker compose ")
+        answer = super()._answer(argv)
+        if isinstance(answer, OpsError) or answer != says():
+            return answer
+        if line.startswith("ps"):
+            row = {"Service": "nginx", "Name": "nginx", "State": "running"}
+            ports = [{"PublishedPort": self.port}]
+            return says(json.dumps({**row, "Publishers": ports}) if self.running else "")
+        if line.endswith("printenv ODOO_DOMAIN"):
+            return says(f"{self.domain}\n")
+        if line.startswith(("up ", "exec -T nginx nginx -s reload")):
+            self._look(starts=line.startswith("up "))
+        if line.startswith("rm "):
+            self.running = False
+        return answer
+
+    def _look(self, *, starts: bool) -> None:
+        if starts:
+            self.running = True
+            self.domain = dotenv_values(self.root / ".env").get("ODOO_DOMAIN") or self.domain
+        if not self.stuck:
+            self.serves = (self.root / "nginx/certs/current/fullchain.pem").read_bytes()
+
+
+@dataclass
 class FakeReporter:
     """Remembers what was said; answers questions with `answer`."""
 
@@ -116,6 +167,10 @@ def settings_in(
     http_port: int = 80,
     odoo_port: int = 8069,
     bind: str = "127.0.0.1",
+    domains: tuple[str, ...] = ("localhost",),
+    https_port: int = 443,
+    acme_server: str = LETSENCRYPT,
+    acme_email: str = "",
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -124,7 +179,11 @@ def settings_in(
         project="ipai-platform",
         database="odoo",
         bind=bind,
+        domains=domains,
+        acme_server=acme_server,
+        acme_email=acme_email,
         http_port=http_port,
+        https_port=https_port,
         odoo_bind="127.0.0.1",
         odoo_port=odoo_port,
         image_source=image_source,

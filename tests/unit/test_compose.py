@@ -183,3 +183,19 @@ def test_what_does_not_run_is_not_restarted(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match="nginx is not running"):
         lifecycle.restart(stack, FakeReporter(), "nginx")
     assert runner.changing == []
+
+
+@pytest.mark.parametrize(
+    ("port", "state", "flavour"),
+    [
+        (443, "running", Environment.PROD),
+        (80, "running", Environment.DEV),
+        (443, "exited", Environment.DEV),  # nothing runs: as the settings say
+    ],
+)
+def test_the_flavour_that_runs_is_told_by_the_https_port(
+    tmp_path: Path, port: int, state: str, flavour: Environment
+) -> None:
+    row = _row("nginx", State=state, Publishers=[{"PublishedPort": port}])
+    stack, _ = _stack(tmp_path, row)
+    assert stack.as_running().settings.environment is flavour

@@ -5,7 +5,7 @@ import pytest
 
 from scripts.core.errors import OpsError
 from scripts.core.process import Completed
-from scripts.core.settings import ImageSource
+from scripts.core.settings import Environment, ImageSource
 from scripts.stack import debian, images
 from scripts.stack.compose import Stack
 
@@ -20,9 +20,10 @@ _NOT_FOUND = says(code=1, stderr="manifest for redis:7.4.11-bookworm not found: 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A project whose Debian images are small, so that their digest costs nothing."""
-    shutil.copyfile(_ROOT / "compose.yaml", tmp_path / "compose.yaml")
+    for name in ("compose.yaml", "compose.prod.yaml"):
+        shutil.copyfile(_ROOT / name, tmp_path / name)
     shutil.copytree(_ROOT / "odoo", tmp_path / "odoo")
-    for name in ("base", "postgres", "redis", "nginx", "odoo"):
+    for name in ("base", "postgres", "redis", "nginx", "certbot", "odoo"):
         folder = tmp_path / "images" / name
         folder.mkdir(parents=True)
         (folder / "Dockerfile").write_text(f"FROM {name}\n")
@@ -35,7 +36,7 @@ def _builder(root: Path) -> debian.Builder:
 
 def _engine(root: Path, pull: Completed) -> FakeRunner:
     """An engine without official images, in which the Debian ones are built already."""
-    tags = (debian.BASE, debian.POSTGRES, debian.REDIS, debian.NGINX, debian.ODOO)
+    tags = (debian.BASE, *(debian.VARIABLES[name] for name in [*images.PULLED, images.CERTBOT]))
     return FakeRunner(
         {
             "docker image inspect": says(code=1, stderr="No such image"),
@@ -45,8 +46,8 @@ def _engine(root: Path, pull: Completed) -> FakeRunner:
     )
 
 
-def test_every_official_image_has_its_default_in_the_compose_file(root: Path) -> None:
-    assert set(images.official(root)) == {*images.PULLED, "ODOO_IMAGE"}
+def test_every_official_image_has_its_default_in_the_compose_files(root: Path) -> None:
+    assert set(images.official(root)) == {*images.PULLED, images.CERTBOT, "ODOO_IMAGE"}
 
 
 def test_without_a_registry_auto_turns_to_debian_and_remembers_it(root: Path) -> None:
@@ -130,6 +131,39 @@ def test_debian_never_asks_a_registry(root: Path) -> None:
 def test_after_a_turn_to_debian_auto_stays_there(root: Path) -> None:
     runner = _engine(root, says())
     images.ensure(Stack(settings_in(root, images=dict(debian.VARIABLES)), runner), FakeReporter())
+    assert not runner.ran("docker pull")
+
+
+def test_a_start_does_without_certbot_unless_it_is_asked_for_by_name(root: Path) -> None:
+    runner = _engine(root, says())
+    stack = Stack(settings_in(root, environment=Environment.PROD), runner)
+    certbot = images.official(root)[images.CERTBOT]
+    images.ensure(stack, FakeReporter())
+    assert runner.ran("docker pull")
+    assert not runner.ran(f"docker pull --quiet {certbot}")
+    images.ensure(stack, FakeReporter(), images.CERTBOT)
+    assert runner.ran(f"docker pull --quiet {certbot}")
+
+
+def _built_with_docker(runner: FakeRunner) -> list[str]:
+    builds = [argv for argv in runner.calls if argv[:2] == ["docker", "build"]]
+    return [argv[argv.index("--tag") + 1] for argv in builds]
+
+
+@pytest.mark.parametrize(
+    ("also", "built"), [([], []), ([images.CERTBOT], [debian.CERTBOT])], ids=["start", "certbot"]
+)
+def test_certbot_is_built_alone_when_it_is_wanted_after_the_rest(
+    root: Path, monkeypatch: pytest.MonkeyPatch, also: list[str], built: list[str]
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    runner = _engine(root, _NO_ROUTE)
+    del runner.answers[_LABEL + debian.CERTBOT]
+    stored = {name: tag for name, tag in debian.VARIABLES.items() if name != "CERTBOT_IMAGE"}
+    used = images.ensure(Stack(settings_in(root, images=stored), runner), FakeReporter(), *also)
+    assert used["CERTBOT_IMAGE"] == debian.CERTBOT
+    assert _built_with_docker(runner) == [*built, debian.VARIABLES["ODOO_IMAGE"]]
     assert not runner.ran("docker pull")
 
 

@@ -1,248 +1,247 @@
+"""The private CA and its leaves."""
+
 import ipaddress
 import os
 import stat
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from scripts.core.errors import EXIT_FAILED, EXIT_USAGE, OpsError, UsageError
+from scripts.core.errors import OpsError
 from scripts.tls import certificates, selfsigned
-from scripts.tls.selfsigned import Done, Outcome, Paths, check_mode, ensure
+from scripts.tls.certificates import Pair
+from scripts.tls.selfsigned import Authority, Done, Issued
+from tests.unit.pki import DOMAIN, NOW
 
-_NOW = datetime(2030, 5, 17, 12, 30, 15, 123456, tzinfo=UTC)
-_DOMAIN = "odoo.example.com"
+_NONE = timedelta(0)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "nginx" / "certs"
+def ca(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "state" / "tls-ca")
 
 
-def _run(
-    folder: Path, *names: str, force: bool = False, after: timedelta = timedelta(0)
-) -> Outcome:
-    return ensure(folder, names, force=force, now=_NOW + after)
+def _issue(
+    ca: Authority,
+    *names: str,
+    present: Pair | None = None,
+    force: bool = False,
+    after: timedelta = _NONE,
+) -> Issued:
+    wanted = certificates.parse_names(names or (DOMAIN,))
+    return selfsigned.issue(ca, present, wanted, NOW + after, force=force)
 
 
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.rglob("*.pem")}
+def _contents(ca: Authority) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in ca.folder.iterdir()}
 
 
-def _leaf(folder: Path) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(Paths(folder, folder / "ca").certificate.read_bytes())
-
-
-def _verify(folder: Path, name: str, now: datetime = _NOW) -> None:
-    store = Store([x509.load_pem_x509_certificate(Paths(folder, folder / "ca").ca.read_bytes())])
+def _verify(ca: Authority, issued: Issued, name: str = DOMAIN, after: timedelta = _NONE) -> None:
+    store = Store([x509.load_pem_x509_certificate(ca.certificate.read_bytes())])
     try:
         subject: x509.DNSName | x509.IPAddress = x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         subject = x509.DNSName(name)
-    verifier = PolicyBuilder().store(store).time(now).build_server_verifier(subject)
-    verifier.verify(_leaf(folder), [])
+    verifier = PolicyBuilder().store(store).time(NOW + after).build_server_verifier(subject)
+    verifier.verify(x509.load_pem_x509_certificate(issued.pair.certificate), [])
 
 
-def test_a_client_that_trusts_the_ca_accepts_every_name_and_no_other(folder: Path) -> None:
-    outcome = _run(folder, "Odoo.Example.com", "*.shop.example.com", "192.0.2.7", "2001:DB8:0::7")
-    served = [_DOMAIN, "a.shop.example.com", "192.0.2.7", "2001:db8::7"]
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_client_that_trusts_the_ca_accepts_every_name_and_no_other(ca: Authority) -> None:
+    issued = _issue(ca, "Odoo.Example.com", "*.shop.example.com", "192.0.2.7", "2001:DB8:0::7")
+    served = [DOMAIN, "a.shop.example.com", "192.0.2.7", "2001:db8::7"]
     for name in [*served, "localhost", "127.0.0.1", "::1"]:
-        _verify(folder, name)
+        _verify(ca, issued, name)
     for name in ("example.com", "other.example.com", "192.0.2.8"):
         with pytest.raises(VerificationError):
-            _verify(folder, name)
-    assert set(outcome.names) == set(certificates.names_of(outcome.paths.certificate.read_bytes()))
+            _verify(ca, issued, name)
 
 
-def test_a_client_that_trusts_another_ca_refuses_the_leaf(folder: Path, tmp_path: Path) -> None:
-    _run(folder, _DOMAIN)
-    other = tmp_path / "other"
-    _run(other, _DOMAIN)
-    Paths(folder, folder / "ca").ca.write_bytes(Paths(other, other / "ca").ca.read_bytes())
+def test_a_client_that_trusts_another_ca_refuses_the_leaf(ca: Authority, tmp_path: Path) -> None:
+    issued = _issue(ca)
+    other = Authority(tmp_path / "other")
+    _issue(other)
     with pytest.raises(VerificationError):
-        _verify(folder, _DOMAIN)
+        _verify(other, issued)
 
 
-def test_the_leaf_is_ecdsa_p256_and_lives_at_most_397_days(folder: Path) -> None:
-    outcome = _run(folder, _DOMAIN)
-    leaf = _leaf(folder)
+def test_the_leaf_is_ecdsa_p256_and_lives_at_most_397_days(ca: Authority) -> None:
+    leaf = x509.load_pem_x509_certificate(_issue(ca).pair.certificate)
     public = leaf.public_key()
     assert isinstance(public, ec.EllipticCurvePublicKey)
     assert isinstance(public.curve, ec.SECP256R1)
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
     assert timedelta(days=390) < life < timedelta(days=397)
-    assert outcome.expires == leaf.not_valid_after_utc
-    key = load_pem_private_key(Paths(folder, folder / "ca").key.read_bytes(), None)
-    assert key.public_key() == public
 
 
-def test_the_ca_lives_ten_years_and_cannot_make_further_cas(folder: Path) -> None:
-    _run(folder, _DOMAIN)
-    ca = x509.load_pem_x509_certificate(Paths(folder, folder / "ca").ca.read_bytes())
-    assert (ca.not_valid_after_utc - ca.not_valid_before_utc).days == 3650
-    constraints = ca.extensions.get_extension_for_class(x509.BasicConstraints)
+def test_the_ca_lives_ten_years_and_cannot_make_further_cas(ca: Authority) -> None:
+    _issue(ca)
+    parsed = x509.load_pem_x509_certificate(ca.certificate.read_bytes())
+    assert (parsed.not_valid_after_utc - parsed.not_valid_before_utc).days == 3650
+    constraints = parsed.extensions.get_extension_for_class(x509.BasicConstraints)
     assert constraints.critical
     assert constraints.value == x509.BasicConstraints(ca=True, path_length=0)
 
 
-def test_keys_are_for_their_owner_alone_whatever_the_umask(folder: Path) -> None:
+def test_the_key_of_the_ca_is_for_its_owner_alone_whatever_the_umask(ca: Authority) -> None:
     before = os.umask(0)
     try:
-        paths = _run(folder, _DOMAIN).paths
+        _issue(ca)
     finally:
         os.umask(before)
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
-    assert modes[paths.ca.parent] == 0o700
-    assert modes[paths.ca_key] == modes[paths.key] == 0o600
-    assert modes[paths.certificate] == 0o644
-    assert all(b"PRIVATE" not in path.read_bytes() for path in (paths.ca, paths.certificate))
+    assert (_mode(ca.folder), _mode(ca.key), _mode(ca.certificate)) == (0o700, 0o600, 0o644)
+    assert b"PRIVATE" not in ca.certificate.read_bytes()
 
 
-def test_a_second_run_keeps_every_byte_and_narrows_the_keys(folder: Path) -> None:
-    first = _run(folder, _DOMAIN)
-    assert (first.leaf, first.ca) == (Done.CREATED, Done.CREATED)
-    before = _contents(folder)
-    first.paths.key.chmod(0o644)
-    second = _run(folder, _DOMAIN, after=timedelta(days=360))
-    assert second == replace(first, leaf=Done.KEPT, ca=Done.KEPT)
-    assert _contents(folder) == before
-    assert stat.S_IMODE(first.paths.key.stat().st_mode) == 0o600
+def test_a_good_leaf_is_kept_with_its_ca_and_rights_are_narrowed(ca: Authority) -> None:
+    first = _issue(ca)
+    assert (first.leaf, first.ca, first.reason) == (Done.CREATED, Done.CREATED, "")
+    before = _contents(ca)
+    ca.key.chmod(0o644)
+    ca.folder.chmod(0o755)
+    second = _issue(ca, present=first.pair, after=timedelta(days=260))
+    assert second == Issued(first.pair, Done.KEPT, Done.KEPT)
+    assert _contents(ca) == before
+    assert (_mode(ca.folder), _mode(ca.key)) == (0o700, 0o600)
 
 
-def test_force_changes_the_leaf_and_its_key_but_keeps_the_ca(folder: Path) -> None:
-    _run(folder, _DOMAIN)
-    before = _contents(folder)
-    outcome = _run(folder, _DOMAIN, force=True)
-    after = _contents(folder)
-    assert {name for name in before if before[name] != after[name]} == {
-        "fullchain.pem",
-        "privkey.pem",
-    }
-    assert (outcome.leaf, outcome.ca) == (Done.REPLACED, Done.KEPT)
-    _verify(folder, _DOMAIN)
+def test_force_changes_the_leaf_and_its_key_but_keeps_the_ca(ca: Authority) -> None:
+    first = _issue(ca)
+    before = _contents(ca)
+    second = _issue(ca, present=first.pair, force=True)
+    assert (second.leaf, second.ca) == (Done.REPLACED, Done.KEPT)
+    assert second.reason == "--force was given"
+    assert second.pair.key != first.pair.key
+    assert _contents(ca) == before
+    _verify(ca, second)
 
 
-@pytest.mark.parametrize("names", [("new.example.com",), (_DOMAIN, "192.0.2.7"), ("localhost",)])
-def test_other_names_renew_the_leaf(folder: Path, names: tuple[str, ...]) -> None:
-    _run(folder, _DOMAIN)
-    outcome = _run(folder, *names)
-    assert (outcome.leaf, outcome.ca) == (Done.REPLACED, Done.KEPT)
-    _verify(folder, names[-1])
-    assert (_DOMAIN in outcome.names) is (_DOMAIN in names)
+@pytest.mark.parametrize("names", [("new.example.com",), (DOMAIN, "192.0.2.7"), ("localhost",)])
+def test_other_names_renew_the_leaf(ca: Authority, names: tuple[str, ...]) -> None:
+    first = _issue(ca)
+    second = _issue(ca, *names, present=first.pair)
+    assert (second.leaf, second.ca) == (Done.REPLACED, Done.KEPT)
+    assert second.reason.startswith("it is ")
+    _verify(ca, second, names[-1])
+    present = certificates.names_of(second.pair.certificate)
+    assert sorted(present) == sorted(certificates.parse_names(names))
 
 
-def test_a_run_without_names_keeps_the_present_ones(folder: Path) -> None:
-    _run(folder, _DOMAIN, "192.0.2.7")
-    assert _run(folder).leaf is Done.KEPT
-    assert set(_run(folder, force=True).names) >= {_DOMAIN, "192.0.2.7"}
-    _verify(folder, _DOMAIN)
-
-
-@pytest.mark.parametrize(("days", "word"), [(368, "expires in 28 days"), (400, "expired on")])
-def test_a_leaf_near_or_past_its_end_is_renewed(folder: Path, days: int, word: str) -> None:
-    _run(folder, _DOMAIN)
+@pytest.mark.parametrize(("days", "word"), [(265, "it expires on 2031-06-18"), (400, "expired on")])
+def test_a_leaf_near_or_past_its_end_is_renewed(ca: Authority, days: int, word: str) -> None:
+    first = _issue(ca)
     later = timedelta(days=days)
-    outcome = _run(folder, _DOMAIN, after=later)
-    assert (outcome.leaf, outcome.ca) == (Done.REPLACED, Done.KEPT)
-    assert word in outcome.reason
-    _verify(folder, _DOMAIN, _NOW + later)
-    assert _run(folder, _DOMAIN, after=later).leaf is Done.KEPT
+    second = _issue(ca, present=first.pair, after=later)
+    assert (second.leaf, second.ca) == (Done.REPLACED, Done.KEPT)
+    assert word in second.reason
+    _verify(ca, second, after=later)
+    assert _issue(ca, present=second.pair, after=later).leaf is Done.KEPT
 
 
-def test_a_ca_that_a_new_leaf_would_outlive_is_replaced(folder: Path) -> None:
-    _run(folder, _DOMAIN)
-    later = timedelta(days=3650 - 300)
-    outcome = _run(folder, _DOMAIN, after=later)
-    assert (outcome.leaf, outcome.ca) == (Done.REPLACED, Done.REPLACED)
-    _verify(folder, _DOMAIN, _NOW + later)
-    assert any("trust the new one" in line for line in selfsigned.report(outcome))
+def test_a_ca_is_kept_as_long_as_it_outlives_a_new_leaf(ca: Authority) -> None:
+    first = _issue(ca)
+    before = _contents(ca)
+    kept = _issue(ca, present=first.pair, after=timedelta(days=3650 - 398))
+    assert (kept.leaf, kept.ca) == (Done.REPLACED, Done.KEPT)
+    assert _contents(ca) == before
+    later = timedelta(days=3650 - 396)
+    issued = _issue(ca, present=first.pair, after=later)
+    assert (issued.leaf, issued.ca) == (Done.REPLACED, Done.REPLACED)
+    _verify(ca, issued, after=later)
+    assert _mode(ca.key) == 0o600
 
 
-@pytest.mark.parametrize("name", ["key", "certificate"])
 @pytest.mark.parametrize("damage", [b"", b"-----BEGIN NONSENSE-----\n"])
-def test_a_damaged_leaf_is_replaced(folder: Path, name: str, damage: bytes) -> None:
-    paths = _run(folder, _DOMAIN).paths
-    getattr(paths, name).write_bytes(damage)
-    assert _run(folder, _DOMAIN).leaf is not Done.KEPT
-    _verify(folder, _DOMAIN)
+def test_a_damaged_leaf_is_replaced(ca: Authority, damage: bytes) -> None:
+    first = _issue(ca).pair
+    for pair in (Pair(damage, first.key), Pair(first.certificate, damage)):
+        issued = _issue(ca, present=pair)
+        assert (issued.leaf, issued.ca) == (Done.REPLACED, Done.KEPT)
+        assert "cannot be read" in issued.reason
+        _verify(ca, issued)
 
 
-def test_a_key_of_another_certificate_is_noticed(folder: Path) -> None:
-    paths = _run(folder, _DOMAIN).paths
-    paths.key.write_bytes(paths.ca_key.read_bytes())
-    assert "belongs to another" in _run(folder, _DOMAIN).reason
+def test_a_key_of_another_certificate_is_noticed(ca: Authority) -> None:
+    mixed = Pair(_issue(ca).pair.certificate, _issue(ca).pair.key)
+    assert "belongs to another" in _issue(ca, present=mixed).reason
+
+
+def test_a_leaf_of_another_ca_is_replaced(ca: Authority, tmp_path: Path) -> None:
+    foreign = _issue(Authority(tmp_path / "other")).pair
+    _issue(ca)
+    issued = _issue(ca, present=foreign)
+    assert (issued.leaf, issued.ca) == (Done.REPLACED, Done.KEPT)
+    assert "does not verify against the CA" in issued.reason
+    _verify(ca, issued)
+
+
+def test_a_leaf_whose_ca_is_gone_is_replaced_with_a_new_ca(ca: Authority) -> None:
+    first = _issue(ca)
+    for path in ca.folder.iterdir():
+        path.unlink()
+    second = _issue(ca, present=first.pair)
+    assert (second.leaf, second.ca) == (Done.REPLACED, Done.CREATED)
+    _verify(ca, second)
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense"])
-def test_a_ca_without_its_key_signs_nothing_and_nothing_is_overwritten(
-    folder: Path, damage: bytes
+def test_a_ca_without_its_key_signs_nothing_and_is_not_overwritten(
+    ca: Authority, damage: bytes
 ) -> None:
-    paths = _run(folder, _DOMAIN).paths
-    paths.ca_key.write_bytes(damage)
-    before = _contents(folder)
-    assert _run(folder, _DOMAIN).leaf is Done.KEPT
+    first = _issue(ca)
+    ca.key.write_bytes(damage)
+    before = _contents(ca)
+    assert _issue(ca, present=first.pair).leaf is Done.KEPT
     with pytest.raises(OpsError, match="cannot sign with the CA") as caught:
-        _run(folder, _DOMAIN, force=True)
+        _issue(ca, present=first.pair, force=True)
     assert "move it away" in caught.value.hint
-    assert _contents(folder) == before
+    assert _contents(ca) == before
 
 
-def test_a_leaf_in_the_place_of_the_ca_signs_nothing(folder: Path) -> None:
-    paths = _run(folder, _DOMAIN).paths
-    paths.ca.write_bytes(paths.certificate.read_bytes())
-    paths.ca_key.write_bytes(paths.key.read_bytes())
+def test_the_key_of_the_ca_may_be_kept_elsewhere_until_it_is_needed(ca: Authority) -> None:
+    first = _issue(ca)
+    ca.key.unlink()
+    assert _issue(ca, present=first.pair).leaf is Done.KEPT
+    assert not ca.key.exists()
+
+
+def test_a_leaf_in_the_place_of_the_ca_signs_nothing(ca: Authority) -> None:
+    leaf = _issue(ca).pair
+    ca.write(leaf)
     with pytest.raises(OpsError, match="not one of a CA"):
-        _run(folder, _DOMAIN)
+        _issue(ca, present=leaf, force=True)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["https://a.example.com", "a.example.com:443", "a b", "-a.example.com", "a..example.com",
-     "münchen.example", "a_b.example.com", "192.0.2.300", "*.com", "a.*.com", "fe80::1%eth0",
-     "x" * 64 + ".com", "a." * 130 + "com", "--force"],
-)  # fmt: skip
-def test_a_bad_domain_is_refused_before_anything_is_written(folder: Path, name: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        _run(folder, _DOMAIN, name)
-    assert repr(name) in caught.value.message
-    assert not folder.exists()
+def test_an_unusable_new_leaf_is_refused_before_anything_is_written(
+    ca: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "make_leaf", lambda ca, *_: ca)
+    with pytest.raises(OpsError, match="unusable, so nothing was written"):
+        _issue(ca)
+    assert not ca.folder.exists()
 
 
-def test_a_long_domain_fits(folder: Path) -> None:
+def test_a_long_domain_fits(ca: Authority) -> None:
     name = ".".join(["a" * 60, "b" * 60, "example.com"])
-    _run(folder, name)
-    _verify(folder, name)
+    _verify(ca, _issue(ca, name), name)
 
 
-def test_a_folder_in_the_place_of_a_file_is_explained(folder: Path) -> None:
-    Paths(folder, folder / "ca").key.mkdir(parents=True)
-    with pytest.raises(OpsError, match=r"cannot use .*privkey\.pem: Is a directory"):
-        _run(folder, _DOMAIN)
+@pytest.mark.parametrize("name", ["ca.pem", "ca-key.pem"])
+def test_a_folder_in_the_place_of_a_file_is_explained(ca: Authority, name: str) -> None:
+    (ca.folder / name).mkdir(parents=True)
+    with pytest.raises(OpsError, match=rf"cannot use .*{name}: Is a directory"):
+        _issue(ca)
 
 
-def test_no_private_key_shows_in_a_repr() -> None:
-    assert "PRIVATE" not in repr(certificates.make_ca(_NOW))
-
-
-def test_the_report_names_the_paths_the_expiry_and_three_ways_to_trust(folder: Path) -> None:
-    outcome = _run(folder, _DOMAIN)
-    text = "\n".join(selfsigned.report(outcome))
-    for word in (str(outcome.paths.certificate), _DOMAIN, "2031-06-18", "Debian", "macOS"):
-        assert word in text
-    assert "Firefox" in text
-
-
-def test_only_selfsigned_can_be_made() -> None:
-    check_mode("selfsigned")
-    with pytest.raises(OpsError, match="self-signed certificates only") as refused:
-        check_mode("letsencrypt")
-    assert refused.value.exit_code == EXIT_FAILED
-    assert "certbot" in refused.value.hint
-    with pytest.raises(UsageError) as unknown:
-        check_mode("nonsense")
-    assert unknown.value.exit_code == EXIT_USAGE
+def test_a_file_in_the_place_of_the_folder_is_explained(ca: Authority) -> None:
+    ca.folder.parent.mkdir()
+    ca.folder.touch()
+    with pytest.raises(OpsError, match="Not a directory"):
+        _issue(ca)

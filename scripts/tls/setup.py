@@ -1,0 +1,262 @@
+"""What `inv setup-tls` and `inv renew-tls` do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.files import exclusive
+from scripts.core.report import Reporter
+from scripts.core.settings import Settings, fixed, remember
+from scripts.stack import engine, images
+from scripts.stack.compose import Stack
+from scripts.tls import acme, certificates, deploy, selfsigned
+from scripts.tls.selfsigned import Authority, Done
+from scripts.tls.store import Installed, Kind, Store
+
+
+class Renewal(StrEnum):
+    """How a renewal ended, if it did not fail."""
+
+    RENEWED = "renewed"
+    NOT_DUE = "not due"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is in use now, and what was done for it."""
+
+    installed: Installed
+    done: Done
+    ca: Done = Done.KEPT
+    reason: str = ""  # for a new certificate
+
+    @property
+    def expires(self) -> datetime:
+        """When the certificate in use ends."""
+        return certificates.expiry(self.installed.pair.certificate)
+
+
+def authority(settings: Settings) -> Authority:
+    """The private CA of this installation."""
+    return Authority(settings.root / "tls-ca")
+
+
+def use_selfsigned(stack: Stack, given: Sequence[str] = (), *, force: bool = False) -> Outcome:
+    """Have a good certificate of the private CA in use.
+
+    It is for the names `given`, which become ODOO_DOMAIN, or else for those of
+    ODOO_DOMAIN. Raises UsageError for wrong names, OpsError if it cannot be done.
+    """
+    asked = _asked(given)
+    _check_move(stack.settings, certificates.site_names(asked) or stack.settings.domains)
+    with exclusive(_lock(stack.settings), "setup-tls"):
+        present = Store(stack.settings.certificates).read()
+        if present and present.kind is not Kind.SELFSIGNED and not force:
+            raise OpsError(
+                f"a certificate that is not self-signed ({present.kind}) is in use",
+                "Give --force to use a self-signed one instead.",
+            )
+        return _selfsigned(stack, present, asked, force)
+
+
+def _selfsigned(
+    stack: Stack, present: Installed | None, asked: Sequence[str], force: bool
+) -> Outcome:
+    ours = present if present and present.kind is Kind.SELFSIGNED else None
+    domains = certificates.site_names(asked) or stack.settings.domains
+    kept = certificates.addresses(ours.names) if ours and not asked else ()
+    names = certificates.parse_names([*domains, *asked, *kept])
+    pair = ours.pair if ours else None
+    ca = authority(stack.settings)
+    issued = selfsigned.issue(ca, pair, names, datetime.now(UTC), force=force)
+    new = Installed(issued.pair, Kind.SELFSIGNED)
+    _put_in_use(stack, new, domains, changed=issued.leaf is not Done.KEPT)
+    done = Done.REPLACED if present and not ours else issued.leaf
+    return Outcome(new, done, issued.ca, issued.reason)
+
+
+def use_letsencrypt(
+    stack: Stack,
+    reporter: Reporter,
+    given: Sequence[str] = (),
+    *,
+    server: str = "",
+    email: str = "",
+    force: bool = False,
+) -> Outcome:
+    """Have a good certificate of an ACME authority in use.
+
+    `given`, `server` and `email` default to ODOO_DOMAIN, ACME_SERVER and ACME_EMAIL,
+    and the first and the last are remembered there. Nginx, which has to answer the
+    authority, is started for it if need be, with a self-signed certificate.
+    """
+    settings = stack.settings
+    names = _asked(given) or settings.domains
+    server, email = server or settings.acme_server, email or settings.acme_email
+    acme.check_names(names, server)
+    _check_move(settings, names)
+    with exclusive(_lock(settings), "setup-tls"):
+        engine.probe(stack.runner)
+        present = Store(settings.certificates).read()
+        reason = _reason(present, names, server, force)
+        if present and not reason:
+            _put_in_use(stack, present, names, changed=False)
+            outcome = Outcome(present, Done.KEPT)
+        else:
+            with reporter.step(f"Getting a certificate for {', '.join(names)}"):
+                new = _obtain(stack, reporter, names, server, email, force)
+                _put_in_use(stack, new, names, changed=True)
+            done = Done.REPLACED if present else Done.CREATED
+            outcome = Outcome(new, done, reason=reason)
+        remember(settings, {"ACME_EMAIL": email} if email else {})
+        return outcome
+
+
+def _asked(given: Sequence[str]) -> tuple[str, ...]:
+    wanted = [name for name in given if name.strip()]
+    return certificates.parse_names(wanted, local=False) if wanted else ()
+
+
+def _reason(present: Installed | None, names: Sequence[str], server: str, force: bool) -> str:
+    """Why a new certificate is needed; '' if the present one will do."""
+    if force:
+        return "--force was given"
+    if present is None:
+        return "there was none"
+    if (present.kind, present.server) != (Kind.LETSENCRYPT, server):
+        return f"the former was {present.kind}" + (f" of {present.server}" * bool(present.server))
+    return certificates.issued_problem(present.pair, names, datetime.now(UTC))
+
+
+def _obtain(
+    stack: Stack, reporter: Reporter, names: Sequence[str], server: str, email: str, force: bool
+) -> Installed:
+    images.ensure(stack, reporter, images.CERTBOT)
+    starts = not deploy.serving(stack)
+    if starts:
+        if any(s.service == "nginx" and s.state == "running" for s in stack.services()):
+            raise OpsError("Nginx runs, but without HTTPS", "Switch to production: inv up --prod")
+        if Store(stack.settings.certificates).read() is None:
+            _selfsigned(stack, None, (), force=False)  # to start with at all
+    try:
+        if starts:
+            deploy.start(stack)
+        acme.preflight(stack, reporter, names)
+        pair = acme.obtain(stack, names, server=server, email=email, force=force)
+    finally:
+        if starts:  # and leave the rest as it was
+            stack.run("rm", "--stop", "--force", "nginx", timeout=60, changes=True)
+    return Installed(pair, Kind.LETSENCRYPT, server)
+
+
+def renew(stack: Stack, reporter: Reporter, *, force: bool = False) -> tuple[Renewal, Outcome]:
+    """Renew the certificate in use where a third of its life or less is left.
+
+    A good file that Nginx does not serve is made to be served. Raises OpsError if
+    there is no certificate, if it is one that was put there by hand and is due, or
+    if renewing fails; the present one then stays in use.
+    """
+    settings = stack.settings
+    if stack.runner.dry:
+        raise UsageError("a renewal cannot be rehearsed", "inv renew-tls does nothing if not due.")
+    with exclusive(_lock(settings), "renew-tls"):
+        present = Store(settings.certificates).read()
+        if present is None:
+            raise OpsError("there is no certificate to renew", "inv setup-tls selfsigned")
+        if present.kind is Kind.SELFSIGNED:
+            outcome = _selfsigned(stack, present, (), force)
+        elif present.kind is Kind.LETSENCRYPT:
+            outcome = _renew_issued(stack, reporter, present, force)
+        else:
+            outcome = _check_own(stack, present)
+    renewed = Renewal.NOT_DUE if outcome.done is Done.KEPT else Renewal.RENEWED
+    return renewed, outcome
+
+
+def _renew_issued(stack: Stack, reporter: Reporter, present: Installed, force: bool) -> Outcome:
+    names, server = stack.settings.domains, present.server
+    reason = _reason(present, names, server, force)
+    if not reason:
+        _put_in_use(stack, present, names, changed=False)
+        return Outcome(present, Done.KEPT)
+    acme.check_names(names, server)
+    new = _obtain(stack, reporter, names, server, stack.settings.acme_email, force)
+    _put_in_use(stack, new, names, changed=True)
+    return Outcome(new, Done.REPLACED, reason=reason)
+
+
+def _check_own(stack: Stack, present: Installed) -> Outcome:
+    pair = present.pair
+    problem = certificates.pair_problem(pair)
+    problem = problem or certificates.date_problem(pair.certificate, datetime.now(UTC))
+    if problem:
+        raise OpsError(
+            f"the certificate in nginx/certs/current was put there by hand: {problem}",
+            "Put a new one there, or let inv get one: inv setup-tls letsencrypt",
+        )
+    _put_in_use(stack, present, stack.settings.domains, changed=False)
+    return Outcome(present, Done.KEPT)
+
+
+def prepare(stack: Stack, reporter: Reporter) -> None:
+    """Before production is started: make sure that Nginx will find a certificate.
+
+    Without one, a self-signed one stands in. Raises OpsError for one that Nginx
+    could not use, and warns of one that browsers will not like.
+    """
+    if not stack.settings.tls or stack.runner.dry:
+        return
+    with exclusive(_lock(stack.settings), "up"):
+        present = Store(stack.settings.certificates).read()
+        if present is None or present.kind is Kind.SELFSIGNED:
+            outcome = _selfsigned(stack, present, (), force=False)
+            if outcome.done is not Done.KEPT:
+                reporter.note("TLS: a self-signed certificate stands in; see inv setup-tls")
+            return
+    problem = certificates.pair_problem(present.pair)
+    if problem:
+        raise OpsError(f"nginx/certs/current: {problem}", "Run: inv setup-tls letsencrypt")
+    missing = certificates.not_covered(present.pair.certificate, stack.settings.domains)
+    problem = certificates.date_problem(present.pair.certificate, datetime.now(UTC))
+    problem = f"it is not for {', '.join(missing)}" if missing else problem
+    if problem:
+        reporter.note(f"warning: the certificate in use: {problem}; see inv setup-tls")
+
+
+def _put_in_use(stack: Stack, new: Installed, domains: tuple[str, ...], *, changed: bool) -> None:
+    """Serve `new` under `domains`; what was before is there again if that fails."""
+    moved = _move(stack, domains)
+    try:
+        if changed:
+            deploy.install(moved, new)
+        elif deploy.serving(moved) and deploy.outdated(moved):
+            deploy.apply(moved)
+    except BaseException:
+        if moved is not stack:
+            _move(moved, stack.settings.domains)
+            if deploy.serving(stack):
+                deploy.apply(stack)
+        raise
+
+
+def _move(stack: Stack, domains: tuple[str, ...]) -> Stack:
+    """`stack` under `domains`, in `.env` too."""
+    if domains == stack.settings.domains:
+        return stack
+    remember(stack.settings, {"ODOO_DOMAIN": " ".join(domains)})
+    return replace(stack, settings=replace(stack.settings, domains=domains))
+
+
+def _check_move(settings: Settings, domains: tuple[str, ...]) -> None:
+    if domains != settings.domains and fixed("ODOO_DOMAIN"):
+        raise UsageError(
+            "ODOO_DOMAIN of the environment wins over the one in .env",
+            "Unset it there, or set it to the domain you want.",
+        )
+
+
+def _lock(settings: Settings) -> Path:
+    return settings.state_folder / "tls.lock"
