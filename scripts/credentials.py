@@ -76,6 +76,7 @@ ADMIN_PASSWORD: Final = SecretSpec(
 )
 SPECS: Final = (
     SecretSpec("db_password", "PostgreSQL role of Odoo", _password, required=True),
+    SecretSpec("redis_password", "Redis, where the sessions are", _password, required=True),
     ADMIN_PASSWORD,
     SecretSpec("odoo_master_password", "Odoo's master password", _password),
     SecretSpec("supabase_db_password", "PostgreSQL of the local Supabase profile", _password),

@@ -70,8 +70,12 @@ def _from_debian(stack: Stack, reporter: Reporter) -> dict[str, str]:
     root = stack.settings.root
     logs = stack.settings.state_folder / "logs"
     debian.Builder(root / "images", logs, stack.runner, reporter).ensure()
-    _remember(stack, debian.VARIABLES, reporter)
-    return {**effective(stack.settings), **debian.VARIABLES}
+    chosen = dict(debian.VARIABLES)
+    mine = stack.settings.images.get("ODOO_IMAGE")
+    if mine and mine != official(root)["ODOO_IMAGE"]:  # two installations, two platform images
+        del chosen["ODOO_IMAGE"]
+    _remember(stack, chosen, reporter)
+    return {**effective(stack.settings), **chosen}
 
 
 def _from_registry(stack: Stack, reporter: Reporter, images: dict[str, str]) -> dict[str, str]:
