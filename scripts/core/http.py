@@ -1,6 +1,7 @@
 """HTTP questions to our own services."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from scripts.core.errors import OpsError
 
@@ -11,6 +12,7 @@ class Reply:
 
     status: int
     text: str
+    cookies: Mapping[str, str] = field(default_factory=dict)
 
 
 def get(url: str, *, timeout: float = 5.0) -> Reply:
@@ -25,4 +27,4 @@ def get(url: str, *, timeout: float = 5.0) -> Reply:
         raise OpsError(f"no answer from {url} within {timeout:.0f} s") from error
     except requests.RequestException as error:
         raise OpsError(f"nothing answers at {url}") from error
-    return Reply(answer.status_code, answer.text)
+    return Reply(answer.status_code, answer.text, answer.cookies.get_dict())

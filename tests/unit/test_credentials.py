@@ -166,15 +166,19 @@ def test_inspecting_changes_nothing(folder: Path) -> None:
 def test_the_preflight_asks_for_required_secrets_only(folder: Path) -> None:
     (row,) = run_all([credentials.preflight(folder)])
     assert row.status is Status.FAILED
-    assert row.detail == "secrets/db_password.txt does not exist"
+    assert row.detail == "secrets/db_password.txt, secrets/redis_password.txt does not exist"
     assert row.hint == "Run: inv secrets"
     _put(folder, "db_password", _STRONG)
+    (row,) = run_all([credentials.preflight(folder)])
+    assert row.detail == "secrets/redis_password.txt does not exist"
+    _put(folder, "redis_password", _STRONG)
     (row,) = run_all([credentials.preflight(folder)])
     assert row.status is Status.OK
 
 
 def test_the_preflight_refuses_a_weak_optional_secret(folder: Path) -> None:
     _put(folder, "db_password", _STRONG)
+    _put(folder, "redis_password", _STRONG)
     _put(folder, "odoo_admin_password", "admin")
     (row,) = run_all([credentials.preflight(folder)])
     assert row.status is Status.FAILED

@@ -3,9 +3,9 @@
 import sys
 
 try:
-    from . import store
+    from . import start
 except ImportError as error:
     # Odoo would log this, go on, and keep the sessions in files.
     sys.exit(f"session_redis: {error}; the package python3-redis belongs to Odoo's image")
 
-store.install()
+start.install()

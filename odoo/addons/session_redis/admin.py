@@ -1,6 +1,6 @@
 """What an operator asks of the sessions, as JSON. Run as a program, without Odoo.
 
-python3 admin.py list | revoke LOGIN | import | take SESSION_ID
+python3 admin.py list | revoke LOGIN | import | take --sid=ID
 """
 
 import json
@@ -92,7 +92,7 @@ def main(command: str, *arguments: str) -> dict[str, Any]:
         moved = files.move(folder, client, settings.prefix, settings.anonymous_lifetime)
         return {"moved": moved}
     if command == "take":  # finds a session that nobody needs, and leaves nothing behind
-        return {"found": client.unlink(settings.key(arguments[0]))}
+        return {"found": client.unlink(settings.key(arguments[0].removeprefix("--sid=")))}
     raise SettingsError(f"there is no command {command!r}")
 
 

@@ -89,7 +89,9 @@ class Settings:
             raise SettingsError(f"{conf} cannot be read: {str(error).splitlines()[0]}") from None
         texts = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
         start = f"{SECTION.upper()}_"
-        texts |= {k.removeprefix(start).lower(): v for k, v in environ.items() if k.startswith(start)}
+        texts |= {
+            k.removeprefix(start).lower(): v for k, v in environ.items() if k.startswith(start)
+        }
         problems = [f"{name} is no option of [{SECTION}]" for name in texts.keys() - OPTIONS.keys()]
         values = {}
         for name, (default, parse) in OPTIONS.items():

@@ -7,26 +7,20 @@ revoking a device is one UNLINK, and a rotated session lies beside its successor
 import json
 import logging
 import mmap
-import os
 import struct
-import sys
 import time
-from pathlib import Path
 
 import psycopg2
 import redis
-from psycopg2.pool import PoolError
-from werkzeug.exceptions import ServiceUnavailable
-
 from odoo import http, release
 from odoo.service import security
 from odoo.tools import config
+from psycopg2.pool import PoolError
+from werkzeug.exceptions import ServiceUnavailable
 
-from . import files
-from .settings import IDENTIFIER_LENGTH, Settings, SettingsError
+from .settings import IDENTIFIER_LENGTH
 
 _logger = logging.getLogger(__name__)
-_START_SECONDS = 15  # Redis may be started beside Odoo, or be reading its file
 _QUIET_SECONDS = 60
 _REST_SECONDS = 1  # after a failure nobody waits for Redis; else a hung one holds every worker
 _BATCH = 1000
@@ -58,7 +52,7 @@ return ARGV[6]
 """
 
 
-class Unavailable(ServiceUnavailable, PoolError):
+class Unavailable(ServiceUnavailable, PoolError):  # noqa: N818 - as werkzeug names them
     """503 for HTTP; for a websocket, which knows PoolError, 'try again later'."""
 
     def __init__(self):
@@ -269,44 +263,3 @@ def _is_over(stored):
 
 def _batches(items):
     return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))
-
-
-def install():
-    """Put the store in place of Odoo's own, or end the program with one line that says why."""
-    try:
-        conf = config["config"] if release.version_info[0] >= 19 else config.rcfile
-        settings = Settings.load(conf, os.environ)
-        client = settings.client()
-    except SettingsError as error:
-        sys.exit(f"session_redis: {error}")
-    store = RedisSessionStore(settings, client)
-    if config["http_enable"] and not config["stop_after_init"]:
-        _begin(store)
-    client.connection_pool.disconnect()  # what is forked opens sockets of its own
-    http.Application.session_store = store
-    http.root.__dict__.pop("session_store", None)
-
-
-def _begin(store):
-    """Make sure that Redis takes our password, and bring the sessions kept in files."""
-    settings = store.settings
-    place = f"session_redis: Redis at {settings.host}:{settings.port}"
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            store.client.exists(settings.key("none"))
-            break
-        except (redis.AuthenticationError, redis.ResponseError) as error:
-            sys.exit(f"{place} refuses us, see password_file: {error}")
-        except redis.RedisError as error:
-            if time.monotonic() > deadline:
-                sys.exit(f"{place} cannot be reached: {error}")
-            time.sleep(0.5)
-    try:
-        folder = Path(store.path)
-        moved = files.move(folder, store.client, settings.prefix, settings.anonymous_lifetime)
-    except (redis.RedisError, OSError) as error:
-        sys.exit(f"{place} did not take the sessions kept in files: {error}")
-    if moved:
-        _logger.info("%d sessions kept in files are in Redis now", moved)
-    _logger.info("HTTP sessions are in Redis at %s:%s", settings.host, settings.port)
