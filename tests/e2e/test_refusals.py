@@ -156,9 +156,11 @@ def _odoo_does_not_make_a_missing_database_with_a_known_password(checkout: Check
 def test_by_hand_with_the_seeds_commands_only(fresh: Checkout) -> None:
     for path in (fresh.root / "secrets").glob("*.txt"):
         path.unlink()
-    shell = "openssl rand -base64 32 > secrets/db_password.txt && chmod 600 secrets/*.txt"
+    make = "openssl rand -base64 32 > secrets/{}_password.txt"
+    shell = f"{make.format('db')} && {make.format('redis')} && chmod 600 secrets/*.txt"
     assert fresh.run("sh", "-c", f"mkdir -p secrets && {shell}").returncode == 0
-    os.chown(fresh.root / "secrets" / "db_password.txt", 1234, 1234)
+    for name in ("db_password", "redis_password"):
+        os.chown(fresh.root / "secrets" / f"{name}.txt", 1234, 1234)
     done = fresh.compose("up", "-d")
     assert done.returncode == 0, done.stderr
     assert eventually(lambda: fresh.get("/web/login") == 200, 60)

@@ -244,7 +244,9 @@ def test_ten_thousand_sessions_are_no_burden(admin: Visitor) -> None:
     platform = admin.platform
     used = int(json.loads(platform.inv("sessions", "--json").stdout)["memory"])
     in_odoo(platform, "python3", "-c", _CROWD)
-    odoo_shell(platform, "env['ir.http']._gc_sessions()\nenv['ir.autovacuum']._run_vacuum_cleaner")
+    odoo_shell(
+        platform, "env['ir.http']._gc_sessions()\nenv['ir.autovacuum']._run_vacuum_cleaner()"
+    )
     found = json.loads(platform.inv("sessions", "--json").stdout)
     (crowd,) = [row for row in found["users"] if row["login"] == "crowd"]
     assert crowd["sessions"] == 10_000
