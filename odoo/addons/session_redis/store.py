@@ -62,7 +62,7 @@ class Unavailable(ServiceUnavailable, PoolError):  # noqa: N818 - as werkzeug na
 
 
 class Full(Unavailable):
-    """Redis answers, and has no room for more (maxmemory, noeviction)."""
+    """Redis answers, and takes nothing more: no memory (noeviction), or no disk."""
 
 
 class RedisSessionStore(http.FilesystemSessionStore):
@@ -77,6 +77,7 @@ class RedisSessionStore(http.FilesystemSessionStore):
         self._rests_until = 0.0
         # Shared by the workers forked later, so that all of them together are quiet.
         self._complained = mmap.mmap(-1, 8)
+        self._complained[:] = struct.pack("d", float("-inf"))
 
     # -- what Odoo calls
 
@@ -223,10 +224,15 @@ class RedisSessionStore(http.FilesystemSessionStore):
         try:
             return question()
         except redis.ResponseError as error:
-            if "maxmemory" in str(error):
-                self._complain("is full: raise REDIS_MAXMEMORY; logins fail until then")
+            # A pipeline puts the command before it, and with that the session.
+            reason = str(error).rpartition("caused error: ")[2]
+            if "maxmemory" in reason:
+                self._complain("is full, logins fail: raise REDIS_MAXMEMORY")
                 raise Full from error
-            self._complain(f"refuses: {error}")
+            if "MISCONF" in reason:
+                self._complain("cannot write its files, logins fail: is the disk full?")
+                raise Full from error
+            self._complain(f"refuses: {reason}")
             raise Unavailable from error
         except redis.RedisError as error:
             self._rests_until = time.monotonic() + _REST_SECONDS
@@ -235,8 +241,8 @@ class RedisSessionStore(http.FilesystemSessionStore):
 
     def _complain(self, text):
         now = time.monotonic()
-        if now - struct.unpack("d", self._complained[:8])[0] >= _QUIET_SECONDS:
-            self._complained[:8] = struct.pack("d", now)
+        if now - struct.unpack("d", self._complained[:])[0] >= _QUIET_SECONDS:
+            self._complained[:] = struct.pack("d", now)
             _logger.error("Redis at %s:%s %s", self.settings.host, self.settings.port, text)
 
 

@@ -14,11 +14,12 @@ class TestHttp(HttpCase):
         self.authenticate("admin", "admin")
 
     def info(self):
-        return self.url_open("/web/session/get_session_info", json={"params": {}})
+        headers = {"Content-Type": "application/json"}
+        return self.url_open("/web/session/get_session_info", '{"params": {}}', headers=headers)
 
     def without_redis(self):
         error = redis.ConnectionError("gone")
-        return patch.object(redis.connection.AbstractConnection, "read_response", side_effect=error)
+        return patch.object(redis.Connection, "read_response", side_effect=error)
 
     def test_a_login_is_found_in_redis_and_gone_after_the_logout(self):
         key = self.store.settings.key(self.session.sid)

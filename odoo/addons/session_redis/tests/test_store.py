@@ -27,7 +27,7 @@ class TestStore(TransactionCase):
 
     def fails(self, error):
         """Redis gives `error` instead of an answer, to whatever it is asked."""
-        return patch.object(redis.connection.AbstractConnection, "read_response", side_effect=error)
+        return patch.object(redis.Connection, "read_response", side_effect=error)
 
     def test_this_server_keeps_its_sessions_in_redis(self):
         self.assertIsInstance(http.root.session_store, RedisSessionStore)
