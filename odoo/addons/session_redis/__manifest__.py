@@ -1,6 +1,8 @@
 {
     "name": "Sessions in Redis",
     "summary": "Keeps HTTP sessions in Redis, so that several Odoo servers share them",
+    # Short, as Odoo takes README.md for reStructuredText where this is missing.
+    "description": "Server-wide module; see README.md.",
     "version": "1.0",
     "category": "Technical",
     "author": "ipai-platform",
