@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs what lies in /docker-entrypoint.d and then the command, as the official
 # image's script of this name does: *.envsh are read in, *.sh are run. The official
-# image also brings scripts of its own there; this one has that for templates only.
+# image also brings scripts of its own there (templates, tuning); this one has none.
 set -e
 
 log() { [ -n "${NGINX_ENTRYPOINT_QUIET_LOGS:-}" ] || echo "$0: $*"; }
