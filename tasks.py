@@ -5,7 +5,7 @@ from dataclasses import asdict
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts import credentials, testing
+from scripts import credentials, sessions, testing
 from scripts import quickstart as quick
 from scripts.core import checks
 from scripts.core.errors import OpsError
@@ -137,6 +137,35 @@ def health(c: Context, json: bool = False) -> None:
     raise SystemExit(any(result.status is checks.Status.FAILED for result in results))
 
 
+@command({"json": JSON}, name="list", default=True)
+def sessions_list(c: Context, json: bool = False) -> None:
+    """Show how many sessions there are, by user and age."""
+    session = open_session(c)
+    found = sessions.overview(Stack(session.settings, session.runner))
+    if json:
+        session.console.json({**asdict(found), "sessions": found.sessions})
+    else:
+        session.console.table(sessions.HEADER, sessions.table(found))
+        session.console.say(sessions.summary(found))
+
+
+@command({"user": "The login whose sessions end.", "yes": YES}, name="revoke")
+def sessions_revoke(c: Context, user: str, yes: bool = False) -> None:
+    """Log a user out everywhere; asks first."""
+    session = open_session(c, yes=yes)
+    stack = Stack(session.settings, session.runner)
+    ended = sessions.revoke(stack, session.console, user)
+    session.console.say(f"{ended} sessions of {user!r} ended")
+
+
+@command(name="import")
+def sessions_import(c: Context) -> None:
+    """Move sessions that were kept in files into Redis; a start does it by itself."""
+    session = open_session(c)
+    moved = sessions.bring_files(Stack(session.settings, session.runner))
+    session.console.say(f"{moved} sessions moved")
+
+
 @command({"mode": "selfsigned or letsencrypt.",
           "domain": "Domains (and, selfsigned, addresses), comma between; if empty, ODOO_DOMAIN.",
           "email": "Where the authority sends warnings; remembered as ACME_EMAIL.",
@@ -198,4 +227,5 @@ def lock(c: Context) -> None:
 namespace = Collection(
     quickstart, secrets, up, down, restart, ps, logs, shell, psql, odoo_shell, images_task,
     health, setup_tls, renew_tls, test, lock,
+    Collection("sessions", sessions_list, sessions_revoke, sessions_import),
 )  # fmt: skip

@@ -13,7 +13,14 @@ from scripts.stack import engine, images
 from scripts.stack.compose import Stack
 
 KINDS: Final = ("unit", "static", "e2e")
-_SOURCES: Final = ("tasks.py", "scripts", "tests", "benchmarks", "odoo/bin/platform-bootstrap")
+_SOURCES: Final = (
+    "tasks.py",
+    "scripts",
+    "tests",
+    "benchmarks",
+    "odoo/bin/platform-bootstrap",
+    "odoo/addons",
+)
 
 
 def run(

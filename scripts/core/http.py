@@ -1,6 +1,7 @@
 """HTTP questions to our own services."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.core.errors import OpsError
@@ -12,6 +13,7 @@ class Reply:
 
     status: int
     text: str
+    cookies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def get(url: str, *, timeout: float = 5.0, identity: Identity | None = None) -> 
         raise OpsError(f"{url} answers, but not with the expected certificate") from error
     except requests.RequestException as error:
         raise OpsError(f"nothing answers at {url}") from error
-    return Reply(answer.status_code, answer.text)
+    return Reply(answer.status_code, answer.text, answer.cookies.get_dict())
 
 
 def _pinned(identity: Identity) -> Any:

@@ -58,5 +58,15 @@ def _postgresql(stack: Stack) -> Finding:
 
 
 def _redis(stack: Stack) -> Finding:
-    done = stack.exec("redis", "redis-cli", "ping", timeout=15)
-    return _OK if done.stdout.strip() == "PONG" else _failed(done.last_line, "redis")
+    done = stack.exec("redis", "sh", "/etc/platform/cli", "ping", timeout=15)
+    if done.stdout.strip() != "PONG":
+        return _failed(done.last_line, "redis")
+    # Odoo stores a session as soon as there is something in it: here the debug mode.
+    # It is looked for in Redis, and taken out again.
+    reply = frontdoor.get(stack.settings, "/web/login?debug=1", timeout=15)
+    sid = reply.cookies.get("session_id", "")
+    helper = ["python3", "/mnt/extra-addons/session_redis/admin.py", "take"]
+    done = stack.exec("odoo", *helper, f"--sid={sid}", timeout=15)
+    if done.stdout.strip() == '{"found": 1}':
+        return _OK
+    return _failed(f"no session of Odoo is found in it: {done.last_line}", "odoo")

@@ -75,8 +75,12 @@ def _from_debian(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dic
     logs = stack.settings.state_folder / "logs"
     tags = [debian.VARIABLES[name] for name in wanted]
     debian.Builder(root / "images", logs, stack.runner, reporter).ensure(tags)
-    _remember(stack, debian.VARIABLES, reporter)
-    return {**effective(stack.settings), **debian.VARIABLES}
+    chosen = dict(debian.VARIABLES)
+    mine = stack.settings.images.get("ODOO_IMAGE")
+    if mine and mine != official(root)["ODOO_IMAGE"]:  # two installations, two platform images
+        del chosen["ODOO_IMAGE"]
+    _remember(stack, chosen, reporter)
+    return {**effective(stack.settings), **chosen}
 
 
 def _from_registry(

@@ -17,9 +17,10 @@ _ALLOWED = {
     "credentials": {"core"},
     "tls": {"core", "stack", "tls"},
     "health": {"core", "stack", "health"},
+    "sessions": {"core", "stack"},
     "testing": {"core", "stack"},
     "quickstart": {"core", "stack", "credentials", "tls", "health"},
-    "tasks": {"core", "stack", "credentials", "tls", "health", "testing", "quickstart"},
+    "tasks": {"core", "stack", "credentials", "tls", "health", "sessions", "testing", "quickstart"},
 }
 _MODULE_HOMES = {
     "subprocess": {"scripts/core/process.py"},

@@ -1,8 +1,12 @@
 from pathlib import Path
 
+import pytest
+
 from scripts.core.checks import Result, Status, run_all
 from scripts.core.errors import OpsError
+from scripts.core.http import Reply
 from scripts.health import probes, report
+from scripts.stack import frontdoor
 from scripts.stack.compose import Stack
 
 from .fakes import FakeRunner, says, settings_in
@@ -55,11 +59,21 @@ def test_the_checks_are_the_five_of_the_readme(tmp_path: Path) -> None:
     assert tuple(names) == _NAMES
 
 
-def test_containers_that_answer_well_are_healthy(tmp_path: Path) -> None:
+_TAKE = "docker compose exec -T odoo python3 /mnt/extra-addons/session_redis/admin.py take"
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Odoo gives every visitor the session `abc`."""
+    monkeypatch.setattr(frontdoor, "get", lambda *_, **__: Reply(200, "", {"session_id": "abc"}))
+
+
+def test_containers_that_answer_well_are_healthy(tmp_path: Path, web: None) -> None:
     runner = FakeRunner(
         {
             "docker compose exec -T odoo_db": says("1\n"),
             "docker compose exec -T redis": says("PONG\n"),
+            f"{_TAKE} --sid=abc": says('{"found": 1}\n'),
         }
     )
     checks = probes.checks(Stack(settings_in(tmp_path), runner))[2:]
@@ -80,6 +94,18 @@ def test_a_wrong_answer_is_not_health_even_with_exit_code_0(tmp_path: Path) -> N
         (Status.FAILED, "psql: FATAL: no such database", "inv logs --service odoo_db"),
         (Status.FAILED, "LOADING Redis is loading", "inv logs --service redis"),
     ]
+
+
+def test_a_redis_without_the_session_that_odoo_gave_is_not_healthy(
+    tmp_path: Path, web: None
+) -> None:
+    runner = FakeRunner(
+        {"docker compose exec -T redis": says("PONG\n"), _TAKE: says('{"found": 0}\n')}
+    )
+    checks = probes.checks(Stack(settings_in(tmp_path), runner))[4:]
+    (row,) = run_all(checks)
+    assert row.status is Status.FAILED
+    assert row.detail.startswith("no session of Odoo is found in it")
 
 
 def test_a_probe_that_gets_no_answer_in_time_is_a_failed_row(tmp_path: Path) -> None:

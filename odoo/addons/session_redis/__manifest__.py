@@ -1,0 +1,14 @@
+{
+    "name": "Sessions in Redis",
+    "summary": "Keeps HTTP sessions in Redis, so that several Odoo servers share them",
+    # Short, as Odoo takes README.md for reStructuredText where this is missing.
+    "description": "Server-wide module; see README.md.",
+    "version": "1.0",
+    "category": "Technical",
+    "author": "ipai-platform",
+    "license": "LGPL-3",
+    "depends": ["base", "web"],
+    "external_dependencies": {"python": ["redis"]},
+    # Loaded by server_wide_modules; it is installed in a database only for its tests.
+    "installable": True,
+}

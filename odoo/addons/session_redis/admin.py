@@ -1,0 +1,103 @@
+"""What an operator asks of the sessions, as JSON. Run as a program, without Odoo.
+
+python3 admin.py list | revoke LOGIN | import | take --sid=ID
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import files  # beside this file, as settings is
+import psycopg2
+import redis
+from settings import Settings, SettingsError
+
+_COUNT = 1000  # keys that one SCAN looks at; Redis answers others in between
+
+
+def sessions(client: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every identifier, once, and its present session."""
+    cursor, seen = 0, set()
+    pattern = prefix.translate(str.maketrans({c: f"\\{c}" for c in "*?[]\\^"})) + "*"
+    while True:
+        cursor, keys = client.scan(cursor, match=pattern, count=_COUNT)
+        keys = [key for key in keys if key not in seen]
+        seen.update(keys)
+        pipe = client.pipeline(transaction=False)
+        for key in keys:
+            pipe.hvals(key)
+        for key, values in zip(keys, pipe.execute(), strict=True):
+            found = [json.loads(value) for value in values]
+            present = [data for data in found if "next_sid" not in data]
+            if found:
+                yield key.removeprefix(prefix), (present or found)[0]
+        if not cursor:
+            return
+
+
+def summary(client: Any, prefix: str) -> dict[str, Any]:
+    """How many sessions there are, by user and age."""
+    now = time.time()
+    users: dict[str, dict[str, Any]] = {}
+    for _, data in sessions(client, prefix):
+        trace = data.get("_trace") or []
+        began = min([t["first_activity"] for t in trace] or [data.get("create_time") or now])
+        seen = max([t["last_activity"] for t in trace] + [data.get("create_time") or began])
+        login = data.get("login") if data.get("uid") else ""
+        row = users.setdefault(
+            login or "", {"sessions": 0, "hour": 0, "day": 0, "older": 0, "seen": 0}
+        )
+        age = now - began
+        row["sessions"] += 1
+        row["hour" if age < 3600 else "day" if age < 86400 else "older"] += 1
+        row["seen"] = max(row["seen"], seen)
+    memory = client.info("memory")
+    rows = [{"login": login, **row} for login, row in sorted(users.items())]
+    for row in rows:
+        row["idle"] = max(0, int(now - row.pop("seen")))
+    return {"users": rows, "memory": memory["used_memory"], "maxmemory": memory["maxmemory"]}
+
+
+def revoke(client: Any, prefix: str, login: str) -> dict[str, int]:
+    """Log `login` out everywhere, also in the list of devices of that user."""
+    database = os.environ.get("ODOO_DATABASE", "odoo")
+    theirs = [
+        identifier
+        for identifier, data in sessions(client, prefix)
+        if data.get("uid") and data.get("login") == login and data.get("db") == database
+    ]
+    for identifier in theirs:
+        client.unlink(prefix + identifier)
+    if theirs:
+        with psycopg2.connect(dbname=database, connect_timeout=5) as connection:
+            update = "UPDATE res_device_log SET revoked = true WHERE session_identifier = ANY(%s)"
+            connection.cursor().execute(update, (theirs,))
+    return {"revoked": len(theirs)}
+
+
+def main(command: str, *arguments: str) -> dict[str, Any]:
+    """Carry out one command."""
+    settings = Settings.load(os.environ.get("ODOO_RC", ""), os.environ)
+    client = settings.client()
+    if command == "list":
+        return summary(client, settings.prefix)
+    if command == "revoke":
+        return revoke(client, settings.prefix, *arguments)
+    if command == "import":
+        folder = Path("/var/lib/odoo/sessions")
+        moved = files.move(folder, client, settings.prefix, settings.anonymous_lifetime)
+        return {"moved": moved}
+    if command == "take":  # finds a session that nobody needs, and leaves nothing behind
+        return {"found": client.unlink(settings.key(arguments[0].removeprefix("--sid=")))}
+    raise SettingsError(f"there is no command {command!r}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(json.dumps(main(*sys.argv[1:])) + "\n")
+    except (SettingsError, redis.RedisError, psycopg2.Error, OSError) as problem:
+        sys.exit(f"session_redis: {problem}")

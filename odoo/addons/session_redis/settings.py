@@ -1,0 +1,151 @@
+"""The section [session_redis] of odoo.conf, over it the environment. Knows nothing of Odoo."""
+
+import configparser
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SECTION = "session_redis"
+IDENTIFIER_LENGTH = 42  # of a session's 84 characters; Odoo stores these in res.device.log
+DAY = 86400
+
+
+class SettingsError(ValueError):
+    """Everything that is wrong, in one line."""
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"\d+", value) or not least <= int(value) <= most:
+            raise ValueError(f"is no whole number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
+def _seconds(value: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", value) or not 0.05 <= float(value) <= 1.5:
+        raise ValueError("is no number of seconds from 0.05 to 1.5")
+    return float(value)
+
+
+def _truth(value: str) -> bool:
+    if value.lower() not in configparser.ConfigParser.BOOLEAN_STATES:
+        raise ValueError("is neither true nor false")
+    return configparser.ConfigParser.BOOLEAN_STATES[value.lower()]
+
+
+def _word(value: str) -> str:
+    if not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("is empty or has blanks in it")
+    return value
+
+
+def _file(value: str) -> str:
+    if value and not Path(value).is_file():
+        raise ValueError("is no file that can be read")
+    return value
+
+
+# Each option, its default and what makes a value of its text.
+OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "host": ("localhost", _word),
+    "port": ("6379", _whole(1, 65535)),
+    "db": ("0", _whole(0, 1_000_000)),
+    "prefix": ("session:", _word),
+    "tls": ("false", _truth),
+    "tls_ca_file": ("", _file),
+    "password_file": ("", _file),
+    # Sessions of visitors, which bots make too; a cart has to outlive the night.
+    "anonymous_lifetime": (str(2 * DAY), _whole(60, 366 * DAY)),
+    # For a connection and for an answer; a request of a hung Redis is to end within 2 s.
+    "timeout": ("1.0", _seconds),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where Redis is, and how long what is kept there."""
+
+    host: str
+    port: int
+    db: int
+    prefix: str
+    tls: bool
+    tls_ca_file: str
+    password_file: str
+    anonymous_lifetime: int
+    timeout: float
+
+    @classmethod
+    def load(cls, conf: str, environ: Mapping[str, str]) -> "Settings":
+        """Read `conf` and SESSION_REDIS_* of `environ`; raises SettingsError."""
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read([conf] if conf else [])
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise SettingsError(f"{conf} cannot be read: {str(error).splitlines()[0]}") from None
+        texts = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
+        start = f"{SECTION.upper()}_"
+        texts |= {
+            k.removeprefix(start).lower(): v for k, v in environ.items() if k.startswith(start)
+        }
+        problems = [f"{name} is no option of [{SECTION}]" for name in texts.keys() - OPTIONS.keys()]
+        values = {}
+        for name, (default, parse) in OPTIONS.items():
+            try:
+                values[name] = parse(texts.get(name, default).strip())
+            except ValueError as error:
+                problems.append(f"{name} = {texts.get(name)!r} {error}")
+        if problems:
+            raise SettingsError("; ".join(sorted(problems)))
+        return cls(**values)
+
+    def key(self, sid: str) -> str:
+        """The hash that holds all sessions of an identifier."""
+        return self.prefix + sid[:IDENTIFIER_LENGTH]
+
+    def client(self) -> Any:
+        """A client whose pool serves threads, greenlets and forked workers alike.
+
+        Raises SettingsError if the password cannot be read.
+        """
+        import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        return redis.Redis(
+            host=self.host,
+            port=self.port,
+            db=self.db,
+            password=self._password(),
+            decode_responses=True,
+            socket_timeout=self.timeout,
+            socket_connect_timeout=self.timeout,
+            # redis-py 6 would try three times more, each after a pause.
+            retry=Retry(NoBackoff(), 0),
+            **self._tls(),
+        )
+
+    def _tls(self) -> dict[str, Any]:
+        if not self.tls:
+            return {}
+        return {
+            "ssl": True,
+            "ssl_cert_reqs": "required",
+            "ssl_check_hostname": True,
+            "ssl_ca_certs": self.tls_ca_file or None,
+        }
+
+    def _password(self) -> str | None:
+        if not self.password_file:
+            return None
+        try:
+            password = Path(self.password_file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{self.password_file} cannot be read: {error}") from None
+        if not password:
+            raise SettingsError(f"{self.password_file} is empty")
+        return password

@@ -1,0 +1,59 @@
+"""Puts the store into Odoo, or ends the program with one line that says why not."""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import redis
+from odoo import http, release
+from odoo.tools import config
+
+from . import files
+from .settings import Settings, SettingsError
+from .store import RedisSessionStore
+
+_logger = logging.getLogger(__name__)
+_START_SECONDS = 15  # Redis may be started beside Odoo, or be reading its file
+
+
+def install():
+    """Put the store in place of Odoo's own, or end the program with one line that says why."""
+    try:
+        conf = config["config"] if release.version_info[0] >= 19 else config.rcfile
+        settings = Settings.load(conf, os.environ)
+        client = settings.client()
+    except SettingsError as error:
+        sys.exit(f"session_redis: {error}")
+    store = RedisSessionStore(settings, client)
+    if config["http_enable"] and not config["stop_after_init"]:
+        _begin(store)
+    client.connection_pool.disconnect()  # what is forked opens sockets of its own
+    http.Application.session_store = store
+    http.root.__dict__.pop("session_store", None)
+
+
+def _begin(store):
+    """Make sure that Redis takes our password, and bring the sessions kept in files."""
+    settings = store.settings
+    place = f"session_redis: Redis at {settings.host}:{settings.port}"
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            store.client.exists(settings.key("none"))
+            break
+        except (redis.AuthenticationError, redis.ResponseError) as error:
+            sys.exit(f"{place} refuses us, see password_file: {error}")
+        except redis.RedisError as error:
+            if time.monotonic() > deadline:
+                sys.exit(f"{place} cannot be reached: {error}")
+            time.sleep(0.5)
+    try:
+        folder = Path(store.path)
+        moved = files.move(folder, store.client, settings.prefix, settings.anonymous_lifetime)
+    except (redis.RedisError, OSError) as error:
+        sys.exit(f"{place} did not take the sessions kept in files: {error}")
+    if moved:
+        _logger.info("%d sessions kept in files are in Redis now", moved)
+    _logger.info("HTTP sessions are in Redis at %s:%s", settings.host, settings.port)

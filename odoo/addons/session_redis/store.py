@@ -1,0 +1,271 @@
+"""Odoo's session store on Redis, for Odoo 18 and 19.
+
+One hash for each 42-character identifier, a field for each session id under it:
+revoking a device is one UNLINK, and a rotated session lies beside its successor.
+"""
+
+import json
+import logging
+import mmap
+import struct
+import time
+
+import psycopg2
+import redis
+from odoo import http, release
+from odoo.service import security
+from odoo.tools import config
+from psycopg2.pool import PoolError
+from werkzeug.exceptions import ServiceUnavailable
+
+from .settings import IDENTIFIER_LENGTH
+
+_logger = logging.getLogger(__name__)
+_QUIET_SECONDS = 60
+_REST_SECONDS = 1  # after a failure nobody waits for Redis; else a hung one holds every worker
+_BATCH = 1000
+_ROTATED_SECONDS = getattr(http, "SESSION_DELETION_TIMER", 120)
+
+# A request may end after its session was revoked (then nothing is there) or rotated
+# (then what is there has a successor). Its save must undo neither.
+_SAVE = """
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+if stored then
+    local successor = cjson.decode(stored)['next_sid']
+    if successor and ARGV[5] == '0' then return successor end
+elseif ARGV[4] == '0' and redis.call('EXISTS', KEYS[1]) == 0 then
+    return ''
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return ''
+"""
+# Of many requests at once the first one rotates; all learn the one new session id.
+_ROTATE = """
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+if not stored then return '' end
+local successor = cjson.decode(stored)['next_sid']
+if successor then return successor end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return ARGV[6]
+"""
+
+
+class Unavailable(ServiceUnavailable, PoolError):  # noqa: N818 - as werkzeug names them
+    """503 for HTTP; for a websocket, which knows PoolError, 'try again later'."""
+
+    def __init__(self):
+        super().__init__("Sessions cannot be reached at the moment.", retry_after=5)
+        # Otherwise a JSON-RPC route would make a reply with status 200 of it.
+        self.error_response = self
+
+
+class Full(Unavailable):
+    """Redis answers, and takes nothing more: no memory (noeviction), or no disk."""
+
+
+class RedisSessionStore(http.FilesystemSessionStore):
+    """What http.root asks for sessions. Every method is one round trip, most of the time."""
+
+    def __init__(self, settings, client):
+        super().__init__(config.session_dir, session_class=http.Session, renew_missing=True)
+        self.settings = settings
+        self.client = client
+        self._save = client.register_script(_SAVE)
+        self._rotate = client.register_script(_ROTATE)
+        self._rests_until = 0.0
+        # Shared by the workers forked later, so that all of them together are quiet.
+        self._complained = mmap.mmap(-1, 8)
+        self._complained[:] = struct.pack("d", float("-inf"))
+
+    # -- what Odoo calls
+
+    def get(self, sid):
+        if not self.is_valid_key(sid):
+            return self.new()
+        try:
+            stored = self._ask(lambda: self.client.hget(*self._address(sid)))
+        except Unavailable:
+            if not _works_without_session():
+                raise
+            session = self.new()
+            session.can_save = False
+            return session
+        data = _decode(stored)
+        if not data or data.get("deletion_time", time.time() + 1) <= time.time():
+            return self.new()
+        return self.session_class(data, sid, False)
+
+    def save(self, session, env=None):
+        key, field = self._address(session.sid)
+        flags = [int(session.is_new), int("next_sid" in session)]
+        arguments = [field, json.dumps(dict(session)), self._lifetime(session, env), *flags]
+        try:
+            successor = self._ask(lambda: self._save(keys=[key], args=arguments))
+        except Full:
+            if session.is_new and session.uid:
+                raise
+            return  # an existing session goes on as it was; the log has the reason
+        if successor:
+            session.sid = successor
+            self.save(session, env)
+
+    def delete(self, session):
+        self._ask(lambda: self.client.unlink(self.settings.key(session.sid)))
+
+    def rotate(self, session, env, soft=False):
+        if soft:
+            self._rotate_softly(session, env)
+        else:
+            self._rotate_hard(session, env)
+
+    def vacuum(self, max_lifetime=http.SESSION_LIFETIME):
+        """Redis forgets by itself what has expired."""
+
+    def delete_old_sessions(self, session):
+        """Forget the predecessor of a session, once its two minutes are over (Odoo 19)."""
+        if "gc_previous_sessions" not in session:
+            return
+        if session["create_time"] + _ROTATED_SECONDS >= time.time():
+            return
+        key = self.settings.key(session.sid)
+        old = [f for f, s in self._ask(lambda: self.client.hgetall(key)).items() if _is_over(s)]
+        if old:
+            self._ask(lambda: self.client.hdel(key, *old))
+        del session["gc_previous_sessions"]
+        self.save(session)
+
+    def get_missing_session_identifiers(self, identifiers):
+        identifiers = list(identifiers)
+        missing = set()
+        for batch in _batches(identifiers):
+            pipe = self.client.pipeline(transaction=False)
+            for identifier in batch:
+                pipe.exists(self.settings.key(identifier))
+            found = self._ask(pipe.execute)
+            missing |= {i for i, exists in zip(batch, found, strict=True) if not exists}
+        return missing
+
+    def delete_from_identifiers(self, identifiers):
+        valid = [i for i in identifiers if http._session_identifier_re.match(i)]
+        if len(valid) < len(identifiers) and release.version_info[0] >= 19:
+            raise ValueError("Identifier format incorrect, did you pass in a string?")
+        for batch in _batches([self.settings.key(identifier) for identifier in valid]):
+            self._ask(lambda batch=batch: self.client.unlink(*batch))
+
+    # -- how it is done
+
+    def _rotate_hard(self, session, env):
+        """A new identifier; all that was known under the old one is forgotten."""
+        old = session.sid
+        self._renew(session, env, self.generate_key())
+        key, field = self._address(session.sid)
+        pipe = self.client.pipeline(transaction=True)
+        pipe.hset(key, field, json.dumps(dict(session)))
+        pipe.expire(key, self._lifetime(session, env))
+        pipe.unlink(self.settings.key(old))
+        try:
+            self._ask(pipe.execute)
+        except Full:
+            if session.uid:  # a login; nothing was changed, so it can be tried again
+                raise
+            self._ask(lambda: self.client.unlink(self.settings.key(old)))  # a logout
+
+    def _rotate_softly(self, session, env):
+        """Keep the identifier; the old session id stays good for two minutes."""
+        old, dirty = session.sid, session.is_dirty
+        next_sid = old[:IDENTIFIER_LENGTH] + self.generate_key()[IDENTIFIER_LENGTH:]
+        leaving = {
+            **session, "next_sid": next_sid, "deletion_time": time.time() + _ROTATED_SECONDS
+        }  # fmt: skip
+        for name in {"next_sid", "deletion_time"} & set(session):
+            del session[name]
+        session["gc_previous_sessions"] = True
+        self._renew(session, env, next_sid)
+        (key, before), (_, after) = self._address(old), self._address(next_sid)
+        arguments = [
+            before, json.dumps(leaving), after, json.dumps(dict(session)),
+            self._lifetime(session, env), next_sid,
+        ]  # fmt: skip
+        try:
+            winner = self._ask(lambda: self._rotate(keys=[key], args=arguments))
+        except Full:
+            winner = ""
+        session.sid = winner or old
+        if winner not in ("", next_sid) and dirty:
+            self.save(session, env)
+
+    def _renew(self, session, env, sid):
+        session.sid = sid
+        if session.uid and env:
+            session.session_token = security.compute_session_token(session, env)
+        session.should_rotate = False
+        session["create_time"] = time.time()
+
+    def _address(self, sid):
+        return self.settings.key(sid), sid[IDENTIFIER_LENGTH:]
+
+    def _lifetime(self, session, env):
+        if not env and http.request:
+            env = http.request.env
+        try:
+            lifetime = http.get_session_max_inactivity(env)
+        except psycopg2.Error:  # the transaction failed before
+            lifetime = http.SESSION_LIFETIME
+        if not session.uid:
+            lifetime = min(lifetime, self.settings.anonymous_lifetime)
+        return max(1, lifetime)
+
+    def _ask(self, question):
+        """The answer of Redis; raises Unavailable, or Full where there is no room."""
+        if time.monotonic() < self._rests_until:
+            raise Unavailable
+        try:
+            return question()
+        except redis.ResponseError as error:
+            # A pipeline puts the command before it, and with that the session.
+            reason = str(error).rpartition("caused error: ")[2]
+            if "maxmemory" in reason:
+                self._complain("is full, logins fail: raise REDIS_MAXMEMORY")
+                raise Full from error
+            if "MISCONF" in reason:
+                self._complain("cannot write its files, logins fail: is the disk full?")
+                raise Full from error
+            self._complain(f"refuses: {reason}")
+            raise Unavailable from error
+        except redis.RedisError as error:
+            self._rests_until = time.monotonic() + _REST_SECONDS
+            self._complain(f"does not answer, requests with a session get 503: {error}")
+            raise Unavailable from error
+
+    def _complain(self, text):
+        now = time.monotonic()
+        if now - struct.unpack("d", self._complained[:])[0] >= _QUIET_SECONDS:
+            self._complained[:] = struct.pack("d", now)
+            _logger.error("Redis at %s:%s %s", self.settings.host, self.settings.port, text)
+
+
+def _works_without_session():
+    """Whether the request at hand is for a static file or for /web/health."""
+    if not http.request:
+        return False
+    path = http.request.httprequest.path
+    return path == "/web/health" or bool(http.root.get_static_file(path))
+
+
+def _decode(stored):
+    try:
+        data = json.loads(stored or "{}")
+    except ValueError:
+        _logger.warning("A session in Redis is no JSON; it is taken for none")
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _is_over(stored):
+    return _decode(stored).get("deletion_time", time.time() + 1) <= time.time()
+
+
+def _batches(items):
+    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))

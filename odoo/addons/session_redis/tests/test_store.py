@@ -1,0 +1,182 @@
+import time
+from unittest.mock import patch
+
+import redis
+from odoo import http, release
+from odoo.tests import TransactionCase, tagged
+
+from ..store import Full, RedisSessionStore, Unavailable
+from .common import forget, saved, scratch_store
+
+
+@tagged("post_install", "-at_install")
+class TestStore(TransactionCase):
+    def setUp(self):
+        super().setUp()
+        self.store = scratch_store()
+        self.addCleanup(forget, self.store)
+        self.client = self.store.client
+        self.user = self.env.ref("base.user_admin")
+        self.login = {"uid": self.user.id, "login": self.user.login, "db": self.env.cr.dbname}
+
+    def key(self, session):
+        return self.store.settings.key(session.sid)
+
+    def alive(self, sid):
+        return bool(self.store.get(sid))
+
+    def fails(self, error):
+        """Redis gives `error` instead of an answer, to whatever it is asked."""
+        return patch.object(redis.Connection, "read_response", side_effect=error)
+
+    def test_this_server_keeps_its_sessions_in_redis(self):
+        self.assertIsInstance(http.root.session_store, RedisSessionStore)
+
+    def test_an_unknown_session_id_gives_an_empty_false_session(self):
+        session = self.store.get(self.store.generate_key())
+        self.assertFalse(session)
+        self.assertTrue(session.is_new)
+        self.assertFalse(self.store.get("../../etc/passwd"))
+
+    def test_what_is_saved_is_loaded_and_is_json(self):
+        session = saved(self.store, cart=[1, 2], name="Zoë")
+        self.assertEqual(session["cart"], [1, 2])
+        self.assertEqual(session["name"], "Zoë")
+        self.assertFalse(session.is_new)
+        self.assertTrue(self.client.hvals(self.key(session))[0].startswith("{"))
+
+    def test_a_visitor_is_forgotten_sooner_than_a_user(self):
+        visitor, user = saved(self.store), saved(self.store, **self.login)
+        self.assertAlmostEqual(
+            self.client.ttl(self.key(visitor)), self.store.settings.anonymous_lifetime, delta=5
+        )
+        self.assertAlmostEqual(self.client.ttl(self.key(user)), http.SESSION_LIFETIME, delta=5)
+
+    def test_the_lifetime_is_the_parameter_of_the_database(self):
+        self.env["ir.config_parameter"].set_param("sessions.max_inactivity_seconds", 3600)
+        session = saved(self.store, **self.login)
+        self.store.save(session, self.env)
+        self.assertAlmostEqual(self.client.ttl(self.key(session)), 3600, delta=5)
+
+    def test_a_login_changes_the_whole_identifier_and_forgets_the_old_one(self):
+        session = saved(self.store, **self.login)
+        old = session.sid
+        self.store.rotate(session, self.env)
+        self.assertNotEqual(session.sid[:42], old[:42])
+        self.assertFalse(self.alive(old))
+        self.assertEqual(self.store.get(session.sid)["login"], self.user.login)
+        self.assertEqual(session.session_token, self.user._compute_session_token(session.sid))
+
+    def test_a_soft_rotation_keeps_the_identifier_and_the_old_id_for_two_minutes(self):
+        session = saved(self.store, **self.login)
+        old = session.sid
+        self.store.rotate(session, self.env, soft=True)
+        self.assertEqual(session.sid[:42], old[:42])
+        self.assertNotEqual(session.sid, old)
+        self.assertEqual(self.store.get(old)["next_sid"], session.sid)
+        self.assertNotIn("next_sid", self.store.get(session.sid))
+        with patch("time.time", return_value=time.time() + 119):
+            self.assertTrue(self.alive(old))
+        with patch("time.time", return_value=time.time() + 121):
+            self.assertFalse(self.alive(old))
+            later = self.store.get(session.sid)
+            self.store.delete_old_sessions(later)
+        self.assertEqual(self.client.hkeys(self.key(session)), [session.sid[42:]])
+        self.assertNotIn("gc_previous_sessions", self.store.get(session.sid))
+
+    def test_every_concurrent_rotation_learns_the_one_new_session_id(self):
+        session = saved(self.store, **self.login)
+        loaded = [self.store.get(session.sid) for _ in range(8)]
+        for one in loaded:
+            self.store.rotate(one, self.env, soft=True)
+        self.assertEqual(len({one.sid for one in loaded}), 1)
+        self.assertEqual(self.client.hlen(self.key(session)), 2)
+
+    def test_a_slow_request_does_not_undo_a_rotation(self):
+        slow = saved(self.store, **self.login)
+        old, quick = slow.sid, self.store.get(slow.sid)
+        self.store.rotate(quick, self.env, soft=True)
+        slow["colour"] = "red"
+        self.store.save(slow)
+        self.assertEqual(slow.sid, quick.sid)
+        self.assertEqual(self.store.get(quick.sid)["colour"], "red")
+        self.assertIn("deletion_time", self.store.get(old))
+
+    def test_a_slow_request_does_not_bring_back_a_revoked_session(self):
+        for finish in (self.store.save, lambda s: self.store.rotate(s, self.env, soft=True)):
+            slow = saved(self.store, **self.login)
+            self.store.delete_from_identifiers([slow.sid[:42]])
+            slow["colour"] = "red"
+            finish(slow)
+            self.assertFalse(self.alive(slow.sid))
+
+    def test_revoking_a_device_forgets_its_session_and_its_predecessor(self):
+        session, other = saved(self.store, **self.login), saved(self.store, **self.login)
+        old = session.sid
+        self.store.rotate(session, self.env, soft=True)
+        identifiers = [session.sid[:42], other.sid[:42], "0" * 42]
+        self.assertEqual(self.store.get_missing_session_identifiers(identifiers), {"0" * 42})
+        self.store.delete_from_identifiers([session.sid[:42]])
+        self.assertFalse(self.alive(session.sid) or self.alive(old))
+        self.assertTrue(self.alive(other.sid))
+
+    def test_a_pattern_is_no_identifier(self):
+        session = saved(self.store, **self.login)
+        if release.version_info[0] >= 19:
+            with self.assertRaises(ValueError):
+                self.store.delete_from_identifiers(["*"])
+        else:
+            self.store.delete_from_identifiers(["*"])
+        self.assertTrue(self.alive(session.sid))
+
+    def test_the_cron_that_collects_old_sessions_touches_none(self):
+        session = saved(self.store, **self.login)
+        self.store.vacuum(max_lifetime=0)
+        self.assertTrue(self.alive(session.sid))
+
+    def test_without_redis_there_is_an_error_and_no_new_session(self):
+        session = saved(self.store, **self.login)
+        with self.assertLogs("odoo.addons.session_redis.store", "ERROR") as logged:
+            for error in (redis.ConnectionError("gone"), redis.TimeoutError("hung")):
+                with self.fails(error), self.assertRaises(Unavailable) as caught:
+                    self.store.get(session.sid)
+                self.assertIn(("Retry-After", "5"), caught.exception.get_headers())
+                self.store._rests_until = 0
+        self.assertEqual(len(logged.output), 1)
+        self.assertTrue(self.alive(session.sid))
+
+    def test_nobody_waits_for_a_redis_that_has_just_failed(self):
+        hung = self.fails(redis.TimeoutError("hung"))
+        logged = self.assertLogs("odoo.addons.session_redis.store", "ERROR")
+        with logged, hung, self.assertRaises(Unavailable):
+            self.store.get(self.store.generate_key())
+        with self.assertRaises(Unavailable):
+            self.store.get(self.store.generate_key())
+
+    def test_a_full_redis_refuses_logins_and_lets_the_others_go_on(self):
+        session, visitor = saved(self.store, **self.login), saved(self.store, **self.login)
+        full = redis.ResponseError("OOM command not allowed when used memory > 'maxmemory'.")
+        ask = self.store.client.execute_command
+
+        def refuse(*arguments, **options):
+            if arguments[0] in ("HGET", "UNLINK"):
+                return ask(*arguments, **options)
+            raise full
+
+        with (
+            self.assertLogs("odoo.addons.session_redis.store", "ERROR") as logged,
+            patch.object(self.store.client, "execute_command", refuse),
+            patch.object(redis.client.Pipeline, "execute", side_effect=full),
+        ):
+            self.assertTrue(self.alive(session.sid))
+            session["colour"] = "red"
+            self.store.save(session)
+            self.store.rotate(session, self.env, soft=True)
+            with self.assertRaises(Full):
+                self.store.rotate(visitor, self.env)
+            leaving = self.store.get(session.sid)
+            leaving.uid = None
+            left = leaving.sid
+            self.store.rotate(leaving, self.env)
+        self.assertIn("REDIS_MAXMEMORY", logged.output[0])
+        self.assertFalse(self.alive(left))

@@ -1,0 +1,104 @@
+"""The sessions of Odoo: who has how many, ending them, bringing in those kept in files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scripts.core.errors import OpsError
+from scripts.core.report import Reporter
+from scripts.stack.compose import Stack
+
+# It knows where and under which names the module itself keeps them.
+HELPER: Final = "/mnt/extra-addons/session_redis/admin.py"
+HEADER: Final = ("user", "sessions", "under 1 h", "under 1 day", "older", "last seen")
+ANONYMOUS: Final = "(not logged in)"
+_SECONDS: Final = 300
+
+
+@dataclass(frozen=True)
+class UserSessions:
+    """The sessions of one login, '' for visitors; by the time since they began."""
+
+    login: str
+    sessions: int
+    hour: int
+    day: int
+    older: int
+    idle: int  # seconds since any of them was last recorded as used
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All sessions, and what Redis needs for them."""
+
+    users: tuple[UserSessions, ...]
+    memory: int
+    maxmemory: int
+
+    @property
+    def sessions(self) -> int:
+        """How many there are."""
+        return sum(user.sessions for user in self.users)
+
+
+def overview(stack: Stack) -> Overview:
+    """How many sessions there are, by user and age."""
+    found = _ask(stack, "list")
+    users = tuple(UserSessions(**row) for row in found["users"])
+    return Overview(users, found["memory"], found["maxmemory"])
+
+
+def revoke(stack: Stack, reporter: Reporter, login: str) -> int:
+    """End all sessions of `login`, after asking; gives back how many there were.
+
+    Raises OpsError if nobody agrees: without a terminal only `--yes` does.
+    """
+    question = f"This logs {login!r} out everywhere. Continue?"
+    if not reporter.confirm(question, unattended=False):
+        raise OpsError("nobody was logged out", "Say yes, or give --yes where nobody can answer.")
+    return int(_ask(stack, "revoke", login, changes=True)["revoked"])
+
+
+def bring_files(stack: Stack) -> int:
+    """Move the sessions that Odoo once kept in files; gives back how many."""
+    return int(_ask(stack, "import", changes=True)["moved"])
+
+
+def table(found: Overview) -> list[Sequence[str]]:
+    """A row for each user, those with most sessions first."""
+    ordered = sorted(found.users, key=lambda user: (-user.sessions, user.login))
+    return [
+        (
+            user.login or ANONYMOUS,
+            *map(str, (user.sessions, user.hour, user.day, user.older)),
+            _ago(user.idle),
+        )
+        for user in ordered
+    ]
+
+
+def summary(found: Overview) -> str:
+    """The line below the table."""
+    mib = 1024**2
+    limit = f" of {found.maxmemory / mib:.0f}" if found.maxmemory else ""
+    return f"{found.sessions} sessions; Redis uses {found.memory / mib:.1f}{limit} MiB"
+
+
+def _ago(seconds: int) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return "now"
+
+
+def _ask(stack: Stack, *command: str, changes: bool = False) -> Any:
+    argv = ["exec", "-T", "--user", "odoo", "odoo", "python3", HELPER, *command]
+    done = stack.run(*argv, timeout=_SECONDS, check=False, changes=changes)
+    if changes and stack.runner.dry:
+        return {"revoked": 0, "moved": 0}
+    if not done.ok:
+        raise OpsError(
+            f"the sessions cannot be reached: {done.last_line}", "Is the platform up? See: inv ps"
+        )
+    return json.loads(done.stdout)

@@ -1,0 +1,165 @@
+"""Redis stopped, hung, full, with another password; Odoo with a wrong configuration."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from tests.e2e.checkout import Checkout, eventually
+from tests.e2e.test_sessions import key, redis
+from tests.e2e.visitor import Visitor
+
+_STATIC = "/web/static/img/favicon.ico"
+# The promise is 2 s; the rest is for a machine that is busy with other things.
+_LONGEST = 3.5
+
+
+def answers(visitor: Visitor) -> bool:
+    return visitor.call("/web/session/get_session_info").status_code == 200
+
+
+@contextmanager
+def stopped(platform: Checkout) -> Iterator[None]:
+    platform.compose("stop", "--timeout", "5", "redis")
+    try:
+        yield
+    finally:
+        platform.compose("start", "redis")
+
+
+@contextmanager
+def hung(platform: Checkout) -> Iterator[None]:
+    platform.run("docker", "pause", platform.container("redis"))
+    try:
+        yield
+    finally:
+        platform.run("docker", "unpause", platform.container("redis"))
+
+
+def complaints(platform: Checkout) -> int:
+    logs = platform.run("docker", "logs", platform.container("odoo"))
+    return (logs.stdout + logs.stderr).count("session_redis.store: Redis at ")
+
+
+@pytest.mark.parametrize("trouble", [stopped, hung])
+def test_without_redis_sessions_get_503_soon_and_the_rest_is_served(
+    platform: Checkout, trouble: Callable[[Checkout], AbstractContextManager[None]]
+) -> None:
+    assert platform.inv("restart", "--service", "odoo").returncode == 0  # its log may be quiet
+    admin, before = Visitor.admin(platform), complaints(platform)
+    with trouble(platform):
+        for _ in range(8):
+            started = time.monotonic()
+            answer = admin.call("/web/session/get_session_info")
+            assert time.monotonic() - started < _LONGEST
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+            assert "session_id" not in answer.cookies
+            time.sleep(0.3)
+        for path in (_STATIC, "/web/health"):
+            started = time.monotonic()
+            assert admin.get(path).status_code == 200
+            assert time.monotonic() - started < _LONGEST
+        assert complaints(platform) - before == 1
+    assert eventually(lambda: answers(admin), 30)
+    assert admin.uid() == 2
+
+
+def test_a_full_redis_refuses_logins_clearly_and_lets_the_others_go_on(platform: Checkout) -> None:
+    staying, leaving = Visitor.admin(platform), Visitor.admin(platform)
+    limit = redis(platform, "config", "get", "maxmemory").split()[1]
+    redis(platform, "config", "set", "maxmemory", "1")
+    try:
+        assert staying.uid() == 2
+        assert staying.get("/web/login?debug=1", allow_redirects=False).status_code in (200, 303)
+        stranger = Visitor(platform)
+        assert stranger.log_in().status_code == 503
+        sid = leaving.sid
+        assert leaving.get("/web/session/logout", allow_redirects=False).status_code == 303
+        assert redis(platform, "exists", key(sid)) == "0"
+        assert staying.uid() == 2
+    finally:
+        redis(platform, "config", "set", "maxmemory", limit)
+    assert Visitor.admin(platform).uid() == 2
+
+
+def test_redis_answers_nobody_without_the_password(platform: Checkout) -> None:
+    done = platform.compose("exec", "-T", "redis", "redis-cli", "ping")
+    assert "NOAUTH" in done.stdout + done.stderr
+    ask = "import redis; redis.Redis('redis').ping()"
+    done = platform.compose("exec", "-T", "odoo", "python3", "-c", ask)
+    assert done.returncode != 0 and "Authentication required" in done.stderr
+
+
+def test_the_password_of_redis_is_in_files_only(platform: Checkout) -> None:
+    secret = (platform.root / "secrets" / "db_password.txt").read_text().strip()
+    password = hashlib.sha256(f"redis:{secret}".encode()).hexdigest()
+    assert password == _inside(platform, "redis", "cat", "/run/platform/password").strip()
+    for service in ("redis", "odoo"):
+        look = (
+            "for f in /proc/[0-9]*; do tr '\\0' '\\n' <$f/environ; tr '\\0' ' ' <$f/cmdline; done"
+        )
+        done = platform.compose("exec", "-T", service, "sh", "-c", f"({look}) 2>/dev/null; true")
+        assert "PATH=" in done.stdout
+        assert password not in done.stdout and secret not in done.stdout
+
+
+def test_the_user_of_redis_cannot_read_the_password_of_the_database(platform: Checkout) -> None:
+    read = ["exec", "-T", "--user", "redis", "redis", "cat", "/run/secrets/db_password"]
+    done = platform.compose(*read)
+    assert done.returncode != 0 and "Permission denied" in done.stderr
+
+
+def _inside(platform: Checkout, service: str, *command: str) -> str:
+    return platform.compose("exec", "-T", service, *command).stdout
+
+
+def test_another_password_stops_odoo_at_its_start_with_a_clear_line(platform: Checkout) -> None:
+    change = ["exec", "-T", "redis", "sh", "/etc/platform/cli", "config", "set", "requirepass"]
+    good = _inside(platform, "redis", "cat", "/run/platform/password").strip()
+    platform.compose(*change, "Another-Passphrase-4711")
+    try:
+        platform.compose("restart", "odoo")
+        assert eventually(lambda: "refuses us, see password_file" in _log(platform), 60)
+    finally:
+        back = ["env", "REDISCLI_AUTH=Another-Passphrase-4711", "redis-cli", "config", "set"]
+        platform.compose("exec", "-T", "redis", *back, "requirepass", good)
+    assert eventually(lambda: platform.get("/web/login") == 200, 90)
+
+
+def _log(platform: Checkout) -> str:
+    logs = platform.run("docker", "logs", "--tail", "50", platform.container("odoo"))
+    return logs.stdout + logs.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("SESSION_REDIS_PORT=eighty", "session_redis: port = 'eighty' is no whole number"),
+        ("SESSION_REDIS_PASSWORD_FILE=/nowhere", "session_redis: password_file = '/nowhere'"),
+        ("SESSION_REDIS_HOTS=redis", "session_redis: hots is no option of [session_redis]"),
+        ("SESSION_REDIS_HOST=nowhere", "session_redis: Redis at nowhere:6379 cannot be reached"),
+    ],
+)
+def test_a_wrong_configuration_stops_odoo_with_one_line(
+    platform: Checkout, setting: str, line: str
+) -> None:
+    server = ["odoo", "--database=odoo", "--workers=0", "--http-port=8898"]
+    done = platform.compose("run", "--rm", "--no-deps", "-e", setting, "odoo", *server)
+    assert done.returncode != 0
+    assert [text for text in done.stderr.splitlines() if text.startswith(line)]
+    assert "Traceback" not in done.stderr and "HTTP service" not in done.stderr
+
+
+def test_without_the_module_odoo_does_not_start(platform: Checkout) -> None:
+    conf = platform.root / "odoo" / "odoo.conf"
+    good = conf.read_text()
+    try:
+        conf.write_text(good.replace("[options]\n", "[options]\nserver_wide_modules = base,web\n"))
+        done = platform.compose("run", "--rm", "--no-deps", "odoo", "odoo", "--http-port=8898")
+    finally:
+        conf.write_text(good)
+    assert done.returncode == 78
+    assert "must name session_redis" in done.stderr
