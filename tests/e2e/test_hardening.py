@@ -17,7 +17,7 @@ _ADDED = {
     "nginx": ["CHOWN", "DAC_READ_SEARCH", "NET_BIND_SERVICE", "SETGID", "SETUID"],
     "odoo": _OWN,
     "odoo_db": _OWN,
-    "redis": [],
+    "redis": ["CHOWN", "DAC_READ_SEARCH", "KILL", "SETGID", "SETUID"],
 }
 _SERVERS = {"nginx": "nginx", "odoo": "odoo|python3?", "odoo_db": "postgres", "redis": "redis-.*"}
 _EVERY = pytest.mark.parametrize("service", _ADDED)
