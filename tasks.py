@@ -10,7 +10,7 @@ from scripts import quickstart as quick
 from scripts.core import checks
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command, open_session
-from scripts.health import probes, report
+from scripts.health import report
 from scripts.stack import engine, images, lifecycle
 from scripts.stack.compose import Stack
 
@@ -128,8 +128,7 @@ def images_task(c: Context, json: bool = False) -> None:
 def health(c: Context, json: bool = False) -> None:
     """Check every service; exit code 1 if one is unhealthy."""
     session = open_session(c)
-    stack = probes.running(Stack(session.settings, session.runner))
-    results = checks.run_all(probes.checks(stack))
+    results = checks.run_all(quick.health_checks(Stack(session.settings, session.runner)))
     if json:
         session.console.json([asdict(result) for result in results])
     else:
@@ -186,7 +185,7 @@ def setup_tls(
     from scripts.tls import cli  # cryptography is slow to import, `inv --list` is not
 
     session = open_session(c, prod=True, yes=yes)
-    names = tuple(filter(None, domain.split(",")))
+    names = tuple(domain.split(",")) if domain else ()
     wish = cli.Wish(
         mode, names, email, server, staging, force, trust, untrust, schedule, unschedule
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import credentials
-from scripts.core.checks import Result, require, run_all
+from scripts.core.checks import Check, Result, require, run_all
 from scripts.core.errors import UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings, remember
@@ -46,7 +46,7 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     reporter.note(f"Secrets: created {', '.join(made)}" if made else "Secrets: already there")
     prepare_tls(stack, reporter)
     lifecycle.up(stack, reporter, [credentials.preflight(settings.secrets_folder)])
-    health = run_all(probes.checks(stack))
+    health = run_all(health_checks(stack))
     require(health, "the platform is up, but not healthy")
     password_file = credentials.ADMIN_PASSWORD.path(settings.secrets_folder)
     return Outcome(settings.url, "admin", password_file, tuple(health))
@@ -58,6 +58,18 @@ def prepare_tls(stack: Stack, reporter: Reporter) -> None:
         from scripts.tls import setup  # cryptography is slow to import
 
         setup.prepare(stack, reporter)
+
+
+def health_checks(stack: Stack) -> list[Check]:
+    """The lines of `inv health` for the flavour that runs."""
+    running = probes.running(stack)
+
+    def certificate_problem() -> str:
+        from scripts.tls import setup  # cryptography is slow to import
+
+        return setup.problem(running.settings)
+
+    return probes.checks(running, certificate_problem)
 
 
 def _settings_file(settings: Settings, reporter: Reporter) -> None:

@@ -161,8 +161,8 @@ class _Values:
         value = self.text(name, default)
         hosts = tuple(value.lower().split())
         wrong = [repr(h) for h in hosts if not re.fullmatch(_HOST, h.removeprefix("*."))]
-        if wrong or not hosts or hosts[0].startswith("*"):
-            rule = "names with spaces between, the first without a wildcard"
+        if wrong or not hosts or re.fullmatch(r"\*.*|[0-9.]+", hosts[0]):
+            rule = "names with spaces between, the first no wildcard and no address"
             self.problems.append(f"{name}={value!r} is not a list of {rule}")
             return (default,)
         return hosts

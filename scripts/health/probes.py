@@ -1,5 +1,6 @@
 """What `inv health` asks the running platform."""
 
+from collections.abc import Callable
 from typing import Final
 
 from scripts.core.checks import Check, Finding, Status
@@ -10,10 +11,13 @@ from scripts.stack.compose import Stack
 _OK: Final = Finding(Status.OK)
 
 
-def checks(stack: Stack) -> list[Check]:
-    """The five lines of the health report, from the outside inwards."""
+def checks(stack: Stack, certificate_problem: Callable[[], str] = str) -> list[Check]:
+    """The five lines of the health report, from the outside inwards.
+
+    `certificate_problem` says why browsers would refuse the certificate, '' if they would not.
+    """
     return [
-        Check("Nginx", lambda: _nginx(stack)),
+        Check("Nginx", lambda: _nginx(stack, certificate_problem)),
         Check("Odoo (proxy)", lambda: _odoo_by_proxy(stack)),
         Check("Odoo (container)", lambda: _odoo_in_container(stack)),
         Check("PostgreSQL", lambda: _postgresql(stack)),
@@ -33,9 +37,12 @@ def _failed(detail: str, service: str) -> Finding:
     return Finding(Status.FAILED, detail, f"inv logs --service {service}")
 
 
-def _nginx(stack: Stack) -> Finding:
+def _nginx(stack: Stack, certificate_problem: Callable[[], str]) -> Finding:
     reply = frontdoor.get(stack.settings, "/nginx-health")
-    return _OK if reply.status == 200 else _failed(f"status {reply.status}", "nginx")
+    if reply.status != 200:
+        return _failed(f"status {reply.status}", "nginx")
+    problem = certificate_problem() if stack.settings.tls else ""
+    return Finding(Status.FAILED, problem, "inv renew-tls") if problem else _OK
 
 
 def _odoo_by_proxy(stack: Stack) -> Finding:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import IO, NoReturn
 
 from scripts.core.process import Completed, Runner
-from scripts.core.settings import Environment, Settings
+from scripts.core.settings import HTTPS, Environment, Settings
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Service:
     health: str  # healthy, unhealthy, starting or ''
     exit_code: int
     ports: tuple[int, ...]  # published on the host
+    targets: tuple[int, ...] = ()  # the ports in the container behind those
 
     @property
     def broken(self) -> bool:
@@ -79,8 +80,7 @@ class Stack:
         nginx = [s for s in self.services() if s.service == "nginx" and s.state == "running"]
         if not nginx:
             return self
-        tls = self.settings.https_port in nginx[0].ports
-        environment = Environment.PROD if tls else Environment.DEV
+        environment = Environment.PROD if HTTPS in nginx[0].targets else Environment.DEV
         return replace(self, settings=replace(self.settings, environment=environment))
 
     def logs(self, service: str, lines: int) -> list[str]:
@@ -99,11 +99,13 @@ class Stack:
 def _service(row: dict[str, object]) -> Service:
     publishers = row.get("Publishers") or []
     assert isinstance(publishers, list)
+    published = [p for p in publishers if p["PublishedPort"]]
     return Service(
         service=str(row["Service"]),
         name=str(row["Name"]),
         state=str(row["State"]),
         health=str(row.get("Health") or ""),
         exit_code=int(str(row.get("ExitCode") or 0)),
-        ports=tuple(sorted({p["PublishedPort"] for p in publishers if p["PublishedPort"]})),
+        ports=tuple(sorted({p["PublishedPort"] for p in published})),
+        targets=tuple(sorted({p.get("TargetPort", 0) for p in published})),
     )

@@ -55,7 +55,20 @@ def ensure(stack: Stack, reporter: Reporter, *also: str) -> dict[str, str]:
         return _ensure(stack, reporter, wanted)
 
 
+def ensure_one(stack: Stack, reporter: Reporter, name: str) -> None:
+    """Bring the image of the variable `name` alone into the engine."""
+    if not stack.runner.dry:
+        with exclusive(stack.settings.state_folder / "images.lock", "images"):
+            _bring(stack, reporter, [name])
+
+
 def _ensure(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, str]:
+    images = _bring(stack, reporter, wanted)
+    _build_platform_image(stack, reporter, images)
+    return images
+
+
+def _bring(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, str]:
     images = effective(stack.settings)
     source = stack.settings.image_source
     ours = any(debian.is_ours(images[name]) for name in PULLED)
@@ -63,11 +76,8 @@ def _ensure(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str
         images = official(stack.settings.root)
         _remember(stack, images, reporter)
     if source is ImageSource.DEBIAN or (source is ImageSource.AUTO and ours):
-        images = _from_debian(stack, reporter, wanted)
-    else:
-        images = _from_registry(stack, reporter, wanted, images)
-    _build_platform_image(stack, reporter, images)
-    return images
+        return _from_debian(stack, reporter, wanted)
+    return _from_registry(stack, reporter, wanted, images)
 
 
 def _from_debian(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Certificates from an ACME authority, by certbot in its container."""
 
-import ipaddress
 import json
 import re
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import LETSENCRYPT
 from scripts.stack.compose import Stack
-from scripts.tls import certificates
+from scripts.tls import certificates, hostnames
 from scripts.tls.certificates import Pair
 
 STAGING: Final = "https://acme-staging-v02.api.letsencrypt.org/directory"
@@ -73,6 +72,11 @@ _FAILURES: Final = (
         "The authority does not accept the e-mail address: correct --email or ACME_EMAIL.",
     ),
     _Failure(
+        r"CERTIFICATE_VERIFY_FAILED",
+        "The authority's own certificate is not trusted: name the CA that signed it in"
+        " ACME_CA_FILE, and check this server's clock.",
+    ),
+    _Failure(
         r"[Cc]onnection refused|Max retries exceeded|Name or service not known"
         r"|Temporary failure in name resolution|[Tt]imed? ?out",
         "The authority itself cannot be reached: check this server's way out and ACME_SERVER.",
@@ -86,7 +90,7 @@ _FAILURES: Final = (
 
 def check_names(names: Sequence[str], server: str) -> None:
     """Raises UsageError for names that `server` cannot prove by HTTP or never issues for."""
-    wrong = [name for name in names if name.startswith("*") or _is_address(name)]
+    wrong = [name for name in names if name.startswith("*") or hostnames.address(name)]
     if server in (LETSENCRYPT, STAGING):
         wrong += [n for n in names if "." not in n or n.rpartition(".")[2] in _PRIVATE]
     if wrong or not names:
@@ -98,14 +102,6 @@ def check_names(names: Sequence[str], server: str) -> None:
         )
 
 
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
 def preflight(stack: Stack, reporter: Reporter, names: Sequence[str]) -> None:
     """Look at DNS and port 80 before the authority does, whose patience is limited.
 
@@ -115,7 +111,9 @@ def preflight(stack: Stack, reporter: Reporter, names: Sequence[str]) -> None:
     program = (Path(__file__).with_name("reachability.py")).read_text()
     done = _certbot(stack, "-", *names, entrypoint="python3", stdin=program)
     if not done.ok:
-        raise OpsError(f"the preflight did not run: {done.last_line}")
+        raise OpsError(
+            f"the preflight did not run: {done.last_line}", "Does the file ACME_CA_FILE exist?"
+        )
     answer = json.loads(done.stdout)
     for name, found in answer["found"].items():
         where = ", ".join(found["addresses"])

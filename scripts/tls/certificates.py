@@ -1,8 +1,6 @@
 """Certificates as bytes: made and checked in memory; nothing here touches the disk."""
 
-import ipaddress
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -15,16 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from scripts.core.errors import UsageError
+from scripts.tls import hostnames
 
-LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 CA_LIFE: Final = timedelta(days=3650)
 LEAF_LIFE: Final = timedelta(days=397) - timedelta(seconds=1)  # both ends count (RFC 5280)
 RENEW_AT: Final = 1 / 3  # of its life left, as certbot and Let's Encrypt advise
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a client's clock may be slow by this much
-_LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_TOP_LABEL: Final = rf"(?!\d+$){_LABEL}"  # digits alone would be half an address
-_DOMAIN: Final = re.compile(rf"(\*\.{_LABEL}\.)?({_LABEL}\.)*{_TOP_LABEL}")
 
 
 @dataclass(frozen=True)
@@ -33,56 +27,6 @@ class Pair:
 
     certificate: bytes
     key: bytes = field(repr=False)
-
-
-def parse_names(given: Iterable[str], *, local: bool = True) -> tuple[str, ...]:
-    """`given` in canonical form, without repetitions, then the names of this machine if `local`.
-
-    Raises UsageError naming every entry that is neither a domain nor an address.
-    """
-    cleaned = [name.strip().lower() for name in given if name.strip()]
-    canonical = {name: _canonical(name) for name in cleaned}
-    wrong = [repr(name) for name, known in canonical.items() if not known]
-    if wrong:
-        raise UsageError(
-            f"neither a domain nor an IP address: {', '.join(wrong)}",
-            "Give plain names such as odoo.example.com,192.0.2.7: no https://, no port; "
-            "a name with other than ASCII letters in its xn-- form.",
-        )
-    return tuple(dict.fromkeys([*canonical.values(), *(LOCAL_NAMES if local else ())]))
-
-
-def addresses(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of `names` that are IP addresses."""
-    return tuple(name for name in names if _address(name))
-
-
-def site_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Those of `names` that Nginx can serve a site under, one without a wildcard first.
-
-    Raises UsageError where there is none to be the address of the site.
-    """
-    served = [name for name in names if ":" not in name]
-    plain = [name for name in served if not name.startswith("*")]
-    if served and not plain:
-        raise UsageError(
-            f"{served[0]} alone is no address of a site", "Give a name without a wildcard as well."
-        )
-    return tuple(dict.fromkeys([*plain[:1], *served]))
-
-
-def _canonical(name: str) -> str:
-    address = _address(name)
-    if address:
-        return str(address)
-    return name if len(name) <= 253 and _DOMAIN.fullmatch(name) else ""
-
-
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return None if "%" in name else ipaddress.ip_address(name)
-    except ValueError:
-        return None
 
 
 def make_ca(now: datetime) -> Pair:
@@ -101,14 +45,15 @@ def make_ca(now: datetime) -> Pair:
 
 
 def make_leaf(ca: Pair, names: Iterable[str], now: datetime) -> Pair:
-    """A new server certificate for `names`, signed by `ca`."""
+    """A new server certificate for `names`, signed by `ca`, which it does not outlive."""
     issuer = x509.load_pem_x509_certificate(ca.certificate)
     signer = serialization.load_pem_private_key(ca.key, password=None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
+    life = min(LEAF_LIFE, issuer.not_valid_after_utc - now)
     authority = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = (
-        _builder(_subject("ipai-platform"), key.public_key(), now, LEAF_LIFE)
+        _builder(_subject("ipai-platform"), key.public_key(), now, life)
         .serial_number(x509.random_serial_number())
         .issuer_name(issuer.subject)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -271,7 +216,7 @@ def _subject(name: str) -> x509.Name:
 
 
 def _general(name: str) -> x509.GeneralName:
-    address = _address(name)
+    address = hostnames.address(name)
     return x509.IPAddress(address) if address else x509.DNSName(name)
 
 

@@ -48,15 +48,22 @@ def set_up(stack: Stack, reporter: Reporter, wish: Wish) -> list[str]:
     lines = []
     if wish.mode:
         lines += describe(stack.settings, _certificate(stack, reporter, wish))
+    job = renewal_job(stack.settings)
+    if (
+        wish.mode == Kind.LETSENCRYPT
+        and not wish.schedule
+        and not schedule.find(job.name, stack.runner)
+    ):
+        lines.append("Renewal:     not scheduled yet: inv setup-tls --schedule")
     if wish.trust:
         lines += trust.trust(_ca(stack.settings), stack.runner, reporter)
     if wish.untrust:
         lines += trust.untrust(_ca(stack.settings), stack.runner)
     if wish.schedule:
-        where = schedule.install(renewal_job(stack.settings), stack.runner)
+        where = schedule.install(job, stack.runner)
         lines.append(f"Renewal: {where}")
     if wish.unschedule:
-        there = schedule.remove(renewal_job(stack.settings).name, stack.runner)
+        there = schedule.remove(job.name, stack.runner)
         lines.append("Renewal: no longer scheduled" if there else "Renewal: was not scheduled")
     return lines
 
@@ -75,6 +82,10 @@ def _check(wish: Wish) -> None:
         raise UsageError("--email, --server and --staging go with `inv setup-tls letsencrypt`")
     if wish.mode == "" and (wish.domains or wish.force):
         raise UsageError("--domain and --force need a kind of certificate: selfsigned, letsencrypt")
+    if wish.email and not re.fullmatch(r"[^@\s]+@[^@\s]+", wish.email):
+        raise UsageError(f"{wish.email!r} is no e-mail address")
+    if wish.domains and not any(name.strip() for name in wish.domains):
+        raise UsageError("--domain names no domain")
     if wish.staging and wish.server:
         raise UsageError("--staging and --server name two different authorities")
     if wish.server and not re.fullmatch(r"https://[^\s/]\S*", wish.server):
@@ -153,6 +164,7 @@ def _as_json(renewal: Renewal, outcome: Outcome) -> dict[str, Any]:
         "names": outcome.installed.names,
         "expires": outcome.expires.isoformat(),
         "reason": outcome.reason,
+        "ca": outcome.ca.value,
     }
 
 

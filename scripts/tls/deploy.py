@@ -1,9 +1,11 @@
 """Puts a certificate in use: switch, test, reload, look at what is served, or go back."""
 
 import time
+from enum import StrEnum
 from typing import Final
 
 from scripts.core.errors import OpsError
+from scripts.core.settings import HTTPS
 from scripts.stack import frontdoor
 from scripts.stack.compose import Stack
 from scripts.tls.store import Installed, Store
@@ -12,16 +14,31 @@ _RELOAD_SECONDS: Final = 15  # old workers may accept connections for a moment
 _START: Final = ("up", "--detach", "--no-deps", "--no-build", "--wait", "nginx")
 
 
-def serving(stack: Stack) -> bool:
-    """Whether an Nginx of this installation runs and speaks HTTPS."""
-    try:
-        services = stack.services()
-    except OpsError:  # no engine, so nothing that could serve
-        return False
-    return any(
-        s.service == "nginx" and s.state == "running" and stack.settings.https_port in s.ports
-        for s in services
-    )
+class State(StrEnum):
+    """What a new certificate means to the Nginx of this installation."""
+
+    ABSENT = "absent"  # nothing runs that would serve it
+    SERVING = "serving"
+    FAILING = "failing"  # started again and again, perhaps for want of a certificate
+
+
+def state(stack: Stack) -> State:
+    """How Nginx is; raises OpsError where it cannot be known, or runs in no useful way."""
+    nginx = next((s for s in stack.services() if s.service == "nginx"), None)
+    if nginx is None or nginx.state in ("created", "exited", "dead"):
+        return State.ABSENT
+    if nginx.state == "restarting":
+        return State.FAILING
+    if nginx.state != "running":
+        raise OpsError(f"Nginx is {nginx.state}", "Let it go on, or start it anew: inv up --prod")
+    if HTTPS not in nginx.targets:
+        return State.ABSENT  # the development flavour
+    if stack.settings.https_port not in nginx.ports:
+        raise OpsError(
+            f"Nginx listens on another port than NGINX_HTTPS_PORT={stack.settings.https_port}",
+            "Start it anew with the present settings: inv up --prod",
+        )
+    return State.SERVING
 
 
 def start(stack: Stack) -> None:
@@ -29,16 +46,26 @@ def start(stack: Stack) -> None:
     stack.run(*_START, timeout=120, changes=True)
 
 
-def install(stack: Stack, new: Installed) -> None:
+def reachable(stack: Stack) -> bool:
+    """Whether there is an engine that could tell of Nginx."""
+    try:
+        stack.services()
+    except OpsError:
+        return False
+    return True
+
+
+def install(stack: Stack, new: Installed, *, serve: bool = True) -> None:
     """Make `new` the certificate in use; a running Nginx serves it when this returns.
 
-    Raises OpsError, with the former certificate in use again, where Nginx refuses
-    the new one or goes on serving another.
+    Without `serve`, for want of an engine, Nginx is left alone. Raises OpsError, with
+    the former certificate in use again, where Nginx refuses the new one or goes on
+    serving another.
     """
     store = Store(stack.settings.certificates)
     previous = store.switch(store.add(new))
     try:
-        if serving(stack):
+        if serve:
             apply(stack)
     except BaseException:
         if previous:
@@ -49,12 +76,17 @@ def install(stack: Stack, new: Installed) -> None:
 
 
 def apply(stack: Stack) -> None:
-    """Have Nginx serve the certificate in use, under the names of the settings.
+    """Have Nginx, if it runs, serve the certificate in use under the names of the settings.
 
     It is reloaded, which no connection notices; only new names start it anew.
-    Raises OpsError if it then serves another certificate.
+    Raises OpsError if it then serves another certificate, or how it is cannot be known.
     """
-    if _knows_its_names(stack):
+    found = state(stack)
+    if found is State.ABSENT:
+        return
+    if found is State.FAILING:
+        stack.run("restart", "nginx", timeout=120, changes=True)
+    elif _knows_its_names(stack):
         _reload(stack)
     else:
         start(stack)
@@ -62,8 +94,11 @@ def apply(stack: Stack) -> None:
 
 
 def outdated(stack: Stack) -> bool:
-    """Whether Nginx serves another certificate than the one in use, or under other names."""
-    return not _knows_its_names(stack) or bool(served_problem(stack))
+    """Whether a running Nginx serves another certificate than the one in use, or other names."""
+    found = state(stack)
+    if found is State.SERVING:
+        return not _knows_its_names(stack) or bool(served_problem(stack))
+    return found is State.FAILING
 
 
 def _knows_its_names(stack: Stack) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -45,8 +45,12 @@ class Authority:
         return Pair(_read(self.certificate), _read(self.key))
 
     def write(self, pair: Pair) -> None:
-        """Keep a new CA."""
+        """Keep a new CA, and the former one under another name."""
         make_private_folder(self.folder)
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        for path in (self.key, self.certificate):
+            if path.exists():
+                path.rename(path.with_name(f"former-{stamp}-{path.name}"))
         write_atomic(self.key, pair.key, _PRIVATE)
         write_atomic(self.certificate, pair.certificate, _PUBLIC)
 
@@ -68,11 +72,18 @@ class Issued:
 
 
 def issue(
-    authority: Authority, present: Pair | None, names: Iterable[str], now: datetime, *, force: bool
+    authority: Authority,
+    present: Pair | None,
+    names: Iterable[str],
+    now: datetime,
+    *,
+    force: bool = False,
+    renewing: bool = False,
 ) -> Issued:
     """`present`, or a new leaf for exactly `names` where that is not good enough.
 
-    The CA is kept as long as it outlives a new leaf. Everything is made and
+    The CA is kept as long as it outlives a new leaf. `renewing`, which nobody
+    watches, never makes another: everybody would have to trust it. Everything is made and
     checked in memory first; raises OpsError before anything is written.
     """
     leaf = present or Pair(b"", b"")
@@ -82,7 +93,7 @@ def issue(
     if not reason:
         authority.narrow()
         return Issued(leaf, Done.KEPT, Done.KEPT)
-    signer, ca_done = _signer(authority, ca, now)
+    signer, ca_done = _signer(authority, ca, now, renewing)
     made = certificates.make_leaf(signer, names, now)
     problem = certificates.leaf_problem(made, signer.certificate, names, now)
     if problem:
@@ -95,17 +106,18 @@ def issue(
     return Issued(made, Done.REPLACED, ca_done, reason)
 
 
-def _signer(authority: Authority, ca: Pair, now: datetime) -> tuple[Pair, Done]:
-    if not ca.certificate:
+def _signer(authority: Authority, ca: Pair, now: datetime, renewing: bool) -> tuple[Pair, Done]:
+    if not ca.certificate and not ca.key and not renewing:
         return certificates.make_ca(now), Done.CREATED
     problem = certificates.ca_problem(ca)
     if problem:
         raise OpsError(
             f"cannot sign with the CA in {authority.folder}: {problem}",
-            "Restore that folder from a backup, or move it away and run this again; "
+            "Restore that folder from a backup, or move it away and run: inv setup-tls selfsigned; "
             "everybody who trusted the old CA then has to trust the new one.",
         )
-    if certificates.expiry(ca.certificate) < now + certificates.LEAF_LIFE:
+    left = certificates.expiry(ca.certificate) - now
+    if left < certificates.LEAF_LIFE and not renewing:
         return certificates.make_ca(now), Done.REPLACED
     return ca, Done.KEPT
 

@@ -10,9 +10,9 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings, fixed, remember
-from scripts.stack import engine, images
+from scripts.stack import engine
 from scripts.stack.compose import Stack
-from scripts.tls import acme, certificates, deploy, selfsigned
+from scripts.tls import acme, answering, certificates, deploy, hostnames, selfsigned
 from scripts.tls.selfsigned import Authority, Done
 from scripts.tls.store import Installed, Kind, Store
 
@@ -51,7 +51,7 @@ def use_selfsigned(stack: Stack, given: Sequence[str] = (), *, force: bool = Fal
     ODOO_DOMAIN. Raises UsageError for wrong names, OpsError if it cannot be done.
     """
     asked = _asked(given)
-    _check_move(stack.settings, certificates.site_names(asked) or stack.settings.domains)
+    _check_move(stack.settings, hostnames.site_names(asked) or stack.settings.domains)
     with exclusive(_lock(stack.settings), "setup-tls"):
         present = Store(stack.settings.certificates).read()
         if present and present.kind is not Kind.SELFSIGNED and not force:
@@ -63,17 +63,25 @@ def use_selfsigned(stack: Stack, given: Sequence[str] = (), *, force: bool = Fal
 
 
 def _selfsigned(
-    stack: Stack, present: Installed | None, asked: Sequence[str], force: bool
+    stack: Stack,
+    present: Installed | None,
+    asked: Sequence[str],
+    force: bool,
+    *,
+    renewing: bool = False,
 ) -> Outcome:
     ours = present if present and present.kind is Kind.SELFSIGNED else None
-    domains = certificates.site_names(asked) or stack.settings.domains
-    kept = certificates.addresses(ours.names) if ours and not asked else ()
-    names = certificates.parse_names([*domains, *asked, *kept])
+    domains = hostnames.site_names(asked) or stack.settings.domains
+    kept = hostnames.addresses(ours.names) if ours and not asked else ()
+    names = hostnames.parse_names([*domains, *asked, *kept])
     pair = ours.pair if ours else None
     ca = authority(stack.settings)
-    issued = selfsigned.issue(ca, pair, names, datetime.now(UTC), force=force)
+    now = datetime.now(UTC)
+    issued = selfsigned.issue(ca, pair, names, now, force=force, renewing=renewing)
     new = Installed(issued.pair, Kind.SELFSIGNED)
-    _put_in_use(stack, new, domains, changed=issued.leaf is not Done.KEPT)
+    changed = issued.leaf is not Done.KEPT
+    # A first certificate may be made before there is an engine; a renewal has to be served.
+    _put_in_use(stack, new, domains, changed=changed, needs_engine=renewing)
     done = Done.REPLACED if present and not ours else issued.leaf
     return Outcome(new, done, issued.ca, issued.reason)
 
@@ -117,7 +125,7 @@ def use_letsencrypt(
 
 def _asked(given: Sequence[str]) -> tuple[str, ...]:
     wanted = [name for name in given if name.strip()]
-    return certificates.parse_names(wanted, local=False) if wanted else ()
+    return hostnames.parse_names(wanted, local=False) if wanted else ()
 
 
 def _reason(present: Installed | None, names: Sequence[str], server: str, force: bool) -> str:
@@ -134,21 +142,11 @@ def _reason(present: Installed | None, names: Sequence[str], server: str, force:
 def _obtain(
     stack: Stack, reporter: Reporter, names: Sequence[str], server: str, email: str, force: bool
 ) -> Installed:
-    images.ensure(stack, reporter, images.CERTBOT)
-    starts = not deploy.serving(stack)
-    if starts:
-        if any(s.service == "nginx" and s.state == "running" for s in stack.services()):
-            raise OpsError("Nginx runs, but without HTTPS", "Switch to production: inv up --prod")
-        if Store(stack.settings.certificates).read() is None:
-            _selfsigned(stack, None, (), force=False)  # to start with at all
-    try:
-        if starts:
-            deploy.start(stack)
+    if Store(stack.settings.certificates).read() is None:
+        _selfsigned(stack, None, (), force=False)  # for Nginx to start with at all
+    with answering.nginx(stack, reporter):
         acme.preflight(stack, reporter, names)
         pair = acme.obtain(stack, names, server=server, email=email, force=force)
-    finally:
-        if starts:  # and leave the rest as it was
-            stack.run("rm", "--stop", "--force", "nginx", timeout=60, changes=True)
     return Installed(pair, Kind.LETSENCRYPT, server)
 
 
@@ -167,13 +165,23 @@ def renew(stack: Stack, reporter: Reporter, *, force: bool = False) -> tuple[Ren
         if present is None:
             raise OpsError("there is no certificate to renew", "inv setup-tls selfsigned")
         if present.kind is Kind.SELFSIGNED:
-            outcome = _selfsigned(stack, present, (), force)
+            outcome = _selfsigned(stack, present, (), force, renewing=True)
+            _warn_of_authority(stack, reporter)
         elif present.kind is Kind.LETSENCRYPT:
             outcome = _renew_issued(stack, reporter, present, force)
         else:
             outcome = _check_own(stack, present)
     renewed = Renewal.NOT_DUE if outcome.done is Done.KEPT else Renewal.RENEWED
     return renewed, outcome
+
+
+def _warn_of_authority(stack: Stack, reporter: Reporter) -> None:
+    ends = certificates.expiry(authority(stack.settings).read().certificate)
+    if ends < datetime.now(UTC) + certificates.LEAF_LIFE:
+        reporter.note(
+            f"warning: the private CA ends on {ends:%Y-%m-%d}; `inv setup-tls selfsigned --force`"
+            " makes a new one, which everybody has to trust anew"
+        )
 
 
 def _renew_issued(stack: Stack, reporter: Reporter, present: Installed, force: bool) -> Outcome:
@@ -216,29 +224,50 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
             if outcome.done is not Done.KEPT:
                 reporter.note("TLS: a self-signed certificate stands in; see inv setup-tls")
             return
-    problem = certificates.pair_problem(present.pair)
-    if problem:
-        raise OpsError(f"nginx/certs/current: {problem}", "Run: inv setup-tls letsencrypt")
-    missing = certificates.not_covered(present.pair.certificate, stack.settings.domains)
-    problem = certificates.date_problem(present.pair.certificate, datetime.now(UTC))
-    problem = f"it is not for {', '.join(missing)}" if missing else problem
-    if problem:
-        reporter.note(f"warning: the certificate in use: {problem}; see inv setup-tls")
+    wrong = certificates.pair_problem(present.pair)
+    if wrong:
+        raise OpsError(f"nginx/certs/current: {wrong}", "Run: inv setup-tls letsencrypt")
+    due = certificates.date_problem(present.pair.certificate, datetime.now(UTC))
+    complaint = problem(stack.settings) or (due and f"the certificate in use: {due}")
+    if complaint:
+        reporter.note(f"warning: {complaint}; see inv setup-tls")
 
 
-def _put_in_use(stack: Stack, new: Installed, domains: tuple[str, ...], *, changed: bool) -> None:
+def problem(settings: Settings) -> str:
+    """Why browsers would refuse the certificate in use, leaving trust aside; '' if they would not.
+
+    Raises OpsError where it cannot be read.
+    """
+    present = Store(settings.certificates).read()
+    if present is None:
+        return "there is no certificate"
+    missing = certificates.not_covered(present.pair.certificate, settings.domains)
+    if missing:
+        return f"the certificate in use is not for {', '.join(missing)}"
+    expires = certificates.expiry(present.pair.certificate)
+    return f"the certificate in use expired on {expires:%Y-%m-%d}" * (expires < datetime.now(UTC))
+
+
+def _put_in_use(
+    stack: Stack,
+    new: Installed,
+    domains: tuple[str, ...],
+    *,
+    changed: bool,
+    needs_engine: bool = True,
+) -> None:
     """Serve `new` under `domains`; what was before is there again if that fails."""
+    serve = needs_engine or deploy.reachable(stack)
     moved = _move(stack, domains)
     try:
         if changed:
-            deploy.install(moved, new)
-        elif deploy.serving(moved) and deploy.outdated(moved):
+            deploy.install(moved, new, serve=serve)
+        elif serve and deploy.outdated(moved):
             deploy.apply(moved)
     except BaseException:
         if moved is not stack:
             _move(moved, stack.settings.domains)
-            if deploy.serving(stack):
-                deploy.apply(stack)
+            deploy.apply(stack)
         raise
 
 

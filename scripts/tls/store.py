@@ -59,11 +59,18 @@ class Store:
         return self.folder / "current"
 
     def read(self) -> Installed | None:
-        """What is in use, or None; raises OpsError where it cannot be read."""
-        try:
-            pair = Pair((self.current / _CHAIN).read_bytes(), (self.current / _KEY).read_bytes())
-        except FileNotFoundError:
+        """What is in use, or None; raises OpsError where it cannot be read, or half is missing."""
+        halves = [self.current / name for name in (_CHAIN, _KEY)]
+        missing = [path for path in halves if not path.exists()]
+        if len(missing) == len(halves):
             return None
+        if missing:
+            raise OpsError(
+                f"{missing[0]} is missing",
+                f"Put it there, or remove {self.current} and make a certificate anew.",
+            )
+        try:
+            pair = Pair(halves[0].read_bytes(), halves[1].read_bytes())
         except OSError as error:
             raise OpsError(f"cannot read {error.filename}: {error.strerror}") from error
         try:
@@ -91,9 +98,13 @@ class Store:
             "names": new.names,
             "sha256": _digest(new.pair),
         }
-        write_atomic(version / _KEY, new.pair.key, 0o600)
-        write_atomic(version / _CHAIN, new.pair.certificate, 0o644)
-        write_atomic(version / _ABOUT, json.dumps(about, indent=2).encode() + b"\n")
+        try:
+            write_atomic(version / _KEY, new.pair.key, 0o600)
+            write_atomic(version / _CHAIN, new.pair.certificate, 0o644)
+            write_atomic(version / _ABOUT, json.dumps(about, indent=2).encode() + b"\n")
+        except OpsError:
+            shutil.rmtree(version, ignore_errors=True)
+            raise
         return name
 
     def switch(self, version: str) -> str:
@@ -131,14 +142,22 @@ class Store:
         return name, True
 
     def prune(self) -> None:
-        """Remove old versions; what was made by hand stays."""
+        """Remove old versions; what was made by hand, or copied over ours, stays."""
         ours = re.compile(rf"({Kind.SELFSIGNED}|{Kind.LETSENCRYPT})-\d{{8}}T\d+")
         versions = [p for p in (self.folder / "versions").iterdir() if ours.fullmatch(p.name)]
         versions.sort(key=lambda path: path.name.partition("-")[2])
         in_use = self.current.resolve()
         for version in versions[:-_KEPT]:
-            if version.resolve() != in_use:
+            if version.resolve() != in_use and _is_ours(version):
                 shutil.rmtree(version)
+
+
+def _is_ours(version: Path) -> bool:
+    try:
+        about = json.loads((version / _ABOUT).read_text())
+        return bool(about["sha256"] == _digest(Pair((version / _CHAIN).read_bytes(), b"")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _digest(pair: Pair) -> str:

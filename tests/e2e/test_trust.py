@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from scripts.stack.engine import Engine
-from scripts.tls import certificates
+from scripts.tls import certificates, hostnames
 from tests.e2e.machine import Machine, debian_machine
 
 DATABASE = "sql:/root/.mozilla/firefox/my profile.default"
@@ -25,7 +25,7 @@ PREPARE = [
 def machine(docker: Engine) -> Iterator[Machine]:
     now = datetime.now(UTC)
     ca = certificates.make_ca(now)
-    leaf = certificates.make_leaf(ca, certificates.parse_names(["odoo.example.com"]), now)
+    leaf = certificates.make_leaf(ca, hostnames.parse_names(["odoo.example.com"]), now)
     with debian_machine() as started:
         started.write("/ca/ca.pem", ca.certificate)
         started.write("/ca/leaf.pem", leaf.certificate)

@@ -133,6 +133,9 @@ def test_a_service_cannot_eat_the_machine(flavour: str, name: str) -> None:
     limits = service["deploy"]["resources"]["limits"]
     assert int(limits["memory"]) > 0
     assert int(limits["pids"]) > 0
+    if name == "certbot":  # private keys pass through its output
+        assert service["logging"]["driver"] == "none"
+        return
     assert service["logging"]["driver"] == "json-file"
     assert set(service["logging"]["options"]) == {"max-size", "max-file"}
 

@@ -103,6 +103,8 @@ class FakeNginx(FakeRunner):
     domain: str = "localhost"
     running: bool = True
     port: int = 443
+    target: int = 443
+    state: str = "running"
     stuck: bool = False
     serves: bytes = b""
 
@@ -118,8 +120,8 @@ class FakeNginx(FakeRunner):
         if isinstance(answer, OpsError) or answer != says():
             return answer
         if line.startswith("ps"):
-            row = {"Service": "nginx", "Name": "nginx", "State": "running"}
-            ports = [{"PublishedPort": self.port}]
+            row = {"Service": "nginx", "Name": "nginx", "State": self.state}
+            ports = [{"PublishedPort": self.port, "TargetPort": self.target}]
             return says(json.dumps({**row, "Publishers": ports}) if self.running else "")
         if line.endswith("printenv ODOO_DOMAIN"):
             return says(f"{self.domain}\n")

@@ -29,6 +29,7 @@ def running(root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
     monkeypatch.setattr(deploy, "_RELOAD_SECONDS", -1)
     monkeypatch.setattr(engine, "probe", lambda _: None)
     monkeypatch.setattr(images, "ensure", lambda *_: None)
+    monkeypatch.setattr(images, "ensure_one", lambda *_: None)
     fake = FakeNginx(root=root, domain=DOMAIN)
     monkeypatch.setattr(frontdoor, "served_certificate", fake.served)
     found = {name: {"addresses": [], "error": "", "body": "t"} for name in (DOMAIN, NEW)}

@@ -3,8 +3,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from scripts.core.errors import UsageError
-from scripts.tls import certificates
-from scripts.tls.certificates import LOCAL_NAMES, Pair
+from scripts.tls import certificates, hostnames
+from scripts.tls.certificates import Pair
 from tests.unit.pki import DOMAIN, NOW, issued, parts
 
 _SECOND = timedelta(seconds=1)
@@ -93,16 +93,16 @@ def test_no_private_key_shows_in_a_repr() -> None:
 def test_names_are_canonical_each_once_and_those_of_this_machine_last() -> None:
     given = ["Odoo.Example.com ", "192.0.2.7", "2001:DB8:0::7", DOMAIN, " ", "LOCALHOST"]
     known = (DOMAIN, "192.0.2.7", "2001:db8::7", "localhost")
-    assert certificates.parse_names(given) == (*known, "127.0.0.1", "::1")
-    assert certificates.parse_names([]) == LOCAL_NAMES
+    assert hostnames.parse_names(given) == (*known, "127.0.0.1", "::1")
+    assert hostnames.parse_names([]) == hostnames.LOCAL_NAMES
 
 
 def test_the_names_of_this_machine_are_left_out_on_request() -> None:
-    assert certificates.parse_names([DOMAIN, "*.Example.com"], local=False) == (
+    assert hostnames.parse_names([DOMAIN, "*.Example.com"], local=False) == (
         DOMAIN,
         "*.example.com",
     )
-    assert certificates.parse_names([], local=False) == ()
+    assert hostnames.parse_names([], local=False) == ()
 
 
 @pytest.mark.parametrize(
@@ -113,35 +113,35 @@ def test_the_names_of_this_machine_are_left_out_on_request() -> None:
 )  # fmt: skip
 def test_what_is_no_name_is_refused_by_name(name: str) -> None:
     with pytest.raises(UsageError) as caught:
-        certificates.parse_names([DOMAIN, name])
+        hostnames.parse_names([DOMAIN, name])
     assert repr(name) in caught.value.message
     assert repr(DOMAIN) not in caught.value.message
 
 
 def test_all_wrong_names_are_reported_at_once() -> None:
     with pytest.raises(UsageError, match=r"'a b', '-c'"):
-        certificates.parse_names(["a b", DOMAIN, "-c"])
+        hostnames.parse_names(["a b", DOMAIN, "-c"])
 
 
-def test_the_address_of_a_site_is_its_first_name_without_a_wildcard() -> None:
+def test_the_address_of_a_site_is_its_first_plain_name() -> None:
     names = ("*.example.com", "2001:db8::7", "192.0.2.7", DOMAIN)
-    assert certificates.site_names(names) == ("192.0.2.7", "*.example.com", DOMAIN)
-    assert certificates.site_names((DOMAIN, "*.example.com")) == (DOMAIN, "*.example.com")
+    assert hostnames.site_names(names) == (DOMAIN, "*.example.com", "192.0.2.7")
+    assert hostnames.site_names((DOMAIN, "*.example.com")) == (DOMAIN, "*.example.com")
 
 
 def test_a_wildcard_alone_is_no_site() -> None:
     with pytest.raises(UsageError, match=r"\*\.example\.com alone"):
-        certificates.site_names(("*.example.com", "::1"))
+        hostnames.site_names(("*.example.com", "::1"))
 
 
-def test_ipv6_addresses_alone_say_nothing_about_the_site() -> None:
-    assert certificates.site_names(("2001:db8::7",)) == ()
-    assert certificates.site_names(()) == ()
+def test_addresses_alone_say_nothing_about_the_site() -> None:
+    assert hostnames.site_names(("2001:db8::7", "192.0.2.7")) == ()
+    assert hostnames.site_names(()) == ()
 
 
 def test_addresses_are_told_from_domains() -> None:
     names = ("10.example.com", "192.0.2.7", "2001:db8::7", "*.example.com")
-    assert certificates.addresses(names) == ("192.0.2.7", "2001:db8::7")
+    assert hostnames.addresses(names) == ("192.0.2.7", "2001:db8::7")
 
 
 def test_a_wildcard_covers_one_label_and_not_its_own_domain() -> None:

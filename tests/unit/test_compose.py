@@ -58,7 +58,7 @@ def test_a_listing_becomes_services(tmp_path: Path) -> None:
         _row("odoo_init", State="exited", Health="", ExitCode=1),
     )
     assert stack.services() == [
-        Service("nginx", "ipai-nginx-1", "running", "healthy", 0, (8080,)),
+        Service("nginx", "ipai-nginx-1", "running", "healthy", 0, (8080,), (80,)),
         Service("odoo_init", "ipai-odoo_init-1", "exited", "", 1, ()),
     ]
 
@@ -196,6 +196,6 @@ def test_what_does_not_run_is_not_restarted(tmp_path: Path) -> None:
 def test_the_flavour_that_runs_is_told_by_the_https_port(
     tmp_path: Path, port: int, state: str, flavour: Environment
 ) -> None:
-    row = _row("nginx", State=state, Publishers=[{"PublishedPort": port}])
+    row = _row("nginx", State=state, Publishers=[{"PublishedPort": 8443, "TargetPort": port}])
     stack, _ = _stack(tmp_path, row)
     assert stack.as_running().settings.environment is flavour

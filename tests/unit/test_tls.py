@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from scripts.core.errors import OpsError
-from scripts.tls import certificates, selfsigned
+from scripts.tls import certificates, hostnames, selfsigned
 from scripts.tls.certificates import Pair
 from scripts.tls.selfsigned import Authority, Done, Issued
 from tests.unit.pki import DOMAIN, NOW
@@ -32,7 +32,7 @@ def _issue(
     force: bool = False,
     after: timedelta = _NONE,
 ) -> Issued:
-    wanted = certificates.parse_names(names or (DOMAIN,))
+    wanted = hostnames.parse_names(names or (DOMAIN,))
     return selfsigned.issue(ca, present, wanted, NOW + after, force=force)
 
 
@@ -131,7 +131,7 @@ def test_other_names_renew_the_leaf(ca: Authority, names: tuple[str, ...]) -> No
     assert second.reason.startswith("it is ")
     _verify(ca, second, names[-1])
     present = certificates.names_of(second.pair.certificate)
-    assert sorted(present) == sorted(certificates.parse_names(names))
+    assert sorted(present) == sorted(hostnames.parse_names(names))
 
 
 @pytest.mark.parametrize(("days", "word"), [(265, "it expires on 2031-06-18"), (400, "expired on")])

@@ -216,5 +216,6 @@ def test_a_machine_always_gets_the_same_fields(outcome: Outcome, renewal: Renewa
     end = datetime.fromisoformat(shown.pop("expires"))
     assert end == outcome.expires and end.utcoffset() == timedelta(0)
     assert shown == {
-        "state": renewal.value, "kind": "letsencrypt", "names": [DOMAIN], "reason": ""
+        "state": renewal.value, "kind": "letsencrypt", "names": [DOMAIN], "reason": "",
+        "ca": "kept",
     }  # fmt: skip

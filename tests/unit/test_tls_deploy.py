@@ -7,6 +7,7 @@ from scripts.core.errors import OpsError
 from scripts.stack import frontdoor
 from scripts.stack.compose import Stack
 from scripts.tls import deploy
+from scripts.tls.deploy import State
 from scripts.tls.store import Installed, Kind, Store
 from tests.unit.fakes import FakeNginx, says
 from tests.unit.pki import issued_now
@@ -160,19 +161,53 @@ def test_old_versions_go_only_after_the_new_one_is_served(
 # --- whether anything serves ---
 
 
-def test_without_an_engine_nothing_serves(stack: Stack, nginx: FakeNginx) -> None:
-    assert deploy.serving(stack)
+def test_without_an_engine_nothing_is_known(stack: Stack, nginx: FakeNginx) -> None:
+    assert deploy.state(stack) is State.SERVING
+    assert deploy.reachable(stack)
     nginx.answers["docker compose ps"] = OpsError("no engine")
-    assert not deploy.serving(stack)
+    assert not deploy.reachable(stack)
+    with pytest.raises(OpsError, match="no engine"):
+        deploy.state(stack)
 
 
-def test_an_nginx_that_is_stopped_or_without_https_does_not_serve(
+def test_a_renewal_that_cannot_look_at_nginx_fails_and_is_taken_back(
+    stack: Stack, nginx: FakeNginx, former: Installed
+) -> None:
+    nginx.answers["docker compose ps"] = OpsError("no engine")
+    with pytest.raises(OpsError, match="no engine"):
+        deploy.install(stack, _new())
+    present = _in_use(stack)
+    assert present and present.pair == former.pair
+
+
+def test_an_nginx_that_is_stopped_or_without_https_serves_nothing(
     stack: Stack, nginx: FakeNginx
 ) -> None:
-    nginx.port = 80  # the development site
-    assert not deploy.serving(stack)
-    nginx.port, nginx.running = 443, False
-    assert not deploy.serving(stack)
+    nginx.port, nginx.target = 80, 80  # the development site
+    assert deploy.state(stack) is State.ABSENT
+    nginx.port, nginx.target, nginx.state = 443, 443, "exited"
+    assert deploy.state(stack) is State.ABSENT
+    nginx.running = False
+    assert deploy.state(stack) is State.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("port", "state", "words"), [(8444, "running", "another port"), (443, "paused", "is paused")]
+)
+def test_an_nginx_in_an_odd_way_is_an_error_and_not_taken_for_absent(
+    stack: Stack, nginx: FakeNginx, port: int, state: str, words: str
+) -> None:
+    nginx.port, nginx.state = port, state
+    with pytest.raises(OpsError, match=words) as caught:
+        deploy.state(stack)
+    assert "inv up --prod" in caught.value.hint
+
+
+def test_an_nginx_that_keeps_failing_is_started_anew(stack: Stack, nginx: FakeNginx) -> None:
+    nginx.state = "restarting"
+    with pytest.raises(OpsError):  # it serves nothing here
+        deploy.install(stack, _new())
+    assert nginx.ran("docker compose restart nginx")
 
 
 def test_what_is_wrong_with_the_served_certificate_is_a_text_and_no_exception(

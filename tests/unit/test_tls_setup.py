@@ -103,7 +103,7 @@ def test_a_certificate_for_other_names_or_near_its_end_is_warned_of(
     setup.prepare(stack, reporter)
     use(stack, issued_now(age=DUE), kind)
     setup.prepare(stack, reporter)
-    assert f"it is not for {DOMAIN}" in reporter.said[0]
+    assert f"is not for {DOMAIN}" in reporter.said[0]
     assert "it expires on" in reporter.said[1]
     assert in_use(stack).kind is kind
 
@@ -237,7 +237,7 @@ def test_an_nginx_that_does_not_come_up_for_an_order_is_not_left_behind(
 def test_an_nginx_of_the_development_stack_is_not_taken_away(
     stack: Stack, nginx: FakeNginx, reporter: FakeReporter
 ) -> None:
-    nginx.port = 80
+    nginx.port, nginx.target = 80, 80
     with pytest.raises(OpsError, match="without HTTPS") as caught:
         setup.use_letsencrypt(stack, reporter)
     assert "inv up --prod" in caught.value.hint

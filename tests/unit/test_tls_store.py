@@ -88,8 +88,17 @@ def test_a_damaged_pair_of_ours_is_still_ours_to_replace(store: Store) -> None:
     assert found and found.kind is Kind.SELFSIGNED
 
 
+@pytest.mark.parametrize("name", ["fullchain.pem", "privkey.pem"])
+def test_a_missing_half_is_an_error_and_not_taken_for_nothing(store: Store, name: str) -> None:
+    store.switch(_add(store))
+    (store.current / name).unlink()
+    with pytest.raises(OpsError, match=f"{name} is missing"):
+        store.read()
+
+
 def test_a_folder_in_the_place_of_a_file_is_explained(store: Store) -> None:
     (store.current / "fullchain.pem").mkdir(parents=True)
+    (store.current / "privkey.pem").touch()
     with pytest.raises(OpsError, match=r"cannot read .*fullchain\.pem: Is a directory"):
         store.read()
 
