@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scripts.core.errors import OpsError
+from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
 
@@ -54,10 +54,15 @@ def revoke(stack: Stack, reporter: Reporter, login: str) -> int:
 
     Raises OpsError if nobody agrees: without a terminal only `--yes` does.
     """
+    if not login.strip():
+        raise UsageError("--user names nobody", "Give the login of a user.")
     question = f"This logs {login!r} out everywhere. Continue?"
     if not reporter.confirm(question, unattended=False):
         raise OpsError("nobody was logged out", "Say yes, or give --yes where nobody can answer.")
-    return int(_ask(stack, "revoke", login, changes=True)["revoked"])
+    answer = _ask(stack, "revoke", login, changes=True)
+    if not answer.get("known", True) and not answer["revoked"]:
+        raise OpsError(f"there is no user {login!r}", "inv sessions shows who has sessions.")
+    return int(answer["revoked"])
 
 
 def bring_files(stack: Stack) -> int:

@@ -19,8 +19,8 @@ from settings import Settings, SettingsError
 _COUNT = 1000  # keys that one SCAN looks at; Redis answers others in between
 
 
-def sessions(client: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every identifier, once, and its present session."""
+def sessions(client: Any, prefix: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Every identifier, once, and the sessions under it: more than one while it is rotated."""
     cursor, seen = 0, set()
     pattern = prefix.translate(str.maketrans({c: f"\\{c}" for c in "*?[]\\^"})) + "*"
     while True:
@@ -31,19 +31,28 @@ def sessions(client: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for key in keys:
             pipe.hvals(key)
         for key, values in zip(keys, pipe.execute(), strict=True):
-            found = [json.loads(value) for value in values]
-            present = [data for data in found if "next_sid" not in data]
+            found = [data for value in values if (data := _decode(value))]
             if found:
-                yield key.removeprefix(prefix), (present or found)[0]
+                yield key.removeprefix(prefix), found
         if not cursor:
             return
+
+
+def _decode(value: str) -> dict[str, Any]:
+    """A session, {} where Redis holds something else."""
+    try:
+        data = json.loads(value)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def summary(client: Any, prefix: str) -> dict[str, Any]:
     """How many sessions there are, by user and age."""
     now = time.time()
     users: dict[str, dict[str, Any]] = {}
-    for _, data in sessions(client, prefix):
+    for _, found in sessions(client, prefix):
+        data = max(found, key=lambda each: ("next_sid" not in each, bool(each.get("uid"))))
         trace = data.get("_trace") or []
         began = min([t["first_activity"] for t in trace] or [data.get("create_time") or now])
         seen = max([t["last_activity"] for t in trace] + [data.get("create_time") or began])
@@ -62,21 +71,27 @@ def summary(client: Any, prefix: str) -> dict[str, Any]:
     return {"users": rows, "memory": memory["used_memory"], "maxmemory": memory["maxmemory"]}
 
 
-def revoke(client: Any, prefix: str, login: str) -> dict[str, int]:
+def revoke(client: Any, prefix: str, login: str) -> dict[str, Any]:
     """Log `login` out everywhere, also in the list of devices of that user."""
     database = os.environ.get("ODOO_DATABASE", "odoo")
-    theirs = [
-        identifier
-        for identifier, data in sessions(client, prefix)
-        if data.get("uid") and data.get("login") == login and data.get("db") == database
-    ]
-    for identifier in theirs:
-        client.unlink(prefix + identifier)
-    if theirs:
-        with psycopg2.connect(dbname=database, connect_timeout=5) as connection:
-            update = "UPDATE res_device_log SET revoked = true WHERE session_identifier = ANY(%s)"
-            connection.cursor().execute(update, (theirs,))
-    return {"revoked": len(theirs)}
+    with psycopg2.connect(dbname=database, connect_timeout=5) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1 FROM res_users WHERE login = %s", (login,))
+        known = cursor.fetchone() is not None
+        theirs = [
+            identifier
+            for identifier, found in sessions(client, prefix)
+            if any(_belongs(data, login, database) for data in found)
+        ]
+        for identifier in theirs:
+            client.unlink(prefix + identifier)
+        update = "UPDATE res_device_log SET revoked = true WHERE session_identifier = ANY(%s)"
+        cursor.execute(update, (theirs,))
+    return {"revoked": len(theirs), "known": known}
+
+
+def _belongs(data: dict[str, Any], login: str, database: str) -> bool:
+    return bool(data.get("uid")) and data.get("login") == login and data.get("db") == database
 
 
 def main(command: str, *arguments: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def move(folder: Path, client: Redis, prefix: str, anonymous_lifetime: int) -> i
 def _batches(folder: Path) -> Iterator[list[tuple[Path, dict[str, Any]]]]:
     batch = []
     for path in sorted(folder.glob("??/*")):
-        if _NAME.fullmatch(path.name):
+        if _NAME.fullmatch(path.name) and path.is_file():
             batch.append((path, _read(path)))
         if len(batch) == _BATCH:
             yield batch
@@ -62,6 +62,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _remaining(path: Path, data: dict[str, Any], anonymous_lifetime: int) -> int:
-    age = time.time() - path.stat().st_mtime
+    try:
+        age = time.time() - path.stat().st_mtime
+    except FileNotFoundError:  # moved by somebody beside us, who had the same content
+        age = 0
     lifetime = LIFETIME if data.get("uid") else min(LIFETIME, anonymous_lifetime)
     return int(max(lifetime - age, _LEAST if data.get("uid") else 60))

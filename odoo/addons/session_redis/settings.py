@@ -107,16 +107,19 @@ class Settings:
         """The hash that holds all sessions of an identifier."""
         return self.prefix + sid[:IDENTIFIER_LENGTH]
 
-    def client(self) -> Any:
+    def client(self, kinds: tuple[type, type] | None = None) -> Any:
         """A client whose pool serves threads, greenlets and forked workers alike.
 
-        Raises SettingsError if the password cannot be read.
+        `kinds` are the classes of its connections, without TLS and with. Raises
+        SettingsError if the password cannot be read.
         """
         import redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        return redis.Redis(
+        kinds = kinds or (redis.Connection, redis.SSLConnection)
+        pool = redis.ConnectionPool(
+            connection_class=kinds[self.tls],
             host=self.host,
             port=self.port,
             db=self.db,
@@ -128,12 +131,12 @@ class Settings:
             retry=Retry(NoBackoff(), 0),
             **self._tls(),
         )
+        return redis.Redis(connection_pool=pool)
 
     def _tls(self) -> dict[str, Any]:
         if not self.tls:
             return {}
         return {
-            "ssl": True,
             "ssl_cert_reqs": "required",
             "ssl_check_hostname": True,
             "ssl_ca_certs": self.tls_ca_file or None,

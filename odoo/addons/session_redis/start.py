@@ -10,7 +10,7 @@ import redis
 from odoo import http, release
 from odoo.tools import config
 
-from . import files
+from . import connection, files
 from .settings import Settings, SettingsError
 from .store import RedisSessionStore
 
@@ -23,7 +23,7 @@ def install():
     try:
         conf = config["config"] if release.version_info[0] >= 19 else config.rcfile
         settings = Settings.load(conf, os.environ)
-        client = settings.client()
+        client = settings.client(connection.KINDS)
     except SettingsError as error:
         sys.exit(f"session_redis: {error}")
     store = RedisSessionStore(settings, client)
@@ -44,7 +44,10 @@ def _begin(store):
             store.client.exists(settings.key("none"))
             break
         except (redis.AuthenticationError, redis.ResponseError) as error:
-            sys.exit(f"{place} refuses us, see password_file: {error}")
+            sys.exit(
+                f"{place} refuses us, see password_file: {error}"
+                " (after a change of secrets/db_password.txt, restart redis first)"
+            )
         except redis.RedisError as error:
             if time.monotonic() > deadline:
                 sys.exit(f"{place} cannot be reached: {error}")
@@ -53,7 +56,9 @@ def _begin(store):
         folder = Path(store.path)
         moved = files.move(folder, store.client, settings.prefix, settings.anonymous_lifetime)
     except (redis.RedisError, OSError) as error:
-        sys.exit(f"{place} did not take the sessions kept in files: {error}")
+        # Those who have a session in Redis go on; `inv sessions.import` tries again.
+        _logger.error("%s did not take the sessions kept in files: %s", place, error)
+        moved = 0
     if moved:
         _logger.info("%d sessions kept in files are in Redis now", moved)
     _logger.info("HTTP sessions are in Redis at %s:%s", settings.host, settings.port)

@@ -18,6 +18,7 @@ from odoo.tools import config
 from psycopg2.pool import PoolError
 from werkzeug.exceptions import ServiceUnavailable
 
+from . import lua
 from .settings import IDENTIFIER_LENGTH
 
 _logger = logging.getLogger(__name__)
@@ -26,30 +27,9 @@ _REST_SECONDS = 1  # after a failure nobody waits for Redis; else a hung one hol
 _BATCH = 1000
 _ROTATED_SECONDS = getattr(http, "SESSION_DELETION_TIMER", 120)
 
-# A request may end after its session was revoked (then nothing is there) or rotated
-# (then what is there has a successor). Its save must undo neither.
-_SAVE = """
-local stored = redis.call('HGET', KEYS[1], ARGV[1])
-if stored then
-    local successor = cjson.decode(stored)['next_sid']
-    if successor and ARGV[5] == '0' then return successor end
-elseif ARGV[4] == '0' and redis.call('EXISTS', KEYS[1]) == 0 then
-    return ''
-end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return ''
-"""
-# Of many requests at once the first one rotates; all learn the one new session id.
-_ROTATE = """
-local stored = redis.call('HGET', KEYS[1], ARGV[1])
-if not stored then return '' end
-local successor = cjson.decode(stored)['next_sid']
-if successor then return successor end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-return ARGV[6]
-"""
+_LARGEST_VISITOR = 16384  # bytes; whoever is not logged in needs no more
+_CROWDED = 0.8  # of maxmemory: from here on the room is for those who log in
+_CROWDED_SECONDS = 5
 
 
 class Unavailable(ServiceUnavailable, PoolError):  # noqa: N818 - as werkzeug names them
@@ -72,8 +52,11 @@ class RedisSessionStore(http.FilesystemSessionStore):
         super().__init__(config.session_dir, session_class=http.Session, renew_missing=True)
         self.settings = settings
         self.client = client
-        self._save = client.register_script(_SAVE)
-        self._rotate = client.register_script(_ROTATE)
+        self._save = client.register_script(lua.SAVE)
+        self._rotate = client.register_script(lua.ROTATE)
+        self._replace = client.register_script(lua.REPLACE)
+        self._forget = client.register_script(lua.FORGET)
+        self._crowded = (float("-inf"), False)  # when it was looked up, and the answer
         self._rests_until = 0.0
         # Shared by the workers forked later, so that all of them together are quiet.
         self._complained = mmap.mmap(-1, 8)
@@ -99,20 +82,29 @@ class RedisSessionStore(http.FilesystemSessionStore):
 
     def save(self, session, env=None):
         key, field = self._address(session.sid)
+        data = json.dumps(dict(session))
+        if session.is_new and not session.uid and not self._has_room(data):
+            return
         flags = [int(session.is_new), int("next_sid" in session)]
-        arguments = [field, json.dumps(dict(session)), self._lifetime(session, env), *flags]
+        arguments = [field, data, self._lifetime(session, env), *flags]
         try:
-            successor = self._ask(lambda: self._save(keys=[key], args=arguments))
+            answer = self._ask(lambda: self._save(keys=[key], args=arguments))
         except Full:
             if session.is_new and session.uid:
                 raise
             return  # an existing session goes on as it was; the log has the reason
-        if successor:
-            session.sid = successor
+        if answer == lua.TAKEN:
+            session.sid = self.generate_key()
+            session.update(self._renewed(session, env))
             self.save(session, env)
+        elif answer:
+            session.sid = answer
+        else:
+            session.is_new = False
 
     def delete(self, session):
-        self._ask(lambda: self.client.unlink(self.settings.key(session.sid)))
+        key, field = self._address(session.sid)
+        self._ask(lambda: self._forget(keys=[key], args=[field]))
 
     def rotate(self, session, env, soft=False):
         if soft:
@@ -158,50 +150,75 @@ class RedisSessionStore(http.FilesystemSessionStore):
 
     def _rotate_hard(self, session, env):
         """A new identifier; all that was known under the old one is forgotten."""
-        old = session.sid
-        self._renew(session, env, self.generate_key())
+        old_key, old_field = self._address(session.sid)
+        session.sid = self.generate_key()
+        session.update(self._renewed(session, env))
+        session.should_rotate = False
         key, field = self._address(session.sid)
-        pipe = self.client.pipeline(transaction=True)
-        pipe.hset(key, field, json.dumps(dict(session)))
-        pipe.expire(key, self._lifetime(session, env))
-        pipe.unlink(self.settings.key(old))
+        arguments = [
+            field, json.dumps(dict(session)), self._lifetime(session, env), old_field,
+            int(session.is_new),
+        ]  # fmt: skip
         try:
-            self._ask(pipe.execute)
+            self._ask(lambda: self._replace(keys=[key, old_key], args=arguments))
         except Full:
-            if session.uid:  # a login; nothing was changed, so it can be tried again
+            if session.uid:  # a login, which can be tried again
                 raise
-            self._ask(lambda: self.client.unlink(self.settings.key(old)))  # a logout
+            self._ask(lambda: self._forget(keys=[old_key], args=[old_field]))  # a logout
+        session.is_new = False
 
     def _rotate_softly(self, session, env):
         """Keep the identifier; the old session id stays good for two minutes."""
-        old, dirty = session.sid, session.is_dirty
+        old = session.sid
         next_sid = old[:IDENTIFIER_LENGTH] + self.generate_key()[IDENTIFIER_LENGTH:]
         leaving = {
             **session, "next_sid": next_sid, "deletion_time": time.time() + _ROTATED_SECONDS
         }  # fmt: skip
-        for name in {"next_sid", "deletion_time"} & set(session):
-            del session[name]
-        session["gc_previous_sessions"] = True
-        self._renew(session, env, next_sid)
+        session.sid = next_sid  # which the token is made for
+        renewed = {**self._renewed(session, env), "gc_previous_sessions": True}
+        following = {**session, **renewed}
+        for name in {"next_sid", "deletion_time"} & set(following):
+            del following[name]
         (key, before), (_, after) = self._address(old), self._address(next_sid)
         arguments = [
-            before, json.dumps(leaving), after, json.dumps(dict(session)),
+            before, json.dumps(leaving), after, json.dumps(following),
             self._lifetime(session, env), next_sid,
         ]  # fmt: skip
+        session.sid = old
+        session.should_rotate = False
         try:
             winner = self._ask(lambda: self._rotate(keys=[key], args=arguments))
         except Full:
-            winner = ""
+            return
         session.sid = winner or old
-        if winner not in ("", next_sid) and dirty:
-            self.save(session, env)
+        if winner == next_sid:
+            session.update(renewed)
+            for name in {"next_sid", "deletion_time"} & set(session):
+                del session[name]
 
-    def _renew(self, session, env, sid):
-        session.sid = sid
+    def _renewed(self, session, env):
+        """What changes with the session id: the token that is made for it, and its age."""
+        if not env and http.request:
+            env = http.request.env
+        renewed = {"create_time": time.time()}
         if session.uid and env:
-            session.session_token = security.compute_session_token(session, env)
-        session.should_rotate = False
-        session["create_time"] = time.time()
+            renewed["session_token"] = security.compute_session_token(session, env)
+        return renewed
+
+    def _has_room(self, data):
+        """Whether a session of somebody who is not logged in may be begun."""
+        if len(data) > _LARGEST_VISITOR:
+            self._complain(f"is spared a session of a visitor of {len(data)} bytes")
+            return False
+        looked, crowded = self._crowded
+        if looked + _CROWDED_SECONDS < time.monotonic():
+            memory = self._ask(lambda: self.client.info("memory"))
+            most = memory.get("maxmemory") or 0
+            crowded = bool(most) and memory["used_memory"] > _CROWDED * most
+            self._crowded = (time.monotonic(), crowded)
+        if crowded:
+            self._complain("is nearly full, visitors get no session: raise REDIS_MAXMEMORY")
+        return not crowded
 
     def _address(self, sid):
         return self.settings.key(sid), sid[IDENTIFIER_LENGTH:]

@@ -3,6 +3,7 @@ from unittest.mock import patch
 
 import redis
 from odoo import http, release
+from odoo.service import security
 from odoo.tests import TransactionCase, tagged
 
 from ..store import Full, RedisSessionStore, Unavailable
@@ -24,6 +25,12 @@ class TestStore(TransactionCase):
 
     def alive(self, sid):
         return bool(self.store.get(sid))
+
+    def assert_valid(self, session):
+        """Odoo takes `session` for one of a user, with the token for its own id."""
+        self.assertEqual(session["uid"], self.user.id)
+        token = security.compute_session_token(session, self.env)
+        self.assertEqual(session["session_token"], token)
 
     def fails(self, error):
         """Redis gives `error` instead of an answer, to whatever it is asked."""
@@ -71,6 +78,7 @@ class TestStore(TransactionCase):
         session = saved(self.store, **self.login)
         old = session.sid
         self.store.rotate(session, self.env, soft=True)
+        self.assert_valid(self.store.get(session.sid))
         self.assertEqual(session.sid[:42], old[:42])
         self.assertNotEqual(session.sid, old)
         self.assertEqual(self.store.get(old)["next_sid"], session.sid)
@@ -99,8 +107,75 @@ class TestStore(TransactionCase):
         slow["colour"] = "red"
         self.store.save(slow)
         self.assertEqual(slow.sid, quick.sid)
-        self.assertEqual(self.store.get(quick.sid)["colour"], "red")
+        self.assert_valid(self.store.get(quick.sid))
         self.assertIn("deletion_time", self.store.get(old))
+
+    def test_requests_that_lose_a_rotation_leave_a_valid_session(self):
+        session = saved(self.store, **self.login)
+        loaded = [self.store.get(session.sid) for _ in range(3)]
+        for number, one in enumerate(loaded):
+            one["number"] = number  # a browser's request of after lunch is never unchanged
+            self.store.rotate(one, self.env, soft=True)
+        self.assertEqual(len({one.sid for one in loaded}), 1)
+        self.assert_valid(self.store.get(loaded[0].sid))
+
+    def test_a_session_id_that_is_over_does_not_lead_to_its_successor(self):
+        session = saved(self.store, **self.login)
+        old = session.sid
+        self.store.rotate(session, self.env, soft=True)
+        with patch("time.time", return_value=time.time() + 121):
+            thief = self.store.get(old)
+            thief.sid = old  # as Odoo does with what it does not know
+            thief.update(http.get_default_session(), debug="1")
+            self.store.save(thief)
+        self.assertNotEqual(thief.sid[:42], old[:42])
+        self.assert_valid(self.store.get(session.sid))
+
+    def test_half_of_a_session_id_is_good_for_nothing(self):
+        for finish in (
+            self.store.save, self.store.delete, lambda s: self.store.rotate(s, self.env)
+        ):  # fmt: skip
+            session = saved(self.store, **self.login)
+            left = self.client.ttl(self.key(session))
+            forged = self.store.get(session.sid[:42] + "A" * 42)
+            forged.sid = session.sid[:42] + "A" * 42
+            forged.update(http.get_default_session(), debug="1")
+            finish(forged)
+            self.assertEqual(self.client.hkeys(self.key(session)), [session.sid[42:]])
+            self.assertAlmostEqual(self.client.ttl(self.key(session)), left, delta=5)
+            self.assertEqual(dict(self.store.get(session.sid)), dict(session))
+
+    def test_a_slow_request_does_not_bring_back_an_id_that_was_rotated_away(self):
+        slow = saved(self.store, **self.login)
+        old, quick = slow.sid, self.store.get(slow.sid)
+        self.store.rotate(quick, self.env, soft=True)
+        with patch("time.time", return_value=time.time() + 121):
+            self.store.delete_old_sessions(self.store.get(quick.sid))
+        slow["colour"] = "red"
+        self.store.save(slow)
+        self.assertFalse(self.alive(old))
+
+    def test_a_rotation_under_way_does_not_undo_a_revocation(self):
+        session = saved(self.store, **self.login)
+        self.store.delete_from_identifiers([session.sid[:42]])
+        self.store.rotate(session, self.env)
+        self.assertFalse(self.alive(session.sid))
+
+    def test_visitors_leave_room_for_those_who_log_in(self):
+        with self.assertLogs("odoo.addons.session_redis.store", "ERROR"):
+            large = self.store.new()
+            large["debug"] = "assets," * 5000
+            self.store.save(large)
+            self.assertFalse(self.alive(large.sid))
+        crowd = {"used_memory": 90, "maxmemory": 100}
+        with patch.object(self.store.client, "info", return_value=crowd):
+            visitor, user = self.store.new(), self.store.new()
+            visitor["cart"] = 1
+            user.update(self.login)
+            for session in (visitor, user):
+                self.store.save(session)
+        self.assertFalse(self.alive(visitor.sid))
+        self.assertTrue(self.alive(user.sid))
 
     def test_a_slow_request_does_not_bring_back_a_revoked_session(self):
         for finish in (self.store.save, lambda s: self.store.rotate(s, self.env, soft=True)):
@@ -159,7 +234,8 @@ class TestStore(TransactionCase):
         ask = self.store.client.execute_command
 
         def refuse(*arguments, **options):
-            if arguments[0] in ("HGET", "UNLINK"):
+            # A full Redis answers questions, and forgets.
+            if arguments[0] == "HGET" or self.store._forget.sha in arguments:
                 return ask(*arguments, **options)
             raise full
 
