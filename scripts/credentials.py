@@ -78,6 +78,7 @@ SPECS: Final = (
     SecretSpec("db_password", "PostgreSQL role of Odoo", _password, required=True),
     ADMIN_PASSWORD,
     SecretSpec("odoo_master_password", "Odoo's master password", _password),
+    SecretSpec("backup_key", "opens the repository of backups; keep a copy elsewhere", _password),
     SecretSpec("supabase_db_password", "PostgreSQL of the local Supabase profile", _password),
     # `openssl rand -base64 64`, as the README makes it by hand, wraps its line.
     SecretSpec(

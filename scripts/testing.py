@@ -20,6 +20,7 @@ _SOURCES: Final = (
     "benchmarks",
     "odoo/bin/platform-bootstrap",
     "odoo/addons",
+    "backup",
 )
 
 

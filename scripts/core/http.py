@@ -48,6 +48,18 @@ def get(url: str, *, timeout: float = 5.0, identity: Identity | None = None) -> 
     return Reply(answer.status_code, answer.text, answer.cookies.get_dict())
 
 
+def post(url: str, body: Mapping[str, str], *, timeout: float = 15.0) -> None:
+    """Send `body` as JSON; raises OpsError unless it is accepted."""
+    import requests
+
+    try:
+        answer = requests.post(url, json=dict(body), timeout=timeout)
+    except requests.RequestException as error:  # its text may hold the whole address
+        raise OpsError(f"nobody could be told: {type(error).__name__}") from error
+    if not answer.ok:
+        raise OpsError(f"nobody could be told: the address answers {answer.status_code}")
+
+
 def _pinned(identity: Identity) -> Any:
     from requests.adapters import HTTPAdapter
 

@@ -17,6 +17,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a production server is meant to be reached
 LETSENCRYPT: Final = "https://acme-v02.api.letsencrypt.org/directory"
 HTTPS: Final = 443
+REPOSITORY: Final = "/repository"  # where the container of backups finds BACKUP_FOLDER
+RULE: Final = r"\d+[dwmy](,\d+[dwmy])*"  # how many days, weeks, months, years
 _PROJECT: Final = r"[a-z0-9][a-z0-9_-]*"
 _HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _TRUTHS: Final = {"1", "true", "yes", "on"}
@@ -54,6 +56,10 @@ class Settings:
     https_port: int
     odoo_bind: str
     odoo_port: int
+    backup_repository: str
+    backup_folder: Path
+    backup_keep: str
+    backup_notify: str
     image_source: ImageSource
     images: Mapping[str, str]  # values of the *_IMAGE variables that are set
     ci: bool
@@ -80,6 +86,11 @@ class Settings:
     def state_folder(self) -> Path:
         """Locks and logs of `inv` itself; may be deleted at any time."""
         return self.root / ".state"
+
+    @property
+    def backups_elsewhere(self) -> bool:
+        """Whether the repository of backups is on another machine."""
+        return not self.backup_repository.startswith("/")
 
     @property
     def certificates(self) -> Path:
@@ -125,6 +136,12 @@ class Settings:
             https_port=values.port("NGINX_HTTPS_PORT", HTTPS),
             odoo_bind=values.text("ODOO_BIND", "127.0.0.1"),
             odoo_port=values.port("ODOO_PORT", 8069),
+            backup_repository=values.matching(
+                "BACKUP_REPOSITORY", REPOSITORY, rf"{REPOSITORY}|(s3|sftp|rest|rclone|b2):\S+"
+            ),
+            backup_folder=root / Path(values.text("BACKUP_FOLDER", "./backups")).expanduser(),
+            backup_keep=values.matching("BACKUP_KEEP", "7d,5w,12m", RULE),
+            backup_notify=values.matching("BACKUP_NOTIFY", "", r"(https?://\S+)?"),
             image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
             images=values.ending_in("_IMAGE"),
             ci=values.text("CI", "").lower() in _TRUTHS,

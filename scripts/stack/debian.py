@@ -31,6 +31,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "CERTBOT_IMAGE": CERTBOT,
     "ODOO_BASE_IMAGE": ODOO,
     "ODOO_IMAGE": "localhost/ipai-platform/odoo:19.0",
+    "BACKUP_BASE_IMAGE": POSTGRES,
+    "BACKUP_IMAGE": "localhost/ipai-platform/backup:16",
 }
 LABEL: Final = "ipai.source"
 _BUILD_SECONDS: Final = 3600

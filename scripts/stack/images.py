@@ -16,6 +16,8 @@ from scripts.stack.compose import Stack
 PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAGE")
 # Wanted only by who asks an authority for a certificate, and not in order to start.
 CERTBOT: Final = "CERTBOT_IMAGE"
+# What the image of backups is built on: the server's own clients, and a newer restic.
+BACKUP: Final = "BACKUP_BASE_IMAGE"
 _PULL_SECONDS: Final = 1800
 _UNREACHABLE: Final = re.compile(
     r"no such host|connection refused|connection reset|timeout|timed out|deadline exceeded"
@@ -65,6 +67,8 @@ def ensure_one(stack: Stack, reporter: Reporter, name: str) -> None:
 def _ensure(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, str]:
     images = _bring(stack, reporter, wanted)
     _build_platform_image(stack, reporter, images)
+    if BACKUP in wanted:
+        _build_backup_image(stack, reporter, images)
     return images
 
 
@@ -144,23 +148,40 @@ def _exists(stack: Stack, image: str) -> bool:
 
 def _build_platform_image(stack: Stack, reporter: Reporter, images: Mapping[str, str]) -> None:
     """Build odoo/Dockerfile on top of the base image, unless that was done already."""
-    context = stack.settings.root / "odoo"
-    sources = [context / "Dockerfile", *(context / "bin").iterdir()]
-    base = images["ODOO_BASE_IMAGE"]
     tag = images["ODOO_IMAGE"]
     if debian.is_ours(tag):
         raise UsageError(
             f"ODOO_IMAGE={tag} names a base image", "That name belongs to ODOO_BASE_IMAGE."
         )
-    parent = debian.label(stack.runner, base) or base
+    context = stack.settings.root / "odoo"
+    sources = [context / "Dockerfile", *(context / "bin").iterdir()]
+    _build_on(stack, reporter, tag, sources, ("ODOO_BASE_IMAGE", images["ODOO_BASE_IMAGE"]))
+
+
+def _build_backup_image(stack: Stack, reporter: Reporter, images: Mapping[str, str]) -> None:
+    """Build backup/Dockerfile; the program itself is mounted and needs no new image."""
+    sources = [stack.settings.root / "backup" / "Dockerfile"]
+    _build_on(stack, reporter, images["BACKUP_IMAGE"], sources, (BACKUP, images[BACKUP]))
+
+
+def has_backup_image(stack: Stack) -> bool:
+    """Whether the image of backups is there, so that nothing need be pulled or built."""
+    return _exists(stack, effective(stack.settings)["BACKUP_IMAGE"])
+
+
+def _build_on(
+    stack: Stack, reporter: Reporter, tag: str, sources: Sequence[Path], base: tuple[str, str]
+) -> None:
+    """Build the folder of the first of `sources` as `tag`, unless it is up to date."""
+    context = sources[0].parent
+    parent = debian.label(stack.runner, base[1]) or base[1]
     wanted = digest(sources, context, parent)
     if debian.label(stack.runner, tag) == wanted:
         return
-    log = stack.settings.state_folder / "logs" / "build-platform-odoo.log"
+    log = stack.settings.state_folder / "logs" / f"build-platform-{context.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with reporter.step(f"Building {tag}"):
-        args = {"ODOO_BASE_IMAGE": base}
-        debian.build_image(stack.runner, context, tag, wanted, args, log)
+        debian.build_image(stack.runner, context, tag, wanted, dict([base]), log)
 
 
 def _remember(stack: Stack, images: Mapping[str, str], reporter: Reporter) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from scripts.core.checks import Check, require, run_all
@@ -9,6 +10,7 @@ from scripts.core.errors import OpsError
 from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
+from scripts.core.settings import Environment
 from scripts.stack import engine, frontdoor, images, preflight
 from scripts.stack.compose import Stack
 
@@ -91,9 +93,12 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
             question = f"This destroys for good: {', '.join(doomed) or 'nothing'}. Continue?"
             if doomed and not reporter.confirm(question, unattended=False):
                 return False
-            arguments.append("--volumes")
+            # Compose leaves what only services of a profile use, unless it is named.
+            arguments = ["--profile", "*", *arguments, "--volumes"]
+        # Production's files know all services and volumes, whichever flavour runs.
+        settings = replace(stack.settings, environment=Environment.PROD)
         with reporter.step("Stopping the platform"):
-            stack.run(*arguments, timeout=300, changes=True)
+            replace(stack, settings=settings).run(*arguments, timeout=300, changes=True)
     return True
 
 

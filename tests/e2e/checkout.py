@@ -140,4 +140,5 @@ class Checkout:
 
     def destroy(self) -> None:
         """Remove containers, networks and volumes of this clone's project."""
-        self.run("docker", "compose", "down", "--volumes", "--remove-orphans", "--timeout", "5")
+        down = ["down", "--volumes", "--remove-orphans", "--timeout", "5"]
+        self.run("docker", "compose", "--profile", "*", *down)

@@ -9,6 +9,7 @@ import pytest
 from scripts.core.settings import Settings
 from scripts.stack import images
 from scripts.stack.engine import Engine
+from tests.e2e.books import Books
 from tests.e2e.checkout import Checkout
 from tests.e2e.pebble import Pebble, Site
 from tests.e2e.production import Production
@@ -33,6 +34,20 @@ def platform(quickstart: tuple[Checkout, subprocess.CompletedProcess[str]]) -> C
     checkout, done = quickstart
     assert done.returncode == 0, done.stderr
     return checkout
+
+
+@pytest.fixture
+def books(platform: Checkout) -> Books:
+    """The platform with something in it that is worth a backup."""
+    found = Books(platform)
+    platform.sql("CREATE TABLE IF NOT EXISTS ledger (id int, note text)")
+    if platform.sql("SELECT count(*) FROM ledger") == "0":
+        platform.sql(
+            "INSERT INTO ledger SELECT n, md5(n::text) || ' ✓ \\ '' ' FROM generate_series(1,999) n"
+        )
+        found.attach(30)
+        found.back_up()
+    return found
 
 
 @pytest.fixture(scope="session")

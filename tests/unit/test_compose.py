@@ -162,6 +162,7 @@ def test_volumes_go_after_a_yes_and_only_when_asked_for(tmp_path: Path) -> None:
     stack, runner = _stack(tmp_path, volume_ls=says("ipai_odoo_data\n"))
     assert lifecycle.down(stack, FakeReporter(), volumes=True)
     assert runner.changing[-1][-3:] == ["down", "--remove-orphans", "--volumes"]
+    assert f"{tmp_path}/compose.prod.yaml" in runner.changing[-1]  # whose volumes are named too
     reporter = FakeReporter()
     assert lifecycle.down(stack, reporter)
     assert runner.changing[-1][-2:] == ["down", "--remove-orphans"]

@@ -47,7 +47,8 @@ def _engine(root: Path, pull: Completed) -> FakeRunner:
 
 
 def test_every_official_image_has_its_default_in_the_compose_files(root: Path) -> None:
-    assert set(images.official(root)) == {*images.PULLED, images.CERTBOT, "ODOO_IMAGE"}
+    also = {images.CERTBOT, images.BACKUP, "BACKUP_IMAGE", "ODOO_IMAGE"}
+    assert set(images.official(root)) == {*images.PULLED, *also}
 
 
 def test_without_a_registry_auto_turns_to_debian_and_remembers_it(root: Path) -> None:

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""The program of the services `backup` and `restore`; `inv backup` runs it.
+
+By hand: docker compose run --rm backup create|list|check   (see --help for all)
+Results are JSON on standard output; the last line of standard error is the reason of a
+failure. Exit codes: 0 done, 1 failed. Edit by hand freely: the folder is mounted.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from typing import Any
+
+sys.dont_write_bytecode = True  # the folder is mounted read-only
+
+import create  # noqa: E402
+import export  # noqa: E402
+import restic  # noqa: E402
+import restore  # noqa: E402
+from common import Failure  # noqa: E402
+
+import postgres  # noqa: E402
+
+
+def _list(_: argparse.Namespace) -> Any:
+    restic.ready()
+    return [asdict(known) for known in restic.sets()]
+
+
+def _show(given: argparse.Namespace) -> Any:
+    chosen = restic.find(given.id)
+    return {**restic.manifest(chosen), "stored": asdict(chosen)}
+
+
+def _check(given: argparse.Namespace) -> Any:
+    restic.ready()
+    postgres.prepare()
+    with postgres.exclusive():
+        restic.unlock()
+        restic.run("check", *(["--read-data"] if given.data else []))
+    return {"backups": len(restic.sets())}
+
+
+def _forget(given: argparse.Namespace) -> Any:
+    """Forget whole sets, and what runs that died left; then free the room they took."""
+    restic.ready()
+    postgres.prepare()
+    with postgres.exclusive():
+        restic.unlock()
+        known = {s.id: s for s in restic.sets()}
+        kept = {
+            i for name, s in known.items() if name not in given.id for i in s.snapshots.values()
+        }
+        doomed = [s["id"] for s in restic.snapshots() if s["id"] not in kept and _is_ours(s)]
+        if known and not kept:
+            raise Failure("that would take the last backup too", "Nothing was changed.")
+        restic.forget(doomed)
+        restic.run("prune")
+    return {"forgotten": [name for name in given.id if name in known], "snapshots": len(doomed)}
+
+
+def _is_ours(snapshot: dict[str, Any]) -> bool:
+    return any(tag.startswith("set=") for tag in snapshot.get("tags") or [])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="backup", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    def add(name: str, run: Any, *arguments: tuple[str, dict[str, Any]]) -> None:
+        command = commands.add_parser(name)
+        command.set_defaults(run=run)
+        for flag, options in arguments:
+            command.add_argument(flag, **options)
+
+    database = ("--database", {"default": os.environ.get("ODOO_DATABASE", "odoo")})
+    identity = ("id", {"nargs": "?", "default": "latest"})
+    add("create", lambda given: create.create(given.database), database)
+    add("list", _list)
+    add("show", _show, identity)
+    add("check", _check, ("--data", {"action": "store_true"}))
+    add("forget", _forget, ("id", {"nargs": "*"}))
+    add("export", lambda given: export.export(given.id, given.plain, given.zip), identity,
+        ("--plain", {"default": ""}), ("--zip", {"default": ""}))  # fmt: skip
+    restore.add_commands(add, database, identity)
+    return parser
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: interrupted"))
+    given = _parser().parse_args()
+    try:
+        print(json.dumps(given.run(given), sort_keys=True), flush=True)
+    except Failure as error:
+        hint = f"hint: {error.hint}\n" if error.hint else ""
+        sys.exit(f"{hint}error: {error.message}")
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit("error: interrupted")
+    except postgres.psycopg2.Error as error:
+        sys.exit(f"error: PostgreSQL: {(str(error).strip() or 'it went away').splitlines()[0]}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename or 'the system'}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()

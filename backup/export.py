@@ -1,0 +1,120 @@
+"""A backup as a file of its own: readable SQL, or what Odoo's database manager restores.
+
+Both are written beside their final name, which they get when they are whole.
+"""
+
+import json
+import os
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import restic
+from common import Failure, last_line, say
+
+_CHUNK = 1 << 20
+
+
+def export(wanted: str, plain: str, zipped: str) -> dict[str, Any]:
+    """Write the set into the files that were asked for."""
+    chosen = restic.find(wanted)
+    written = []
+    if plain:
+        say("writing the SQL dump")
+        with _atomic(Path(plain)) as stream:
+            _write_sql(chosen, stream)
+        written.append(plain)
+    if zipped:
+        say("writing the zip")
+        manifest = restic.manifest(chosen)
+        with _atomic(Path(zipped)) as stream:
+            _write_zip(chosen, manifest, stream)
+        written.append(zipped)
+    return {"id": chosen.id, "written": written}
+
+
+@contextmanager
+def _atomic(path: Path) -> Iterator[IO[bytes]]:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            owner = path.parent.stat()  # whoever asked for it has to be able to read it
+            os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_sql(chosen: restic.Set, target: IO[bytes]) -> None:
+    """As `pg_dump` would have; a failure of either end of the pipe is a failure."""
+    where = [chosen.snapshots["database"], chosen.paths["database"]]
+    source = restic.start(
+        "dump", "--no-lock", *where, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    with source:
+        done = subprocess.Popen(
+            ["pg_restore", "--file=-"],
+            stdin=source.stdout, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert source.stdout and source.stderr and done.stdout and done.stderr
+        source.stdout.close()  # so that restic notices when pg_restore gives up
+        while chunk := done.stdout.read(_CHUNK):
+            target.write(chunk)
+        errors = done.stderr.read().decode(errors="replace")
+        said = source.stderr.read().decode(errors="replace")
+        done.wait()
+    if source.returncode:
+        raise restic.failed(source.returncode, said)
+    if done.returncode:
+        raise Failure(f"pg_restore failed: {last_line(errors)}")
+
+
+def _write_zip(chosen: restic.Set, manifest: dict[str, Any], stream: IO[bytes]) -> None:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("dump.sql", "w", force_zip64=True) as member:
+            _write_sql(chosen, member)
+        archive.writestr("manifest.json", json.dumps(_for_odoo(manifest), indent=4))
+        if manifest["files"]["count"]:
+            _copy_files(chosen, archive)
+
+
+def _for_odoo(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What Odoo's own dump_db_manifest says."""
+    version = manifest["odoo"]
+    return {
+        "odoo_dump": "1",
+        "db_name": manifest["database"],
+        "version": version,
+        "version_info": [*map(int, version.split(".")), 0, "final", 0, ""],
+        "major_version": version,
+        "pg_version": ".".join(manifest["postgresql"].split(".")[:2]),
+        "modules": manifest["modules"],
+    }
+
+
+def _copy_files(chosen: restic.Set, archive: zipfile.ZipFile) -> None:
+    source = f"{chosen.snapshots['files']}:{chosen.paths['files']}"
+    with (
+        restic.start(
+            "dump", "--no-lock", "--archive", "tar", source, "/", stdout=subprocess.PIPE
+        ) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as members,
+    ):
+        for member in members:
+            content = members.extractfile(member) if member.isfile() else None
+            if content:
+                name = f"filestore/{member.name.lstrip('./')}"
+                with archive.open(name, "w", force_zip64=True) as target:
+                    while chunk := content.read(_CHUNK):
+                        target.write(chunk)
+    if process.returncode:
+        raise Failure(f"restic could not read the files back (exit code {process.returncode})")

@@ -1,0 +1,174 @@
+"""The database server: connections, the lock of this program, and what is counted."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from common import Failure, write_private
+from psycopg2 import sql
+
+SECRET = Path("/run/secrets/db_password")
+PASSFILE = Path("/run/backup/pgpass")
+TRIES = 20
+LOCK_KEY = 0x6261636B  # "back"
+
+
+def prepare() -> None:
+    """Hand the password to libpq by a file: neither arguments nor environment show it."""
+    try:
+        password = SECRET.read_text().strip().replace("\\", "\\\\").replace(":", "\\:")
+    except OSError as error:
+        raise Failure(f"secrets/db_password.txt: {error.strerror}", "Run: inv secrets") from error
+    write_private(PASSFILE, f"*:*:*:*:{password}\n")
+    os.environ["PGPASSFILE"] = str(PASSFILE)
+
+
+def connect(database: str = "postgres") -> Any:
+    name = os.environ.get("BACKUP_DOING", "inv backup")
+    try:
+        return psycopg2.connect(dbname=database, connect_timeout=10, application_name=name)
+    except psycopg2.OperationalError as error:
+        text = str(error).strip().splitlines()[-1]
+        raise Failure(f"PostgreSQL: {text}", "Is the platform up? See: inv ps") from error
+
+
+@contextmanager
+def exclusive() -> Iterator[None]:
+    """One run at a time, whoever started it; the server lets go of it if we die."""
+    connection = connect()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,))
+            if not cursor.fetchone()[0]:
+                raise Failure(f"{_holder(cursor)} is still running", "Wait for it to end.")
+        yield
+    finally:
+        connection.close()
+
+
+def _holder(cursor: Any) -> str:
+    cursor.execute(
+        "SELECT application_name, to_char(backend_start, 'HH24:MI') FROM pg_locks"
+        " JOIN pg_stat_activity USING (pid)"
+        " WHERE locktype = 'advisory' AND granted AND objid = %s",
+        (LOCK_KEY,),
+    )
+    row = cursor.fetchone()
+    return f"`{row[0]}` (since {row[1]})" if row else "another backup"
+
+
+def exists(cursor: Any, database: str) -> bool:
+    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
+    return cursor.fetchone() is not None
+
+
+def major(cursor: Any) -> int:
+    cursor.execute("SHOW server_version_num")
+    return int(cursor.fetchone()[0]) // 10000
+
+
+def row_counts(connection: Any) -> dict[str, int]:
+    """Rows of every table of the connection's snapshot, by `schema.table`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n"
+            " ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname !~ '^pg_'"
+            " AND n.nspname <> 'information_schema' AND c.relpersistence <> 't' ORDER BY 1, 2"
+        )
+        counts = {}
+        for schema, table in cursor.fetchall():
+            count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
+            cursor.execute(count)
+            counts[f"{schema}.{table}"] = cursor.fetchone()[0]
+    return counts
+
+
+def wanted_files(connection: Any) -> dict[str, tuple[int | None, str]]:
+    """store_fname to size and checksum, of every attachment that is kept in a file."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('public.ir_attachment') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            raise Failure("this is no database of Odoo: it has no table ir_attachment")
+    with connection.cursor("wanted_files") as cursor:  # on the server: rows come in portions
+        cursor.execute(
+            "SELECT DISTINCT store_fname, file_size, checksum FROM ir_attachment"
+            " WHERE store_fname IS NOT NULL"
+        )
+        return {name: (size, checksum or "") for name, size, checksum in cursor}
+
+
+def about(connection: Any) -> dict[str, Any]:
+    """Versions, modules and what else a restore wants to know of this database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        server = cursor.fetchone()[0]
+        cursor.execute(
+            "SELECT name, latest_version FROM ir_module_module"
+            " WHERE state = 'installed' ORDER BY name"
+        )
+        modules = dict(cursor.fetchall())
+        cursor.execute(
+            "SELECT datcollate, datctype FROM pg_database WHERE datname = current_database()"
+        )
+        collate, ctype = cursor.fetchone()
+        cursor.execute(
+            "SELECT DISTINCT rolname FROM pg_class c, aclexplode(c.relacl) a"
+            " JOIN pg_roles r ON r.oid = a.grantee ORDER BY 1"
+        )
+        roles = [name for (name,) in cursor.fetchall()]
+    odoo = ".".join((modules.get("base") or "").split(".")[:2])
+    return {
+        "odoo": odoo,
+        "postgresql": server.split()[0],
+        "modules": modules,
+        "collate": collate,
+        "ctype": ctype,
+        "roles": roles,
+    }
+
+
+def drop(name: str) -> None:
+    """Take a database away, whoever of ours is connected; none is no error."""
+    # Not WITH (FORCE): it gives up at an autovacuum worker, which is no process of ours,
+    # while a plain drop sends that away by itself.
+    drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+    with closing(connect()) as connection:
+        connection.autocommit = True
+        for _ in range(TRIES):
+            try:
+                with connection.cursor() as cursor:
+                    _send_away(cursor, name)
+                    cursor.execute(drop)
+                return
+            except psycopg2.errors.ObjectInUse:
+                time.sleep(0.5)
+    raise Failure(f"somebody is connected to the database {name!r} and does not leave")
+
+
+def rename(pairs: Sequence[tuple[str, str]]) -> None:
+    """Give databases other names: all of them, or none."""
+    with closing(connect()) as connection:
+        for _ in range(TRIES):
+            try:
+                with connection, connection.cursor() as cursor:
+                    for old, new in pairs:
+                        _send_away(cursor, old)
+                        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+                        cursor.execute(rename.format(sql.Identifier(old), sql.Identifier(new)))
+                return
+            except psycopg2.errors.ObjectInUse:
+                time.sleep(0.5)
+    raise Failure(f"somebody is connected to the database {pairs[0][0]!r} and does not leave")
+
+
+def _send_away(cursor: Any, database: str) -> None:
+    cursor.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = %s AND usename = current_user",
+        (database,),
+    )

@@ -1,0 +1,267 @@
+"""Bringing a backup back: beside what is live first, checked there, then in one step.
+
+A staged database has a name of its own (ODOO__restoring), its files a folder of that
+name. Nothing live is touched until both are complete and compared with the manifest.
+Then the files move into the live filestore, where a file that nobody names does no
+harm, and two databases change their names in one transaction: done, or not at all.
+"""
+
+import os
+import shutil
+import subprocess
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import archives
+import files
+import harmless
+import psycopg2
+import restic
+from common import CACHE, DATA, Failure, filestore, last_line, note, say
+from psycopg2 import sql
+
+import postgres
+
+JOBS = "2"
+STAGED, BEFORE = "__restoring", "__before"
+
+
+def add_commands(add: Callable[..., None], *common: tuple[str, dict[str, Any]]) -> None:
+    """The commands of a restore, for the program's command line."""
+    name = ("name", {})
+    live = ("--live", {"default": ""})
+    data = ("--data", {"default": str(DATA)})
+    add("stage", lambda given: stage(given.id, given.name, given.live, Path(given.data)),
+        ("id", {}), name, live, data)  # fmt: skip
+    add("stage-file", lambda given: stage_file(Path(given.file), given.name, given.live),
+        ("file", {}), name, live)  # fmt: skip
+    add("swap", lambda given: _alone(lambda: swap(given.name)), name)
+    add("back", lambda given: _alone(lambda: back(given.name)), name)
+    add("discard", lambda given: _alone(lambda: discard(given.name, Path(given.data))), name, data)
+    add("databases", _databases)
+    add("scan", lambda given: _alone(lambda: harmless.scan(given.name)), name)
+
+
+def _alone(work: Callable[[], Any]) -> Any:
+    postgres.prepare()
+    with postgres.exclusive():
+        return work()
+
+
+def _databases(_: Namespace) -> Any:
+    postgres.prepare()
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1")
+        return [name for (name,) in cursor.fetchall()]
+
+
+def stage(wanted: str, name: str, live: str, data: Path) -> dict[str, Any]:
+    """Make database and filestore `name` of a set; `live` lends the files it has already."""
+    chosen = restic.find(wanted)
+    manifest = restic.manifest(chosen)
+
+    def fill() -> dict[str, Any]:
+        _refuse_newer(int(manifest["postgresql"].split(".")[0]), "the backup")
+        if restic.free_cache() < manifest["dump"]["bytes"] * 1.05:
+            raise Failure("the engine's disk has no room for the dump of this backup")
+        _create(name, manifest["collate"], manifest["ctype"])
+        say("restoring the database")
+        _load_dump(chosen, name, manifest["roles"])
+        with closing(postgres.connect(name)) as connection:
+            _compare_rows(manifest["rows"], postgres.row_counts(connection))
+            names = postgres.wanted_files(connection)
+        if files.digest(names) != manifest["files"]["digest"]:
+            raise Failure("the restored list of attachments differs from the manifest")
+        _stage_files(chosen, manifest, name, names, live, data)
+        return manifest
+
+    return _staging(name, live, data, fill)
+
+
+def stage_file(file: Path, name: str, live: str) -> dict[str, Any]:
+    """Make database (and filestore) `name` of a zip of Odoo's or of an SQL dump."""
+    archive = archives.opened(file)
+
+    def fill() -> dict[str, Any]:
+        archive.check()
+        _refuse_newer(archive.major(), file.name)
+        _create(name, "C", "")
+        say("restoring the database")
+        archive.load(name)
+        with closing(postgres.connect(name)) as connection:
+            names = postgres.wanted_files(connection)
+            about = postgres.about(connection)
+            rows = postgres.row_counts(connection)
+        folder = _new_folder(name, DATA)
+        archive.extract(folder, names)
+        present = [n for n in names if (folder / n).is_file()]
+        files.refuse("files in the archive are damaged", files.wrong(folder, present))
+        files.give_to(DATA.stat(), folder)
+        missing = set(names) - set(present) - _lent(live, names)
+        if archive.has_files:
+            files.refuse("attachments have no file in the archive", missing)
+        return {**about, "rows": rows, "missing_files": len(missing), "id": file.name}
+
+    return _staging(name, live, DATA, fill)
+
+
+def _lent(live: str, names: Iterable[str]) -> set[str]:
+    return {n for n in names if live and (filestore(live) / n).is_file()}
+
+
+def _staging(name: str, live: str, data: Path, fill: Callable[[], dict[str, Any]]) -> Any:
+    postgres.prepare()
+    with postgres.exclusive():
+        discard(name, data)
+        try:
+            manifest = fill()
+            _same_odoo(manifest["odoo"], live)
+        except BaseException:
+            discard(name, data)
+            raise
+        finally:
+            (CACHE / "restore.dump").unlink(missing_ok=True)
+        return manifest
+
+
+def _refuse_newer(major: int, what: str) -> None:
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        server = postgres.major(cursor)
+    if major > server:
+        raise Failure(
+            f"{what} was made by PostgreSQL {major}, and the server here is {server}",
+            "An older server cannot read a newer one's dump.",
+        )
+
+
+def _same_odoo(version: str, live: str) -> None:
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        if not live or not postgres.exists(cursor, live):
+            return
+    with closing(postgres.connect(live)) as connection:
+        try:
+            running = postgres.about(connection)["odoo"]
+        except psycopg2.Error:  # what is live is broken; it is being replaced
+            return
+    if running != version:
+        raise Failure(f"the backup is of Odoo {version}, and Odoo {running} runs here")
+
+
+def _create(name: str, collate: str, ctype: str) -> None:
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        create = sql.SQL(
+            "CREATE DATABASE {} ENCODING 'UTF8' LC_COLLATE {} LC_CTYPE {} TEMPLATE template0"
+        )
+        if not ctype:
+            cursor.execute("SELECT datctype FROM pg_database WHERE datname = 'template0'")
+            ctype = cursor.fetchone()[0]
+        cursor.execute(
+            create.format(sql.Identifier(name), sql.Literal(collate), sql.Literal(ctype))
+        )
+
+
+def _load_dump(chosen: restic.Set, name: str, roles: Sequence[str]) -> None:
+    place = CACHE / "restore.dump"
+    with place.open("wb") as stream:
+        restic.dump_to(chosen, "database", stream)
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT rolname FROM pg_roles")
+        strangers = set(roles) - {role for (role,) in cursor.fetchall()}
+    options = ["--no-owner", "--exit-on-error", f"--jobs={JOBS}", "--no-password"]
+    if strangers:
+        note(f"permissions are left out: no role {', '.join(sorted(strangers))} here")
+        options.append("--no-acl")
+    done = subprocess.run(
+        ["pg_restore", *options, f"--dbname={name}", str(place)],
+        env={**os.environ, "PGOPTIONS": archives.FAST},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if "error: " in line]
+        raise Failure(f"pg_restore failed: {(said or [last_line(done.stderr)])[0]}")
+
+
+def _compare_rows(wanted: Mapping[str, int], found: Mapping[str, int]) -> None:
+    differing = [t for t in wanted if found.get(t) != wanted[t]]
+    differing += [t for t in found if t not in wanted]
+    files.refuse("tables have other rows than the manifest says", differing)
+
+
+def _new_folder(name: str, data: Path) -> Path:
+    folder = filestore(name, data)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _stage_files(
+    chosen: restic.Set, manifest: dict[str, Any], name: str,
+    names: Mapping[str, Any], live: str, data: Path,
+) -> None:  # fmt: skip
+    folder = _new_folder(name, data)
+    lender = filestore(live) if live else folder
+    lent = files.link_good(lender, folder, names) if live and lender.is_dir() else set()
+    if set(names) - lent:
+        say(f"restoring {len(names) - len(lent)} files")
+        source = f"{manifest['files']['snapshot']}:{chosen.paths['files']}"
+        # Never over a file that is there: it is the live one, under a second name.
+        options = ["--no-lock", "--overwrite", "never", "--target", str(folder)]
+        restic.run("restore", source, *options)
+    files.refuse("restored files are damaged or missing", files.wrong(folder, set(names) - lent))
+    # What no attachment names was on its way when the backup was made: it may be half a file.
+    for path in list(folder.rglob("*")):
+        if path.is_file() and str(path.relative_to(folder)) not in names:
+            path.unlink()
+    files.give_to(data.stat(), folder)
+
+
+def discard(name: str, data: Path = DATA) -> dict[str, Any]:
+    """Take away a staged database and its files; what is not there is no error."""
+    if not name.endswith((STAGED, BEFORE, "__drill", "__clone")):
+        raise Failure(f"{name!r} is no staged database")
+    postgres.drop(name)
+    shutil.rmtree(filestore(name, data), ignore_errors=True)
+    return {"discarded": name}
+
+
+def swap(name: str) -> dict[str, Any]:
+    """Put the staged database in the place of `name`, which is kept as `name`__before."""
+    staged = name + STAGED
+    with closing(postgres.connect(staged)) as connection:
+        names = postgres.wanted_files(connection)
+    source, target = filestore(staged), filestore(name)
+    if not target.is_dir():
+        target.mkdir()
+        shutil.copystat(source, target)
+        os.chown(target, DATA.stat().st_uid, DATA.stat().st_gid)
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        replaced = postgres.exists(cursor, name)
+    if replaced:
+        discard(name + BEFORE)
+        files.keep(target, filestore(name + BEFORE))
+    new = files.merge(source, target, [n for n in names if (source / n).is_file()])
+    files.mark_unused(target, names)
+    files.give_to(DATA.stat(), target)
+    postgres.rename([(name, name + BEFORE)] * replaced + [(staged, name)])
+    shutil.rmtree(source, ignore_errors=True)
+    return {"database": name, "replaced": replaced, "new_files": new}
+
+
+def back(name: str) -> dict[str, Any]:
+    """Undo a swap: what was there before is there again."""
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        kept = postgres.exists(cursor, name + BEFORE)
+    if kept:
+        folder = filestore(name + BEFORE)
+        files.merge(
+            folder, filestore(name), [str(p.relative_to(folder)) for p in folder.glob("*/*")]
+        )
+        postgres.rename([(name, name + STAGED), (name + BEFORE, name)])
+        shutil.rmtree(folder, ignore_errors=True)
+        discard(name + STAGED)
+    return {"database": name, "restored": kept}

@@ -1,0 +1,201 @@
+"""What `inv backup` and its sisters do, and what they say at the end."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.backups import notify, retention, service
+from scripts.backups.retention import Backup
+from scripts.core import schedule
+from scripts.core.console import Console
+from scripts.core.errors import UsageError
+from scripts.core.files import exclusive
+from scripts.core.job import Job
+from scripts.core.report import Reporter
+from scripts.core.settings import RULE, Settings, remember
+from scripts.stack.compose import Stack
+
+HEADER: Final = ("id", "time", "database", "Odoo", "files", "size", "added")
+_HOURS: Final = (2,)
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """Progress for a terminal, and nothing but warnings for cron, whose mail nobody reads."""
+
+    console: Console
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """See Reporter.step."""
+        if not self.console.live:
+            yield
+            return
+        with self.console.step(title):
+            yield
+
+    def note(self, text: str) -> None:
+        """See Reporter.note."""
+        self.console.note(text)
+
+    def confirm(self, question: str, *, unattended: bool) -> bool:
+        """See Reporter.confirm."""
+        return self.console.confirm(question, unattended=unattended)
+
+
+def lock(settings: Settings) -> Path:
+    """Held by whatever works on backups; two never run at once."""
+    return settings.state_folder / "backup.lock"
+
+
+def create(
+    stack: Stack, reporter: Reporter, *, plain: str = "", zipped: str = "", tell: str = ""
+) -> dict[str, Any]:
+    """Make a backup, and files of it if asked; gives back its manifest."""
+    target = tell or stack.settings.backup_notify
+    with notify.outcome(target, stack.settings.project) as told:
+        targets = _targets(plain, zipped)
+        with exclusive(lock(stack.settings), "backup"):
+            service.prepare(stack, reporter)
+            with reporter.step("Making a backup"):
+                manifest: dict[str, Any] = service.ask(stack, reporter, service.MAKE, "create")
+            for flag, path in targets.items():
+                _export(stack, reporter, manifest["id"], flag, path)
+        told["id"] = manifest["id"]
+    return manifest
+
+
+def _targets(plain: str, zipped: str) -> dict[str, Path]:
+    targets = {
+        flag: Path(name).expanduser().absolute()
+        for flag, name in (("--plain", plain), ("--zip", zipped))
+        if name
+    }
+    for path in targets.values():
+        if not path.parent.is_dir() or path.is_dir():
+            raise UsageError(f"{path} cannot be written: its folder must exist")
+    return targets
+
+
+def _export(stack: Stack, reporter: Reporter, name: str, flag: str, path: Path) -> None:
+    with reporter.step(f"Writing {path}"):
+        command = ["export", name, flag, f"/out/{path.name}"]
+        service.ask(stack, reporter, service.MAKE, *command, mounts={path.parent: "/out"})
+
+
+def listed(stack: Stack, reporter: Reporter) -> list[Backup]:
+    """All complete backups, the oldest first."""
+    service.prepare(stack, reporter)
+    return retention.parse(service.ask(stack, reporter, service.MAKE, "list"))
+
+
+def show(stack: Stack, reporter: Reporter, name: str) -> dict[str, Any]:
+    """The manifest of one backup."""
+    service.prepare(stack, reporter)
+    found: dict[str, Any] = service.ask(stack, reporter, service.MAKE, "show", name)
+    return found
+
+
+def check(stack: Stack, reporter: Reporter, *, data: bool) -> int:
+    """Whether the repository is whole; with `data` every byte of it is read."""
+    with exclusive(lock(stack.settings), "backup.check"):
+        service.prepare(stack, reporter)
+        with reporter.step("Checking the repository"):
+            command = ["check", *(["--data"] if data else [])]
+            return int(service.ask(stack, reporter, service.MAKE, *command)["backups"])
+
+
+def prune(stack: Stack, reporter: Reporter, rule: str, *, rehearse: bool) -> list[Backup]:
+    """Forget the backups that `rule` does not keep, and free their room."""
+    if not re.fullmatch(RULE, rule):
+        raise UsageError(f"--keep {rule!r} is no rule", "For example: --keep 7d,5w,12m")
+    with exclusive(lock(stack.settings), "backup.prune"):
+        doomed = retention.expired(listed(stack, reporter), rule)
+        if not rehearse:
+            with reporter.step(f"Forgetting {len(doomed)} backups"):
+                names = [backup.id for backup in doomed]
+                service.ask(stack, reporter, service.MAKE, "forget", *names)
+        return doomed
+
+
+def key(settings: Settings) -> str:
+    """The key of the repository, for a place that does not burn down with this machine."""
+    path = settings.secrets_folder / "backup_key.txt"
+    if not path.is_file():
+        raise UsageError("there is no key yet", "Run: inv secrets")
+    return path.read_text().strip()
+
+
+def rows(backups: Sequence[Backup]) -> list[list[str]]:
+    """A row for each, sizes in MB."""
+    return [
+        [b.id, f"{b.time:%Y-%m-%d %H:%M}", b.database, b.odoo, str(b.files), mb(b.bytes),
+         mb(b.added)]
+        for b in backups
+    ]  # fmt: skip
+
+
+def as_json(backups: Sequence[Backup]) -> list[dict[str, Any]]:
+    """For machines."""
+    return [{**asdict(b), "time": b.time.isoformat()} for b in backups]
+
+
+def mb(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e6:.1f} MB"
+
+
+def job(settings: Settings) -> Job:
+    """What `--schedule` installs."""
+    return Job(
+        name=f"{settings.project}-backup",
+        description="Back up ipai-platform",
+        argv=(str(settings.root / "scripts" / "inv"), "backup"),
+        folder=settings.root,
+        hours=_HOURS,
+    )
+
+
+def plan(stack: Stack, *, on: bool, tell: str) -> str:
+    """Have a backup made every night, or no longer; gives back a line for people."""
+    if tell:  # an address may hold a token, and a command line is no place for it
+        remember(stack.settings, {"BACKUP_NOTIFY": tell})
+    if on:
+        return f"Backup: {schedule.install(job(stack.settings), stack.runner)}"
+    there = schedule.remove(job(stack.settings).name, stack.runner)
+    return "Backup: no longer scheduled" if there else "Backup: was not scheduled"
+
+
+def summary(manifest: dict[str, Any]) -> str:
+    """One line on a backup that was just made."""
+    files, dump = manifest["files"], manifest["dump"]
+    return (
+        f"Backup {manifest['id']}: database {mb(dump['bytes'])}, {files['count']} files"
+        f" {mb(files['bytes'])}; {mb(manifest['added_bytes'])} added in {manifest['seconds']} s"
+    )
+
+
+def show_made(console: Console, manifest: dict[str, Any], *, as_json: bool) -> None:
+    """Say what was made; nothing where nobody watches, as cron wants it."""
+    if as_json:
+        console.json(manifest)
+    elif console.out.isatty():
+        console.say(summary(manifest))
+
+
+def details(manifest: dict[str, Any]) -> list[str]:
+    """A manifest for people."""
+    return [
+        f"Backup:     {manifest['id']} of {manifest['created']}",
+        f"Database:   {manifest['database']}, Odoo {manifest['odoo']},"
+        f" PostgreSQL {manifest['postgresql']}",
+        f"Modules:    {len(manifest['modules'])}: {', '.join(manifest['modules'])}",
+        f"Rows:       {sum(manifest['rows'].values())} in {len(manifest['rows'])} tables",
+        f"Files:      {manifest['files']['count']}, {mb(manifest['files']['bytes'])}",
+        f"Dump:       {mb(manifest['dump']['bytes'])} by {manifest['pg_dump']}",
+        f"Added:      {mb(manifest['added_bytes'])} in {manifest['seconds']} s,"
+        f" {manifest['guarded_seconds']} s of it guarded",
+    ]

@@ -1,0 +1,59 @@
+"""Which backups to keep: the last one of each of so many days, weeks, months and years."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+_PERIODS: Final[Mapping[str, Callable[[datetime], str]]] = {
+    "d": lambda time: f"{time:%Y-%m-%d}",
+    "w": lambda time: f"{time:%G-%V}",
+    "m": lambda time: f"{time:%Y-%m}",
+    "y": lambda time: f"{time:%Y}",
+}
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One complete set, as the repository lists it."""
+
+    id: str
+    time: datetime
+    database: str
+    odoo: str
+    bytes: int
+    added: int
+    files: int
+
+
+def parse(rows: Sequence[Mapping[str, Any]]) -> list[Backup]:
+    """What the program's `list` answers."""
+    return [
+        Backup(
+            row["id"],
+            datetime.fromisoformat(row["time"].replace("Z", "+00:00")),
+            row["database"],
+            row["odoo"],
+            row["bytes"],
+            row["added"],
+            row["files"],
+        )
+        for row in rows
+    ]
+
+
+def expired(backups: Sequence[Backup], rule: str) -> list[Backup]:
+    """Those that `rule` (such as 7d,5w,12m) does not keep, of each database by itself.
+
+    The newest of a database is always kept, whatever the rule says.
+    """
+    kept: set[str] = set()
+    for database in {backup.database for backup in backups}:
+        own = sorted((b for b in backups if b.database == database), key=lambda b: b.time)
+        kept.add(own[-1].id)
+        for count, unit in re.findall(r"(\d+)([dwmy])", rule):
+            last_of = {_PERIODS[unit](backup.time): backup.id for backup in own}
+            newest = sorted(last_of, reverse=True)[: int(count)]
+            kept |= {last_of[period] for period in newest}
+    return [backup for backup in backups if backup.id not in kept]

@@ -1,0 +1,94 @@
+"""The containers that make, read and restore backups, and how they are asked."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.files import make_private_folder
+from scripts.core.process import Completed
+from scripts.core.report import Reporter
+from scripts.stack import images
+from scripts.stack.compose import Stack
+
+MAKE: Final = "backup"
+RESTORE: Final = "restore"
+_SECONDS: Final = 24 * 3600.0
+_KEY: Final = "backup_key.txt"
+
+
+def prepare(stack: Stack, reporter: Reporter) -> None:
+    """Image, key and folders; raises OpsError for what can be known to fail."""
+    settings = stack.settings
+    if stack.runner.dry:
+        raise UsageError("backups cannot be rehearsed", "`inv backup.list` changes nothing.")
+    key = settings.secrets_folder / _KEY
+    if not key.is_file() or not key.stat().st_size:
+        raise OpsError(f"secrets/{_KEY} does not exist", "Run: inv secrets")
+    make_private_folder(settings.secrets_folder / "backup")
+    if not settings.backups_elsewhere:
+        make_private_folder(settings.backup_folder)
+    if not images.has_backup_image(stack):
+        images.ensure(stack, reporter, images.BACKUP)
+
+
+def argv(stack: Stack, service: str, *command: str, mounts: Mapping[Path, str]) -> list[str]:
+    """The words after `docker compose` that run `command` in a container of its own."""
+    if stack.settings.backups_elsewhere:
+        service += "_offsite"
+    volumes = [part for host, place in mounts.items() for part in ("--volume", f"{host}:{place}")]
+    return [*_RUN, *volumes, service, *command]
+
+
+_RUN: Final = ("--progress", "quiet", "run", "--rm", "-T", "--no-deps")
+
+
+def ask(
+    stack: Stack,
+    reporter: Reporter,
+    service: str,
+    *command: str,
+    mounts: Mapping[Path, str] | None = None,
+) -> Any:
+    """What the program answers; raises OpsError with its reason if it fails."""
+    words = argv(stack, service, *command, mounts=mounts or {})
+    done = stack.run(*words, timeout=_SECONDS, check=False)
+    for line in done.stderr.splitlines():
+        if line.startswith("note: "):
+            reporter.note(line)
+    if not done.ok:
+        raise failure(done)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_odoo(stack: Stack, database: str, *command: str) -> Completed:
+    """Run `command` in an Odoo of its own, without any way out, on `database`."""
+    environment = ["--env", f"ODOO_DATABASE={database}"]
+    words = [*_RUN, *environment, "odoo_drill", *command]
+    return stack.run(*words, timeout=_SECONDS, check=False)
+
+
+def failure(done: Completed) -> OpsError:
+    """The reason that a container of ours gave, for people."""
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
+    if said:
+        return OpsError(said[-1], hints[-1] if hints else "")
+    if done.code in (137, 143):
+        reason = "it was killed (out of memory: BACKUP_MEMORY in .env?)"
+    else:
+        reason = lines[-1] if lines else "it gave no reason"
+    return OpsError(f"the container of backups ended with code {done.code}: {reason}")
+
+
+def need_database(stack: Stack) -> None:
+    """Start PostgreSQL, which is all that a restore needs of the platform."""
+    wait = ["--wait", "--wait-timeout", "180"]
+    stack.run("up", "--detach", "--no-build", *wait, "odoo_db", timeout=240, changes=True)
+
+
+def short(names: Sequence[str]) -> str:
+    """Names for a sentence."""
+    return ", ".join(names) or "nothing"

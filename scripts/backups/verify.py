@@ -1,0 +1,104 @@
+"""The drill: a backup is only one when it has been restored and Odoo runs on it."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.backups import cli, service
+from scripts.core.errors import OpsError
+from scripts.core.files import exclusive, write_atomic
+from scripts.core.report import Reporter
+from scripts.core.settings import Settings
+from scripts.stack import engine
+from scripts.stack.compose import Stack
+
+_DRILL: Final = "__drill"
+_VOLUME: Final = "/drill"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the drill has proved, and when."""
+
+    id: str
+    verified: str
+    database: str
+    odoo: str
+    rows: int
+    tables: int
+    files: int
+    login: str
+    downloads: int
+    seconds: float
+
+    @property
+    def line(self) -> str:
+        """For people."""
+        return (
+            f"Backup {self.id} works: {self.rows} rows in {self.tables} tables and"
+            f" {self.files} files as in the manifest, Odoo {self.odoo} started, {self.login!r}"
+            f" logged in, {self.downloads} attachments downloaded ({self.seconds:.0f} s)"
+        )
+
+
+def folder(settings: Settings) -> Path:
+    """Where the certificates are."""
+    return settings.state_folder / "verified"
+
+
+def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
+    """Restore a backup into a throw-away database and folder, and use it; then it is gone.
+
+    Raises OpsError at the first thing that is not as it was when the backup was made.
+    """
+    started = time.monotonic()
+    name = stack.settings.database + _DRILL
+    with exclusive(cli.lock(stack.settings), "backup.verify"):
+        engine.probe(stack.runner)
+        service.prepare(stack, reporter)
+        service.need_database(stack)
+        try:
+            with reporter.step("Restoring into a throw-away database"):
+                command = ["stage", wanted, name, "--data", _VOLUME]
+                manifest = service.ask(stack, reporter, service.RESTORE, *command)
+            with reporter.step("Starting Odoo on it, without a way out"):
+                found = _use(stack, name)
+        finally:
+            service.ask(stack, reporter, service.RESTORE, "discard", name, "--data", _VOLUME)
+    return _certify(stack.settings, manifest, found, time.monotonic() - started)
+
+
+def _use(stack: Stack, name: str) -> dict[str, Any]:
+    done = service.run_odoo(stack, name, "python3", "/opt/platform/drill.py")
+    if not done.ok:
+        raise OpsError(
+            f"the backup restores, but Odoo does not run on it: {done.last_line}",
+            "An older one may: inv backup.list",
+        )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _certify(
+    settings: Settings, manifest: dict[str, Any], found: dict[str, Any], seconds: float
+) -> Certificate:
+    certificate = Certificate(
+        id=manifest["id"],
+        verified=datetime.now(UTC).isoformat(timespec="seconds"),
+        database=manifest["database"],
+        odoo=manifest["odoo"],
+        rows=sum(manifest["rows"].values()),
+        tables=len(manifest["rows"]),
+        files=manifest["files"]["count"],
+        login=found["login"],
+        downloads=found["downloads"],
+        seconds=round(seconds, 1),
+    )
+    place = folder(settings)
+    place.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(certificate), indent=2) + "\n"
+    write_atomic(place / f"{certificate.id}.json", text.encode())
+    return certificate

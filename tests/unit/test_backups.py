@@ -1,0 +1,204 @@
+"""Backups: what is kept, how the containers are asked, what their failures become."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from scripts.backups import cli, notify, restore, retention, service, verify
+from scripts.backups.retention import Backup
+from scripts.core import http
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.process import Completed
+from scripts.stack import engine, images
+from scripts.stack.compose import Stack
+
+from .fakes import FakeReporter, FakeRunner, says, settings_in
+
+_RUN = "docker compose --progress quiet run --rm -T --no-deps"
+_MANIFEST = {
+    "id": "20260101-020000-abcd", "created": "2026-01-01T02:00:00+00:00", "database": "odoo",
+    "odoo": "18.0", "postgresql": "16.14", "pg_dump": "pg_dump 16.14", "modules": {"base": "1"},
+    "rows": {"public.a": 2}, "files": {"count": 1, "bytes": 5}, "dump": {"bytes": 7},
+    "added_bytes": 3, "seconds": 1.0, "guarded_seconds": 0.5,
+}  # fmt: skip
+
+
+def _backup(time: datetime, database: str = "odoo") -> Backup:
+    return Backup(f"{time:%Y%m%d-%H%M%S}", time, database, "18.0", 1, 1, 1)
+
+
+def _nightly(count: int) -> list[Backup]:
+    last = datetime(2026, 3, 31, 2, tzinfo=UTC)
+    return [_backup(last - timedelta(days=n)) for n in reversed(range(count))]
+
+
+def _kept(backups: list[Backup], rule: str) -> list[str]:
+    gone = retention.expired(backups, rule)
+    return [f"{b.time:%m-%d}" for b in backups if b not in gone]
+
+
+def test_the_last_of_each_day_week_and_month_is_kept() -> None:
+    assert _kept(_nightly(90), "3d") == ["03-29", "03-30", "03-31"]
+    assert _kept(_nightly(90), "2d,3w") == ["03-22", "03-29", "03-30", "03-31"]
+    assert _kept(_nightly(90), "1d,3m") == ["01-31", "02-28", "03-31"]
+
+
+def test_two_of_one_day_count_once_and_the_later_is_kept() -> None:
+    noon = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    backups = [*_nightly(2), _backup(noon)]
+    assert [b.time.hour for b in backups if b not in retention.expired(backups, "2d")] == [2, 12]
+
+
+@pytest.mark.parametrize("rule", ["0d", "0d,0w,0m,0y"])
+def test_the_newest_of_each_database_is_never_forgotten(rule: str) -> None:
+    other = _backup(datetime(2020, 1, 1, tzinfo=UTC), "other")
+    backups = [other, *_nightly(5)]
+    assert _kept(backups, rule) == ["01-01", "03-31"]
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """An installation with a key, in which the image of backups is there."""
+    monkeypatch.setattr(images, "has_backup_image", lambda stack: True)
+    settings = settings_in(tmp_path)
+    settings.secrets_folder.mkdir()
+    (settings.secrets_folder / "backup_key.txt").write_text("k" * 43)
+    return Stack(settings, FakeRunner())
+
+
+def _runner(stack: Stack) -> FakeRunner:
+    assert isinstance(stack.runner, FakeRunner)
+    return stack.runner
+
+
+def test_a_backup_prepares_private_folders_and_gives_the_manifest(stack: Stack) -> None:
+    _runner(stack).answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
+    assert cli.create(stack, FakeReporter()) == _MANIFEST
+    for folder in (stack.settings.backup_folder, stack.settings.secrets_folder / "backup"):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert "20260101-020000-abcd" in cli.summary(_MANIFEST)
+    assert any("Odoo 18.0" in line for line in cli.details(_MANIFEST))
+
+
+def test_a_repository_elsewhere_has_a_way_out_and_no_folder(stack: Stack) -> None:
+    settings = replace(stack.settings, backup_repository="s3:https://host/bucket")
+    there = replace(stack, settings=settings)
+    _runner(stack).answers[f"{_RUN} backup_offsite create"] = says(json.dumps(_MANIFEST))
+    assert cli.create(there, FakeReporter())
+    assert not settings.backup_folder.exists()
+
+
+def test_without_a_key_nothing_is_started(stack: Stack) -> None:
+    (stack.settings.secrets_folder / "backup_key.txt").unlink()
+    with pytest.raises(OpsError, match=r"backup_key\.txt does not exist"):
+        cli.create(stack, FakeReporter())
+    assert not _runner(stack).ran(_RUN)
+
+
+def test_a_file_is_written_by_way_of_its_folder(stack: Stack, tmp_path: Path) -> None:
+    runner = _runner(stack)
+    runner.answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
+    runner.answers[f"{_RUN} --volume"] = says("{}")
+    cli.create(stack, FakeReporter(), plain=str(tmp_path / "b.sql"))
+    assert runner.ran(f"{_RUN} --volume {tmp_path}:/out backup export {_MANIFEST['id']} --plain")
+    with pytest.raises(UsageError, match="its folder must exist"):
+        cli.create(stack, FakeReporter(), zipped=str(tmp_path / "none" / "b.zip"))
+
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "message", "hint"),
+    [
+        (1, "… saving\nhint: Do it.\nerror: no space left\n", "no space left", "Do it."),
+        (137, "… saving\n", "BACKUP_MEMORY", ""),
+        (125, "no such image\n", "no such image", ""),
+        (1, "", "gave no reason", ""),
+    ],
+)
+def test_a_failure_keeps_its_reason(code: int, stderr: str, message: str, hint: str) -> None:
+    error = service.failure(Completed((), code, "", stderr))
+    assert message in error.message and error.hint == hint
+
+
+def test_prune_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
+    rows = [
+        {"id": b.id, "time": b.time.isoformat(), "database": "odoo", "odoo": "18.0", "bytes": 1,
+         "added": 1, "files": 1}
+        for b in _nightly(3)
+    ]  # fmt: skip
+    runner = _runner(stack)
+    runner.answers[f"{_RUN} backup list"] = says(json.dumps(rows))
+    runner.answers[f"{_RUN} backup forget"] = says("{}")
+    assert len(cli.prune(stack, FakeReporter(), "2d", rehearse=True)) == 1
+    assert not runner.ran(f"{_RUN} backup forget")
+    cli.prune(stack, FakeReporter(), "2d", rehearse=False)
+    assert runner.ran(f"{_RUN} backup forget 20260329-020000")
+    with pytest.raises(UsageError, match="no rule"):
+        cli.prune(stack, FakeReporter(), "7 days", rehearse=True)
+
+
+def test_a_restore_that_nobody_agrees_to_stages_nothing(stack: Stack) -> None:
+    runner = _runner(stack)
+    runner.answers["docker version"] = says(json.dumps({"Server": {"Version": "27"}}))
+    runner.answers[f"{_RUN} backup show"] = says(json.dumps(_MANIFEST))
+    runner.answers[f"{_RUN} restore databases"] = says('["odoo"]')
+    reporter = FakeReporter(answer=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "probe", lambda runner: None)
+        with pytest.raises(OpsError, match="nothing was restored"):
+            restore.restore(stack, reporter, "latest")
+    assert "20260101-020000-abcd" in reporter.asked[0] and "'odoo'" in reporter.asked[0]
+    assert not runner.ran(f"{_RUN} restore stage")
+
+
+@pytest.mark.parametrize("name", ["Odoo", "a-b", "x" * 51, "odoo__before", ""])
+def test_a_name_that_no_copy_can_have_is_refused(stack: Stack, name: str) -> None:
+    with pytest.raises(UsageError):
+        restore.clone(stack, FakeReporter(), "", name)
+
+
+def test_a_certificate_says_what_was_proved(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner = _runner(stack)
+    runner.answers[f"{_RUN} restore stage"] = says(json.dumps(_MANIFEST))
+    runner.answers[f"{_RUN} restore discard"] = says("{}")
+    found = {"login": "admin", "downloads": 3}
+    runner.answers[f"{_RUN} --env"] = says(json.dumps(found))
+    certificate = verify.verify(stack, FakeReporter(), "latest")
+    assert "2 rows in 1 tables" in certificate.line
+    assert json.loads((verify.folder(stack.settings) / f"{certificate.id}.json").read_text())
+    runner.answers[f"{_RUN} --env"] = says(code=1, stderr="error: nobody gets in")
+    with pytest.raises(OpsError, match="nobody gets in"):
+        verify.verify(stack, FakeReporter(), "latest")
+    assert runner.calls[-1][-4:] == ["discard", "odoo__drill", "--data", "/drill"]
+
+
+def test_both_outcomes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[dict[str, str]] = []
+    monkeypatch.setattr(http, "post", lambda url, body: heard.append(dict(body)))
+    with notify.outcome("https://x.test", "ipai") as told:
+        told["id"] = "one"
+    with pytest.raises(OpsError), notify.outcome("https://x.test", "ipai"):
+        raise OpsError("the disk is full")
+    assert [(h["status"], h["id"], h["message"]) for h in heard] == [
+        ("ok", "one", ""),
+        ("failed", "", "the disk is full"),
+    ]
+
+
+def test_an_address_that_nobody_answers_at_hides_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def deaf(url: str, body: dict[str, str]) -> None:
+        raise OpsError("nobody could be told")
+
+    monkeypatch.setattr(http, "post", deaf)
+    with pytest.raises(OpsError, match="the disk is full"), notify.outcome("https://x.test", "i"):
+        raise OpsError("the disk is full")
+    with (
+        pytest.raises(OpsError, match="nobody could be told"),
+        notify.outcome("https://x.test", "i"),
+    ):
+        pass
