@@ -1,0 +1,28 @@
+"""Work on the platform itself."""
+
+from invoke.context import Context
+
+from scripts import testing
+from scripts.core.tasklib import command, open_session
+from scripts.stack.compose import Stack
+
+
+@command({"require_docker": "Fail where no engine can be had, instead of skipping.",
+          "only": "unit, static or e2e; all if empty.",
+          "pytest": "More options for pytest, as one string."})  # fmt: skip
+def test(c: Context, require_docker: bool = False, only: str = "", pytest: str = "") -> None:
+    """Lint, type-check and run the tests; CI=true implies --require-docker."""
+    session = open_session(c)
+    stack = Stack(session.settings, session.runner)
+    required = require_docker or session.settings.ci
+    raise SystemExit(testing.run(stack, session.console, required, only, pytest.split()))
+
+
+@command()
+def lock(c: Context) -> None:
+    """Resolve requirements/*.in into lock files with hashes."""
+    session = open_session(c)
+    testing.lock(session.settings.root, session.runner, session.console)
+
+
+TASKS = (test, lock)

@@ -1,0 +1,71 @@
+"""Look at the running platform, and into it."""
+
+from dataclasses import asdict
+
+from invoke.context import Context
+
+from scripts import quickstart as quick
+from scripts.commands.flags import JSON
+from scripts.core import checks
+from scripts.core.tasklib import command, open_session
+from scripts.health import report
+from scripts.stack.compose import Stack
+
+
+@command({"json": JSON})
+def health(c: Context, json: bool = False) -> None:
+    """Check every service; exit code 1 if one is unhealthy."""
+    session = open_session(c)
+    results = checks.run_all(quick.health_checks(Stack(session.settings, session.runner)))
+    if json:
+        session.console.json([asdict(result) for result in results])
+    else:
+        session.console.say("\n".join(report.lines(results, session.console.paint)))
+    raise SystemExit(any(result.status is checks.Status.FAILED for result in results))
+
+
+@command({"json": JSON})
+def ps(c: Context, json: bool = False) -> None:
+    """List the containers of the platform."""
+    session = open_session(c)
+    services = Stack(session.settings, session.runner).services()
+    rows = [[s.service, s.state, s.health, ", ".join(map(str, s.ports))] for s in services]
+    session.console.rows(["service", "state", "health", "ports"], rows, as_json=json)
+
+
+@command({"service": "Only this one; all if empty.", "tail": "Lines to begin with.",
+          "follow": "Keep printing until Ctrl-C."})  # fmt: skip
+def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -> None:
+    """Show the log of one service or of all."""
+    session = open_session(c)
+    options = ["--tail", str(tail), *(["--follow"] if follow else []), *service.split()]
+    Stack(session.settings, session.runner).become("logs", *options)
+
+
+@command({"service": "Which container."})
+def shell(c: Context, service: str = "odoo") -> None:
+    """Open a shell in a container."""
+    session = open_session(c)
+    Stack(session.settings, session.runner).become("exec", service, "bash")
+
+
+@command({"command": "Run this SQL and leave, instead of an interactive session."})
+def psql(c: Context, command: str = "") -> None:
+    """Open psql on Odoo's database, as Odoo's role."""
+    session = open_session(c)
+    options = ["-U", "odoo", "-d", session.settings.database]
+    options += ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
+    terminal = [] if session.console.interactive else ["-T"]
+    Stack(session.settings, session.runner).become("exec", *terminal, "odoo_db", "psql", *options)
+
+
+@command(name="odoo-shell")
+def odoo_shell(c: Context) -> None:
+    """Open Odoo's Python shell (`env`) on the database."""
+    session = open_session(c)
+    terminal = [] if session.console.interactive else ["-T"]
+    program = ["odoo", "shell", "-d", session.settings.database, "--no-http"]
+    Stack(session.settings, session.runner).become("exec", *terminal, "odoo", *program)
+
+
+TASKS = (ps, logs, shell, psql, odoo_shell, health)

@@ -1,0 +1,43 @@
+"""The sessions that Redis keeps."""
+
+from dataclasses import asdict
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from scripts import sessions
+from scripts.commands.flags import JSON, YES
+from scripts.core.tasklib import command, open_session
+from scripts.stack.compose import Stack
+
+
+@command({"json": JSON}, name="list", default=True)
+def sessions_list(c: Context, json: bool = False) -> None:
+    """Show how many sessions there are, by user and age."""
+    session = open_session(c)
+    found = sessions.overview(Stack(session.settings, session.runner))
+    if json:
+        session.console.json({**asdict(found), "sessions": found.sessions})
+    else:
+        session.console.table(sessions.HEADER, sessions.table(found))
+        session.console.say(sessions.summary(found))
+
+
+@command({"user": "The login whose sessions end.", "yes": YES}, name="revoke")
+def sessions_revoke(c: Context, user: str, yes: bool = False) -> None:
+    """Log a user out everywhere; asks first."""
+    session = open_session(c, yes=yes)
+    stack = Stack(session.settings, session.runner)
+    ended = sessions.revoke(stack, session.console, user)
+    session.console.say(f"{ended} sessions of {user!r} ended")
+
+
+@command(name="import")
+def sessions_import(c: Context) -> None:
+    """Move sessions that were kept in files into Redis; a start does it by itself."""
+    session = open_session(c)
+    moved = sessions.bring_files(Stack(session.settings, session.runner))
+    session.console.say(f"{moved} sessions moved")
+
+
+ROOM = Collection("sessions", sessions_list, sessions_revoke, sessions_import)

@@ -1,0 +1,50 @@
+"""Certificates."""
+
+from invoke.context import Context
+
+from scripts.commands.flags import JSON, YES
+from scripts.core.tasklib import command, open_session
+from scripts.stack.compose import Stack
+
+
+@command({"mode": "selfsigned or letsencrypt.",
+          "domain": "Domains (and, selfsigned, addresses), comma between; if empty, ODOO_DOMAIN.",
+          "email": "Where the authority sends warnings; remembered as ACME_EMAIL.",
+          "server": "Directory of another ACME authority; if empty, ACME_SERVER.",
+          "staging": "Let's Encrypt's test authority, whose certificates nobody trusts.",
+          "force": "Replace a certificate that is still good.",
+          "trust": "Make this machine trust the private CA; asks first.",
+          "untrust": "Take that back.",
+          "schedule": "Renew by a systemd timer, or by cron, from now on.",
+          "unschedule": "Remove that timer.",
+          "yes": YES}, positional=("mode",))  # fmt: skip
+def setup_tls(
+    c: Context, mode: str = "", domain: str = "", email: str = "", server: str = "",
+    staging: bool = False, force: bool = False, trust: bool = False, untrust: bool = False,
+    schedule: bool = False, unschedule: bool = False, yes: bool = False,
+) -> None:  # fmt: skip
+    """Get Nginx a certificate: of a private CA, or from Let's Encrypt."""
+    from scripts.tls import cli  # cryptography is slow to import, `inv --list` is not
+
+    session = open_session(c, prod=True, yes=yes)
+    names = tuple(domain.split(",")) if domain else ()
+    wish = cli.Wish(
+        mode, names, email, server, staging, force, trust, untrust, schedule, unschedule
+    )
+    lines = cli.set_up(Stack(session.settings, session.runner), session.console, wish)
+    session.console.say("\n".join(lines))
+
+
+@command({"force": "Renew although it is not due.", "json": JSON})
+def renew_tls(c: Context, force: bool = False, json: bool = False) -> None:
+    """Renew the certificate if it is due; exit code 3 if it is not."""
+    from scripts.tls import cli, setup
+
+    session = open_session(c, prod=True)
+    stack = Stack(session.settings, session.runner)
+    renewal, outcome = setup.renew(stack, session.console, force=force)
+    cli.show_renewal(session.console, renewal, outcome, as_json=json)
+    raise SystemExit(cli.exit_code(renewal))
+
+
+TASKS = (setup_tls, renew_tls)
