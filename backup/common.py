@@ -2,10 +2,14 @@
 
 import os
 import sys
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 DATA = Path("/var/lib/odoo")  # the volume odoo_data
+NO_FILES = "/no-files"  # in a set of a database that has none: three parts it always has
 CACHE = Path("/var/cache/platform")  # a volume: restic's cache, and room for one dump
 
 
@@ -46,3 +50,29 @@ def last_line(text: str) -> str:
 def note(text: str) -> None:
     """Something worth knowing, which `inv` shows even where nobody watches."""
     print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+class Background:
+    """Work beside the block; its failure is raised where the block ends, its answer is kept."""
+
+    answer: Any
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Background":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._thread.join()
+        if self._error and not kind:  # the block's own failure came first and is the one to tell
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self.answer = self._work()
+        except BaseException as error:
+            self._error = error

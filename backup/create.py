@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import subprocess
-import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from typing import Any
 import files
 import psycopg2
 import restic
-from common import Failure, filestore, last_line, now, say
+from common import NO_FILES, Background, Failure, filestore, last_line, now, say
 
 import postgres
 
@@ -88,10 +87,9 @@ def _create(run: Run, before: list[restic.Set]) -> dict[str, Any]:
         saved = _save_files(run, "files") if run.folder.is_dir() else _no_files(run)
         guard.commit()
         held = time.monotonic() - held
-        closure = _Background(lambda: _check_files(run, saved["snapshot_id"], wanted, verified))
         say("saving the database")
-        dump = _dump(run, snapshot)
-        closure.result()
+        with Background(lambda: _check_files(run, saved["snapshot_id"], wanted, verified)):
+            dump = _dump(run, snapshot)
         manifest = _manifest(run, frozen, wanted, saved, dump, held)
     _commit(run, manifest)
     return manifest
@@ -134,29 +132,8 @@ def _save_files(run: Run, part: str) -> dict[str, Any]:
 
 def _no_files(run: Run) -> dict[str, Any]:
     """A set always has three parts, and this database no attachment in a file yet."""
-    name = ["--stdin", "--stdin-filename", "no-files"]
+    name = ["--stdin", "--stdin-filename", NO_FILES]
     return restic.summary(restic.run("backup", *run.tags("files"), *name, stdin=b"-\n"))
-
-
-class _Background:
-    """Work beside the dump; its failure is raised where the result is asked for."""
-
-    def __init__(self, work: Any) -> None:
-        self._work = work
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:
-            self._error = error
-
-    def result(self) -> None:
-        self._thread.join()
-        if self._error:
-            raise self._error
 
 
 def _verified_until(before: list[restic.Set], database: str) -> float:

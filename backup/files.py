@@ -85,6 +85,8 @@ def keep(source: Path, target: Path) -> None:
             place = target / path.relative_to(source)
             place.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, place)
+    if target.is_dir():
+        give_to(source.stat(), target)
 
 
 def mark_unused(folder: Path, names: Collection[str]) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import files
 import harmless
 import psycopg2
 import restic
-from common import CACHE, DATA, Failure, filestore, last_line, note, say
+from common import CACHE, DATA, NO_FILES, Background, Failure, filestore, last_line, note, say
 from psycopg2 import sql
 
 import postgres
@@ -68,14 +68,17 @@ def stage(wanted: str, name: str, live: str, data: Path) -> dict[str, Any]:
         if restic.free_cache() < manifest["dump"]["bytes"] * 1.05:
             raise Failure("the engine's disk has no room for the dump of this backup")
         _create(name, manifest["collate"], manifest["ctype"])
-        say("restoring the database")
-        _load_dump(chosen, name, manifest["roles"])
-        with closing(postgres.connect(name)) as connection:
-            _compare_rows(manifest["rows"], postgres.row_counts(connection))
-            names = postgres.wanted_files(connection)
+        folder = _new_folder(name, data)
+        say("restoring database and files")
+        with Background(lambda: _restore_files(chosen, folder, live)) as beside:
+            _load_dump(chosen, name, manifest["roles"])
+            with closing(postgres.connect(name)) as connection:
+                _compare_rows(manifest["rows"], postgres.row_counts(connection))
+                names = postgres.wanted_files(connection)
         if files.digest(names) != manifest["files"]["digest"]:
             raise Failure("the restored list of attachments differs from the manifest")
-        _stage_files(chosen, manifest, name, names, live, data)
+        _accept_files(folder, names, beside.answer)
+        files.give_to(data.stat(), folder)
         return manifest
 
     return _staging(name, live, data, fill)
@@ -199,25 +202,37 @@ def _new_folder(name: str, data: Path) -> Path:
     return folder
 
 
-def _stage_files(
-    chosen: restic.Set, manifest: dict[str, Any], name: str,
-    names: Mapping[str, Any], live: str, data: Path,
-) -> None:  # fmt: skip
-    folder = _new_folder(name, data)
-    lender = filestore(live) if live else folder
+def _restore_files(chosen: restic.Set, folder: Path, live: str) -> set[str]:
+    """Fill `folder` with the files of a set; gives back those that came out damaged.
+
+    What the live filestore has, whole, only gets a second name.
+    """
+    if not chosen.files or chosen.paths["files"] == NO_FILES:
+        return set()
+    names, lender = _saved_names(chosen), filestore(live)
     lent = files.link_good(lender, folder, names) if live and lender.is_dir() else set()
-    if set(names) - lent:
-        say(f"restoring {len(names) - len(lent)} files")
-        source = f"{manifest['files']['snapshot']}:{chosen.paths['files']}"
+    if rest := names - lent:
+        say(f"restoring {len(rest)} files")
         # Never over a file that is there: it is the live one, under a second name.
         options = ["--no-lock", "--overwrite", "never", "--target", str(folder)]
+        source = f"{chosen.snapshots['files']}:{chosen.paths['files']}"
         restic.run("restore", source, *options)
-    files.refuse("restored files are damaged or missing", files.wrong(folder, set(names) - lent))
+    return set(files.wrong(folder, rest))
+
+
+def _saved_names(chosen: restic.Set) -> set[str]:
+    prefix = chosen.paths["files"] + "/"
+    return {node["path"].removeprefix(prefix) for node in restic.listing(chosen.snapshots["files"])}
+
+
+def _accept_files(folder: Path, names: Collection[str], damaged: set[str]) -> None:
+    """Raises Failure unless every attachment has its file; takes away what none names."""
+    bad = {name for name in names if name in damaged or not (folder / name).is_file()}
+    files.refuse("restored files are damaged or missing", bad)
     # What no attachment names was on its way when the backup was made: it may be half a file.
     for path in list(folder.rglob("*")):
         if path.is_file() and str(path.relative_to(folder)) not in names:
             path.unlink()
-    files.give_to(data.stat(), folder)
 
 
 def discard(name: str, data: Path = DATA) -> dict[str, Any]:
