@@ -147,10 +147,7 @@ def _initialise() -> None:
             "Set BACKUP_FOLDER to an empty folder, or put the missing files back.",
         )
     run("init")
-    note(
-        "a new repository was made. Keep its key elsewhere too, without it nobody can read a"
-        " backup: inv backup.key"
-    )
+    note("a new repository was made: only secrets/backup_key.txt opens it")
 
 
 def snapshots(*tags: str) -> list[dict[str, Any]]:

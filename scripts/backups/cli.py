@@ -1,5 +1,6 @@
 """What `inv backup` and its sisters do, and what they say at the end."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ from scripts.backups import notify, retention, service
 from scripts.backups.retention import Backup
 from scripts.core import schedule
 from scripts.core.console import Console
-from scripts.core.errors import UsageError
-from scripts.core.files import exclusive
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.files import exclusive, write_atomic
 from scripts.core.job import Job
 from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings, remember
@@ -20,6 +21,7 @@ from scripts.stack.compose import Stack
 
 HEADER: Final = ("id", "time", "database", "Odoo", "files", "size", "added")
 _HOURS: Final = (2,)
+_KEY_HINT: Final = "Keep what this prints in another place: inv backup.key"
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,18 @@ def lock(settings: Settings) -> Path:
 
 
 def create(
-    stack: Stack, reporter: Reporter, *, plain: str = "", zipped: str = "", tell: str = ""
+    stack: Stack,
+    reporter: Reporter,
+    *,
+    plain: str = "",
+    zipped: str = "",
+    tell: str = "",
+    forget: bool = False,
 ) -> dict[str, Any]:
-    """Make a backup, and files of it if asked; gives back its manifest."""
+    """Make a backup, and files of it if asked; gives back its manifest.
+
+    With `forget`, old ones go afterwards, as BACKUP_KEEP says.
+    """
     target = tell or stack.settings.backup_notify
     with notify.outcome(target, stack.settings.project) as told:
         targets = _targets(plain, zipped)
@@ -65,6 +76,10 @@ def create(
             for flag, path in targets.items():
                 _export(stack, reporter, manifest["id"], flag, path)
         told["id"] = manifest["id"]
+        if forget:
+            prune(stack, reporter, stack.settings.backup_keep, rehearse=False)
+    if not key_was_shown(stack.settings):
+        reporter.note(f"Without its key nobody can read a backup. {_KEY_HINT}")
     return manifest
 
 
@@ -123,10 +138,29 @@ def prune(stack: Stack, reporter: Reporter, rule: str, *, rehearse: bool) -> lis
 
 def key(settings: Settings) -> str:
     """The key of the repository, for a place that does not burn down with this machine."""
-    path = settings.secrets_folder / "backup_key.txt"
+    path = settings.secrets_folder / service.KEY_FILE
     if not path.is_file():
         raise UsageError("there is no key yet", "Run: inv secrets")
-    return path.read_text().strip()
+    text = path.read_text().strip()
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(_shown(settings), _fingerprint(text))
+    return text
+
+
+def key_was_shown(settings: Settings) -> bool:
+    """Whether `inv backup.key` has printed the key that is in use."""
+    path, shown = settings.secrets_folder / service.KEY_FILE, _shown(settings)
+    if not path.is_file() or not shown.is_file():
+        return False
+    return shown.read_bytes() == _fingerprint(path.read_text().strip())
+
+
+def _shown(settings: Settings) -> Path:
+    return settings.state_folder / "backup-key-shown"
+
+
+def _fingerprint(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).hexdigest().encode() + b"\n"
 
 
 def rows(backups: Sequence[Backup]) -> list[list[str]]:
@@ -153,14 +187,20 @@ def job(settings: Settings) -> Job:
     return Job(
         name=f"{settings.project}-backup",
         description="Back up ipai-platform",
-        argv=(str(settings.root / "scripts" / "inv"), "backup"),
+        argv=(str(settings.root / "scripts" / "inv"), "backup", "--prune"),
         folder=settings.root,
         hours=_HOURS,
     )
 
 
 def plan(stack: Stack, *, on: bool, tell: str) -> str:
-    """Have a backup made every night, or no longer; gives back a line for people."""
+    """Have a backup made every night, or no longer; gives back a line for people.
+
+    Raises OpsError as long as nobody has seen the key: nights of backups that burn
+    together with their only key would be worse than none, for somebody relies on them.
+    """
+    if on and not key_was_shown(stack.settings):
+        raise OpsError("nobody has taken the key of the backups elsewhere yet", _KEY_HINT)
     if tell:  # an address may hold a token, and a command line is no place for it
         remember(stack.settings, {"BACKUP_NOTIFY": tell})
     if on:

@@ -15,7 +15,7 @@ from scripts.stack.compose import Stack
 MAKE: Final = "backup"
 RESTORE: Final = "restore"
 _SECONDS: Final = 24 * 3600.0
-_KEY: Final = "backup_key.txt"
+KEY_FILE: Final = "backup_key.txt"
 
 
 def prepare(stack: Stack, reporter: Reporter) -> None:
@@ -23,9 +23,9 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
     settings = stack.settings
     if stack.runner.dry:
         raise UsageError("backups cannot be rehearsed", "`inv backup.list` changes nothing.")
-    key = settings.secrets_folder / _KEY
+    key = settings.secrets_folder / KEY_FILE
     if not key.is_file() or not key.stat().st_size:
-        raise OpsError(f"secrets/{_KEY} does not exist", "Run: inv secrets")
+        raise OpsError(f"secrets/{KEY_FILE} does not exist", "Run: inv secrets")
     make_private_folder(settings.secrets_folder / "backup")
     if not settings.backups_elsewhere:
         make_private_folder(settings.backup_folder)

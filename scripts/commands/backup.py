@@ -14,12 +14,13 @@ from scripts.stack.compose import Stack
 
 @command({"plain": "Also write a readable SQL dump into this file.",
           "zip": "Also write what Odoo's database manager restores into this file.",
+          "prune": "Afterwards forget what BACKUP_KEEP does not keep; with --schedule always.",
           "notify": "POST the outcome to this address; with --schedule always (BACKUP_NOTIFY).",
           "schedule": "Make one every night by a systemd timer, or by cron, from now on.",
           "unschedule": "Remove that timer.", "json": JSON},
          name="create", default=True)  # fmt: skip
 def backup_create(
-    c: Context, plain: str = "", zip: str = "", notify: str = "",
+    c: Context, plain: str = "", zip: str = "", prune: bool = False, notify: str = "",
     schedule: bool = False, unschedule: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Back up database and files of one moment into the repository."""
@@ -27,7 +28,7 @@ def backup_create(
     stack, quiet = Stack(session.settings, session.runner), backups.Quiet(session.console)
     if schedule or unschedule:
         return session.console.say(backups.plan(stack, on=schedule, tell=notify))
-    made = backups.create(stack, quiet, plain=plain, zipped=zip, tell=notify)
+    made = backups.create(stack, quiet, plain=plain, zipped=zip, tell=notify, forget=prune)
     return backups.show_made(session.console, made, as_json=json)
 
 

@@ -95,7 +95,8 @@ def test_no_secret_is_in_the_engines_records_or_in_process_arguments(platform: C
         logs = platform.compose("logs", service)
         shown = record + arguments + logs.stdout + logs.stderr
         assert service == "odoo_init" or "PID" in arguments  # that one has ended
-        assert logs.stdout + logs.stderr
+        # odoo_init has nothing to say where a restore has brought the database.
+        assert logs.stdout + logs.stderr or service == "odoo_init"
         assert not [value for value in values if value in shown]
 
 

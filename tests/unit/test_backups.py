@@ -98,6 +98,36 @@ def test_without_a_key_nothing_is_started(stack: Stack) -> None:
     assert not _runner(stack).ran(_RUN)
 
 
+def test_the_key_is_asked_for_until_it_was_shown(stack: Stack) -> None:
+    runner, heard = _runner(stack), FakeReporter()
+    runner.answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
+    cli.create(stack, heard)
+    assert "inv backup.key" in "".join(heard.said)
+    with pytest.raises(OpsError, match="the key of the backups elsewhere"):
+        cli.plan(stack, on=True, tell="")
+    assert cli.key(stack.settings) == "k" * 43
+    cli.create(stack, quiet := FakeReporter())
+    assert "inv backup.key" not in "".join(quiet.said)
+    (stack.settings.secrets_folder / "backup_key.txt").write_text("n" * 43)
+    assert not cli.key_was_shown(stack.settings)
+
+
+def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
+    runner = _runner(stack)
+    runner.answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
+    stored = [
+        {"id": f"2026010{day}-020000-abcd", "time": f"2026-01-0{day}T02:00:00Z", "files": 1,
+         "database": "odoo", "odoo": "18.0", "bytes": 1, "added": 1}
+        for day in (1, 2)
+    ]  # fmt: skip
+    runner.answers[f"{_RUN} backup list"] = says(json.dumps(stored))
+    runner.answers[f"{_RUN} backup forget"] = says('{"forgotten": []}')
+    settings = replace(stack.settings, backup_keep="1d")
+    cli.create(replace(stack, settings=settings), FakeReporter(), forget=True)
+    assert runner.ran(f"{_RUN} backup forget 20260101-020000-abcd")
+    assert cli.job(settings).argv[1:] == ("backup", "--prune")
+
+
 def test_a_file_is_written_by_way_of_its_folder(stack: Stack, tmp_path: Path) -> None:
     runner = _runner(stack)
     runner.answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
