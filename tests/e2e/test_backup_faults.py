@@ -45,6 +45,29 @@ def test_a_full_disk(broken: Books, tmp_path: Path, kilobytes: int) -> None:
         broken.platform.run("umount", str(place))
 
 
+@pytest.mark.parametrize(
+    ("volume", "size", "reason"),
+    [("backup_cache", "2m", "no room for the dump"), ("drill_data", "512k", "no space left")],
+)
+def test_a_disk_that_is_full_for_a_restore(
+    broken: Books, volume: str, size: str, reason: str
+) -> None:
+    name = f"{broken.platform.project}_{volume}"
+    labels = [f"com.docker.compose.{what}" for what in ("project", "volume")]
+    ours = zip(labels, (broken.platform.project, volume), strict=True)
+    options = ["type=tmpfs", "device=tmpfs", f"o=size={size}"]
+    make = ["docker", "volume", "create", "--driver", "local"]
+    make += [part for option in options for part in ("--opt", option)]
+    make += [part for label, value in ours for part in ("--label", f"{label}={value}")]
+    broken.platform.run("docker", "volume", "rm", name)
+    try:
+        assert broken.platform.run(*make, name).returncode == 0
+        assert reason in last_error(broken.platform.inv("backup.verify"))
+        assert "__drill" not in broken.platform.sql("SELECT datname FROM pg_database", "postgres")
+    finally:
+        assert broken.platform.run("docker", "volume", "rm", name).returncode == 0
+
+
 @pytest.mark.parametrize("name", ["restic", "pg_dump", "python3"])
 def test_a_killed_process(broken: Books, name: str) -> None:
     with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):

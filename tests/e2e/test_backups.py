@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 from tests.e2e.books import Books, last_error
-from tests.e2e.checkout import Checkout, eventually
+from tests.e2e.checkout import Checkout
 
 RUNS = int(os.environ.get("BACKUP_RUNS", "4"))  # under load; more of them by hand
 
@@ -204,44 +204,3 @@ def test_no_file_is_ever_missing_though_attachments_come_and_go(books: Books) ->
         assert done.returncode == 0, done.stderr
         assert "" not in books.files("proof").values()
     books.platform.sql("DROP DATABASE proof", "postgres")
-
-
-def test_a_repository_elsewhere_is_reached_by_one_setting(books: Books, tmp_path: Path) -> None:
-    platform = books.platform
-    image = "localhost/ipai-platform/backup:16"
-    name = f"{platform.project}-rest"
-    serve = [
-        "rclone",
-        "serve",
-        "restic",
-        "--addr",
-        ":8080",
-        "--user",
-        "me",
-        "--pass",
-        "open-sesame",
-    ]
-    run = ["docker", "run", "--detach", "--rm", "--name", name, "--tmpfs", "/data"]
-    network = ["--network", f"{platform.project}_edge", "--entrypoint", serve[0], image]
-    assert platform.run(*run, *network, *serve[1:], "/data").returncode == 0
-    credentials = platform.root / "secrets" / "backup" / "environment"
-    credentials.write_text("RESTIC_REST_USERNAME=me\nRESTIC_REST_PASSWORD=open-sesame\n")
-    elsewhere = {"BACKUP_REPOSITORY": f"rest:http://{name}:8080/books"}
-    try:
-        assert eventually(lambda: "Serving" in _log(platform, name), 20)
-        made = books.back_up(**elsewhere)
-        listed = json.loads(platform.inv("backup.list", "--json", **elsewhere).stdout)
-        assert [row["id"] for row in listed] == [made["id"]]
-        restore = ["restore", "latest", "--to-database", "proof"]
-        done = platform.inv(*restore, **elsewhere)
-        assert done.returncode == 0, done.stderr
-        assert platform.sql("SELECT count(*) FROM ledger", "proof") == "999"
-    finally:
-        credentials.unlink()
-        platform.run("docker", "rm", "--force", name)
-        platform.sql("DROP DATABASE IF EXISTS proof", "postgres")
-
-
-def _log(platform: Checkout, container: str) -> str:
-    logs = platform.run("docker", "logs", container)
-    return logs.stdout + logs.stderr
