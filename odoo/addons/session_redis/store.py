@@ -103,6 +103,8 @@ class RedisSessionStore(http.FilesystemSessionStore):
             session.is_new = False
 
     def delete(self, session):
+        if session.is_new:  # the id may be one that is over, with a successor beside it
+            return
         key, field = self._address(session.sid)
         self._ask(lambda: self._forget(keys=[key], args=[field]))
 
@@ -157,15 +159,15 @@ class RedisSessionStore(http.FilesystemSessionStore):
         key, field = self._address(session.sid)
         arguments = [
             field, json.dumps(dict(session)), self._lifetime(session, env), old_field,
-            # A login has its own proof; what a user was active in may have been revoked.
-            int(session.is_new or not session.get("_trace")),
+            int(bool(session.get("_trace"))), int(session.is_new),
         ]  # fmt: skip
         try:
             self._ask(lambda: self._replace(keys=[key, old_key], args=arguments))
         except Full:
             if session.uid:  # a login, which can be tried again
                 raise
-            self._ask(lambda: self._forget(keys=[old_key], args=[old_field]))  # a logout
+            if not session.is_new:  # a logout
+                self._ask(lambda: self._forget(keys=[old_key], args=[old_field]))
         session.is_new = False
 
     def _rotate_softly(self, session, env):

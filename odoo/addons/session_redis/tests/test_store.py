@@ -131,6 +131,17 @@ class TestStore(TransactionCase):
         self.assertNotEqual(thief.sid[:42], old[:42])
         self.assert_valid(self.store.get(session.sid))
 
+    def test_a_session_id_that_is_over_forgets_nobody(self):
+        for finish in (self.store.delete, lambda s: self.store.rotate(s, self.env)):
+            session = saved(self.store, **self.login)
+            old = session.sid
+            self.store.rotate(session, self.env, soft=True)
+            with patch("time.time", return_value=time.time() + 121):
+                late = self.store.get(old)
+            late.sid = old
+            finish(late)
+            self.assert_valid(self.store.get(session.sid))
+
     def test_half_of_a_session_id_is_good_for_nothing(self):
         for finish in (
             self.store.save, self.store.delete, lambda s: self.store.rotate(s, self.env)
