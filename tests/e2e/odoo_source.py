@@ -13,6 +13,7 @@ VERSION: Final = "18.0"
 NOT_GIVEN: Final = (
     f"did not run on Odoo {VERSION}: no --odoo-source FOLDER (a checkout of odoo/odoo) was given"
 )
+_USAGE: Final = 4  # pytest's own exit code for wrong options
 _PACKAGE: Final = "/usr/lib/python3/dist-packages/odoo"  # hides the one of the image
 _ADDONS: Final = "/mnt/odoo-addons"
 _SERVER_WIDE: Final = "/usr/local/share/platform/server_wide_modules"
@@ -24,14 +25,14 @@ RUN python3 -c "import decorator" 2>/dev/null || { apt-get update \\
 
 
 def check(folder: Path) -> Path:
-    """The absolute path of a checkout of Odoo 18; raises UsageError for anything else."""
+    """The absolute path of a checkout of Odoo 18; ends the run for anything else."""
     release = folder / "odoo" / "release.py"
     if not release.is_file():
-        raise pytest.UsageError(f"--odoo-source: {folder} is no checkout of Odoo: no {release}")
+        pytest.exit(f"--odoo-source: {folder} is no checkout of Odoo: no {release}", _USAGE)
     found = re.search(r"^version_info = \((\d+), (\d+)", release.read_text(), re.MULTILINE)
     version = ".".join(found.groups()) if found else "of an unknown version"
     if version != VERSION:
-        raise pytest.UsageError(f"--odoo-source: {folder} is Odoo {version}, not {VERSION}")
+        pytest.exit(f"--odoo-source: {folder} is Odoo {version}, not {VERSION}", _USAGE)
     return folder.resolve()
 
 
