@@ -20,6 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail instead of skipping where no container engine answers",
     )
+    parser.addoption(
+        "--odoo-source",
+        metavar="FOLDER",
+        type=Path,
+        help="a checkout of Odoo 18, on which the platform of tests/e2e then runs",
+    )
 
 
 @pytest.fixture(scope="session")

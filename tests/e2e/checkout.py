@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Checkout:
     http_port: int = field(default_factory=free_port)
     odoo_port: int = field(default_factory=free_port)
     project: str = field(default_factory=lambda: f"ipai-test-{secrets.token_hex(4)}")
+    variables: Mapping[str, str] = field(default_factory=dict)  # what else its commands are given
 
     @classmethod
     def clone(cls, target: Path, *, with_venv: bool = True) -> "Checkout":
@@ -75,7 +76,7 @@ class Checkout:
             "ODOO_PORT": str(self.odoo_port),
             "NO_COLOR": "1",
         }
-        return {**os.environ, **own, **more}
+        return {**os.environ, **own, **self.variables, **more}
 
     def start(self, *argv: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
         """Start a command in the clone without a terminal."""

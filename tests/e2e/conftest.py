@@ -9,6 +9,7 @@ import pytest
 from scripts.core.settings import Settings
 from scripts.stack import images
 from scripts.stack.engine import Engine
+from tests.e2e import odoo_source
 from tests.e2e.books import Books
 from tests.e2e.checkout import Checkout
 from tests.e2e.pebble import Pebble, Site
@@ -17,11 +18,20 @@ from tests.e2e.tools import build
 
 
 @pytest.fixture(scope="session")
+def source(pytestconfig: pytest.Config) -> Path | None:
+    """The checkout of Odoo 18 that --odoo-source names, None where there is no such option."""
+    folder: Path | None = pytestconfig.getoption("--odoo-source")
+    return folder and odoo_source.check(folder)
+
+
+@pytest.fixture(scope="session")
 def quickstart(
-    docker: Engine, tmp_path_factory: pytest.TempPathFactory
+    docker: Engine, tmp_path_factory: pytest.TempPathFactory, source: Path | None
 ) -> Iterator[tuple[Checkout, subprocess.CompletedProcess[str]]]:
     """A clean clone after `./scripts/inv quickstart`, and what that printed."""
     checkout = Checkout.clone(tmp_path_factory.mktemp("platform"), with_venv=False)
+    if source:
+        checkout = odoo_source.put_in(checkout, source)
     try:
         yield checkout, checkout.inv("quickstart")
     finally:

@@ -24,7 +24,7 @@ def test_a_request_never_walks_over_all_keys(name: str) -> None:
 
 def test_the_module_is_short_enough_to_be_read() -> None:
     total = sum(len((_ADDON / name).read_text().splitlines()) for name in _ON_REQUESTS)
-    assert total < 600
+    assert total < 650
     for path in _ADDON.rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 300, path.name
 
@@ -44,6 +44,7 @@ def test_odoo_conf_leaves_the_server_wide_modules_to_the_version() -> None:
 def test_redis_keeps_what_it_is_given_and_asks_for_the_password() -> None:
     service = compose("compose.yaml")["services"]["redis"]
     command = " ".join(service["command"])
+    assert '--save ""' in command, "a snapshot that fails would stop all writing"
     assert "--appendonly yes" in command and "--maxmemory-policy noeviction" in command
     assert service["entrypoint"] == ["sh", "/etc/platform/start"]
     assert "user" not in service

@@ -4,11 +4,13 @@
     # Short, as Odoo takes README.md for reStructuredText where this is missing.
     "description": "Server-wide module; see README.md.",
     "version": "1.0",
-    "category": "Technical",
+    "category": "Hidden",
     "author": "ipai-platform",
     "license": "LGPL-3",
     "depends": ["base", "web"],
     "external_dependencies": {"python": ["redis"]},
-    # Loaded by server_wide_modules; it is installed in a database only for its tests.
+    # Loaded by server_wide_modules; installed in a database only for its tests, which
+    # need it to be installable. Anybody else is refused.
     "installable": True,
+    "pre_init_hook": "refuse_installation",
 }

@@ -14,7 +14,7 @@ from typing import Any
 import files  # beside this file, as settings is
 import psycopg2
 import redis
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, reason
 
 _COUNT = 1000  # keys that one SCAN looks at; Redis answers others in between
 
@@ -22,9 +22,9 @@ _COUNT = 1000  # keys that one SCAN looks at; Redis answers others in between
 def sessions(client: Any, prefix: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Every identifier, once, and the sessions under it: more than one while it is rotated."""
     cursor, seen = 0, set()
-    pattern = prefix.translate(str.maketrans({c: f"\\{c}" for c in "*?[]\\^"})) + "*"
     while True:
-        cursor, keys = client.scan(cursor, match=pattern, count=_COUNT)
+        # On a Redis that others use too, a key of theirs may begin like ours.
+        cursor, keys = client.scan(cursor, match=prefix + "*", count=_COUNT, _type="hash")
         keys = [key for key in keys if key not in seen]
         seen.update(keys)
         pipe = client.pipeline(transaction=False)
@@ -115,4 +115,4 @@ if __name__ == "__main__":
     try:
         sys.stdout.write(json.dumps(main(*sys.argv[1:])) + "\n")
     except (SettingsError, redis.RedisError, psycopg2.Error, OSError) as problem:
-        sys.exit(f"session_redis: {problem}")
+        sys.exit(f"session_redis: {reason(problem)}")

@@ -4,17 +4,21 @@ Where a container is stopped, its name is asked for outside, and a resolver that
 answer would hold every request for ten seconds. Timeouts of sockets do not cover that.
 """
 
+import contextlib
+import os
 import socket
 import threading
 
 import redis
 
-_known: dict[str, str] = {}
+_known: dict[str, list[str]] = {}
 _asking: set[str] = set()
+os.register_at_fork(after_in_child=_asking.clear)  # the thread that asks stays behind
 
 
-def _find(host: str) -> str:
-    _known[host] = str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
+def _find(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    _known[host] = list(dict.fromkeys(str(address[4][0]) for address in found))
     return _known[host]
 
 
@@ -35,20 +39,25 @@ def _find_aside(host: str) -> None:
 
 
 class Remembering(redis.Connection):
-    """Connects to the address that its host had when it was last found."""
+    """Connects to an address that its host had when it was last found."""
 
     def _connect(self) -> socket.socket:
-        address = _known.get(self.host) or _find(self.host)
-        try:
-            connected = socket.create_connection(
-                (address, self.port), timeout=self.socket_connect_timeout
-            )
-        except OSError:
-            _find_aside(self.host)
-            raise
+        connected = self._reach(_known.get(self.host) or _find(self.host))
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.settimeout(self.socket_timeout)
         return connected
+
+    def _reach(self, addresses: list[str]) -> socket.socket:
+        """The first that takes us: localhost is ::1 too, where Redis need not listen."""
+        each = self.socket_connect_timeout / len(addresses)
+        for address in addresses[:-1]:
+            with contextlib.suppress(OSError):
+                return socket.create_connection((address, self.port), timeout=each)
+        try:
+            return socket.create_connection((addresses[-1], self.port), timeout=each)
+        except OSError:
+            _find_aside(self.host)
+            raise
 
 
 class RememberingTLS(redis.SSLConnection, Remembering):

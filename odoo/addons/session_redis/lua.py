@@ -40,12 +40,15 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return ARGV[6]
 """
-# The new one only if the old one was not revoked meanwhile; all under the old identifier goes.
+# All under the old identifier goes, unless the id is only half of one there, or over (ARGV[6]).
+# What a user was active in (ARGV[5]) must not have been revoked meanwhile; a login has its
+# own proof, and who sends it twice at once is let in twice.
 REPLACE = """
-if ARGV[5] == '0' and redis.call('HEXISTS', KEYS[2], ARGV[4]) == 0 then return 0 end
+local there = redis.call('HEXISTS', KEYS[2], ARGV[4]) == 1
+if ARGV[5] == '1' and ARGV[6] == '0' and not there then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
-if ARGV[5] == '0' then redis.call('UNLINK', KEYS[2]) end
+if ARGV[6] == '0' and there then redis.call('UNLINK', KEYS[2]) end
 return 1
 """
 FORGET = """

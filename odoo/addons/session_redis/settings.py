@@ -2,6 +2,7 @@
 
 import configparser
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,26 @@ def _word(value: str) -> str:
     return value
 
 
+def _prefix(value: str) -> str:
+    if set(_word(value)) & set("*?[]\\"):  # it begins the pattern by which admin.py looks
+        raise ValueError("has one of *?[]\\ in it")
+    return value
+
+
+def _authorities(value: str) -> str:
+    if _file(value):
+        try:
+            ssl.create_default_context(cafile=value)
+        except OSError:  # which ssl.SSLError is too
+            raise ValueError("holds no certificate that can be read") from None
+    return value
+
+
+def reason(error: Exception) -> str:
+    """What Redis says, without the command that a pipeline puts before it: that has a session."""
+    return str(error).rpartition("caused error: ")[2]
+
+
 def _file(value: str) -> str:
     if value and not Path(value).is_file():
         raise ValueError("is no file that can be read")
@@ -54,9 +75,9 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "host": ("localhost", _word),
     "port": ("6379", _whole(1, 65535)),
     "db": ("0", _whole(0, 1_000_000)),
-    "prefix": ("session:", _word),
+    "prefix": ("session:", _prefix),
     "tls": ("false", _truth),
-    "tls_ca_file": ("", _file),
+    "tls_ca_file": ("", _authorities),
     "password_file": ("", _file),
     # Sessions of visitors, which bots make too; a cart has to outlive the night.
     "anonymous_lifetime": (str(2 * DAY), _whole(60, 366 * DAY)),

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from odoo import http, release
 from odoo.tools import config
 
 from . import connection, files
-from .settings import Settings, SettingsError
+from .settings import Settings, SettingsError, reason
 from .store import RedisSessionStore
 
 _logger = logging.getLogger(__name__)
@@ -27,11 +28,17 @@ def install():
     except SettingsError as error:
         sys.exit(f"session_redis: {error}")
     store = RedisSessionStore(settings, client)
-    if config["http_enable"] and not config["stop_after_init"]:
+    if config["http_enable"] and not config["stop_after_init"] and not _is_shell():
         _begin(store)
     client.connection_pool.disconnect()  # what is forked opens sockets of its own
     http.Application.session_store = store
     http.root.__dict__.pop("session_store", None)
+
+
+def _is_shell():
+    """Whether this is `odoo shell`, which serves nobody whatever http_enable says."""
+    words = [word for word in sys.argv[1:] if not word.startswith("--addons-path=")]
+    return words[:1] == ["shell"]
 
 
 def _begin(store):
@@ -49,6 +56,8 @@ def _begin(store):
                 " (after a change of secrets/db_password.txt, restart redis first)"
             )
         except redis.RedisError as error:
+            if isinstance(error.__context__, ssl.SSLCertVerificationError):
+                sys.exit(f"{place} cannot be trusted, see tls_ca_file: {error}")
             if time.monotonic() > deadline:
                 sys.exit(f"{place} cannot be reached: {error}")
             time.sleep(0.5)
@@ -57,7 +66,7 @@ def _begin(store):
         moved = files.move(folder, store.client, settings.prefix, settings.anonymous_lifetime)
     except (redis.RedisError, OSError) as error:
         # Those who have a session in Redis go on; `inv sessions.import` tries again.
-        _logger.error("%s did not take the sessions kept in files: %s", place, error)
+        _logger.error("%s did not take the sessions kept in files: %s", place, reason(error))
         moved = 0
     if moved:
         _logger.info("%d sessions kept in files are in Redis now", moved)

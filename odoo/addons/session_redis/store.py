@@ -19,7 +19,7 @@ from psycopg2.pool import PoolError
 from werkzeug.exceptions import ServiceUnavailable
 
 from . import lua
-from .settings import IDENTIFIER_LENGTH
+from .settings import IDENTIFIER_LENGTH, reason
 
 _logger = logging.getLogger(__name__)
 _QUIET_SECONDS = 60
@@ -83,14 +83,14 @@ class RedisSessionStore(http.FilesystemSessionStore):
     def save(self, session, env=None):
         key, field = self._address(session.sid)
         data = json.dumps(dict(session))
-        if session.is_new and not session.uid and not self._has_room(data):
+        if not session.uid and not self._has_room(data, session.is_new):
             return
         flags = [int(session.is_new), int("next_sid" in session)]
         arguments = [field, data, self._lifetime(session, env), *flags]
         try:
             answer = self._ask(lambda: self._save(keys=[key], args=arguments))
         except Full:
-            if session.is_new and session.uid:
+            if self._would_log_out(session):
                 raise
             return  # an existing session goes on as it was; the log has the reason
         if answer == lua.TAKEN:
@@ -103,6 +103,8 @@ class RedisSessionStore(http.FilesystemSessionStore):
             session.is_new = False
 
     def delete(self, session):
+        if session.is_new:  # the id may be one that is over, with a successor beside it
+            return
         key, field = self._address(session.sid)
         self._ask(lambda: self._forget(keys=[key], args=[field]))
 
@@ -157,14 +159,15 @@ class RedisSessionStore(http.FilesystemSessionStore):
         key, field = self._address(session.sid)
         arguments = [
             field, json.dumps(dict(session)), self._lifetime(session, env), old_field,
-            int(session.is_new),
+            int(bool(session.get("_trace"))), int(session.is_new),
         ]  # fmt: skip
         try:
             self._ask(lambda: self._replace(keys=[key, old_key], args=arguments))
         except Full:
             if session.uid:  # a login, which can be tried again
                 raise
-            self._ask(lambda: self._forget(keys=[old_key], args=[old_field]))  # a logout
+            if not session.is_new:  # a logout
+                self._ask(lambda: self._forget(keys=[old_key], args=[old_field]))
         session.is_new = False
 
     def _rotate_softly(self, session, env):
@@ -189,6 +192,8 @@ class RedisSessionStore(http.FilesystemSessionStore):
         try:
             winner = self._ask(lambda: self._rotate(keys=[key], args=arguments))
         except Full:
+            if self._would_log_out(session):
+                raise
             return
         session.sid = winner or old
         if winner == next_sid:
@@ -205,11 +210,18 @@ class RedisSessionStore(http.FilesystemSessionStore):
             renewed["session_token"] = security.compute_session_token(session, env)
         return renewed
 
-    def _has_room(self, data):
-        """Whether a session of somebody who is not logged in may be begun."""
+    def _would_log_out(self, session):
+        """Whether a user who goes on with what is stored is none: a login, or a new password."""
+        stored = _decode(self._ask(lambda: self.client.hget(*self._address(session.sid))))
+        return bool(session.uid) and session.get("session_token") != stored.get("session_token")
+
+    def _has_room(self, data, is_new):
+        """Whether a session of somebody who is not logged in may be kept, or even begun."""
         if len(data) > _LARGEST_VISITOR:
             self._complain(f"is spared a session of a visitor of {len(data)} bytes")
             return False
+        if not is_new:
+            return True
         looked, crowded = self._crowded
         if looked + _CROWDED_SECONDS < time.monotonic():
             memory = self._ask(lambda: self.client.info("memory"))
@@ -241,15 +253,14 @@ class RedisSessionStore(http.FilesystemSessionStore):
         try:
             return question()
         except redis.ResponseError as error:
-            # A pipeline puts the command before it, and with that the session.
-            reason = str(error).rpartition("caused error: ")[2]
-            if "maxmemory" in reason:
+            said = reason(error)
+            if "maxmemory" in said:
                 self._complain("is full, logins fail: raise REDIS_MAXMEMORY")
                 raise Full from error
-            if "MISCONF" in reason:
+            if "MISCONF" in said:
                 self._complain("cannot write its files, logins fail: is the disk full?")
                 raise Full from error
-            self._complain(f"refuses: {reason}")
+            self._complain(f"refuses: {said}")
             raise Unavailable from error
         except redis.RedisError as error:
             self._rests_until = time.monotonic() + _REST_SECONDS

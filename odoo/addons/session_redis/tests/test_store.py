@@ -131,6 +131,17 @@ class TestStore(TransactionCase):
         self.assertNotEqual(thief.sid[:42], old[:42])
         self.assert_valid(self.store.get(session.sid))
 
+    def test_a_session_id_that_is_over_forgets_nobody(self):
+        for finish in (self.store.delete, lambda s: self.store.rotate(s, self.env)):
+            session = saved(self.store, **self.login)
+            old = session.sid
+            self.store.rotate(session, self.env, soft=True)
+            with patch("time.time", return_value=time.time() + 121):
+                late = self.store.get(old)
+            late.sid = old
+            finish(late)
+            self.assert_valid(self.store.get(session.sid))
+
     def test_half_of_a_session_id_is_good_for_nothing(self):
         for finish in (
             self.store.save, self.store.delete, lambda s: self.store.rotate(s, self.env)
@@ -156,10 +167,20 @@ class TestStore(TransactionCase):
         self.assertFalse(self.alive(old))
 
     def test_a_rotation_under_way_does_not_undo_a_revocation(self):
-        session = saved(self.store, **self.login)
+        session = saved(self.store, **self.login, _trace=[{"platform": "linux"}])
         self.store.delete_from_identifiers([session.sid[:42]])
         self.store.rotate(session, self.env)
         self.assertFalse(self.alive(session.sid))
+
+    def test_a_login_sent_twice_at_once_lets_in_twice(self):
+        visitor = saved(self.store)
+        twice = [self.store.get(visitor.sid) for _ in range(2)]
+        for session in twice:
+            session.update(self.login)
+            self.store.rotate(session, self.env)
+        for session in twice:
+            self.assert_valid(self.store.get(session.sid))
+        self.assertFalse(self.alive(visitor.sid))
 
     def test_visitors_leave_room_for_those_who_log_in(self):
         with self.assertLogs("odoo.addons.session_redis.store", "ERROR"):
@@ -176,6 +197,14 @@ class TestStore(TransactionCase):
                 self.store.save(session)
         self.assertFalse(self.alive(visitor.sid))
         self.assertTrue(self.alive(user.sid))
+
+    def test_the_session_of_a_visitor_does_not_grow_for_ever(self):
+        visitor = saved(self.store, cart=1)
+        visitor["debug"] = "assets," * 5000
+        with self.assertLogs("odoo.addons.session_redis.store", "ERROR"):
+            self.store.save(visitor)
+        self.assertEqual(self.store.get(visitor.sid)["debug"], "")
+        self.assertEqual(self.store.get(visitor.sid)["cart"], 1)
 
     def test_a_slow_request_does_not_bring_back_a_revoked_session(self):
         for finish in (self.store.save, lambda s: self.store.rotate(s, self.env, soft=True)):
@@ -250,6 +279,11 @@ class TestStore(TransactionCase):
             self.store.rotate(session, self.env, soft=True)
             with self.assertRaises(Full):
                 self.store.rotate(visitor, self.env)
+            session.session_token = "of a new password"
+            with self.assertRaises(Full):
+                self.store.save(session)
+            with self.assertRaises(Full):
+                self.store.rotate(session, self.env, soft=True)
             leaving = self.store.get(session.sid)
             leaving.uid = None
             left = leaving.sid
