@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -99,7 +100,9 @@ class _Zip(_Sql):
     def check(self) -> None:
         try:
             damaged = self.archive.testzip()
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
+        except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed strangely
+            raise Failure(f"{self.path.name} cannot be read: {error}") from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise Failure(f"{self.path.name} is damaged: {error}") from error
         refuse("members of the archive are damaged", [damaged] if damaged else [])
 
@@ -116,4 +119,4 @@ class _Zip(_Sql):
 
 def opened(path: Path) -> Any:
     """The archive in `path`, by its name."""
-    return _Zip(path) if path.suffix == ".zip" else _Sql(path)
+    return _Zip(path) if path.suffix.lower() == ".zip" else _Sql(path)

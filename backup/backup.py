@@ -54,7 +54,12 @@ def _forget(given: argparse.Namespace) -> Any:
         kept = {
             i for name, s in known.items() if name not in given.id for i in s.snapshots.values()
         }
-        doomed = [s["id"] for s in restic.snapshots() if s["id"] not in kept and _is_ours(s)]
+        named = {i for s in known.values() for i in s.snapshots.values()} - kept
+        doomed = [
+            s["id"]
+            for s in restic.snapshots()
+            if s["id"] in named or (s["id"] not in kept and _is_left_over(s))
+        ]
         if known and not kept:
             raise Failure("that would take the last backup too", "Nothing was changed.")
         restic.forget(doomed)
@@ -62,8 +67,10 @@ def _forget(given: argparse.Namespace) -> Any:
     return {"forgotten": [name for name in given.id if name in known], "snapshots": len(doomed)}
 
 
-def _is_ours(snapshot: dict[str, Any]) -> bool:
-    return any(tag.startswith("set=") for tag in snapshot.get("tags") or [])
+def _is_left_over(snapshot: dict[str, Any]) -> bool:
+    """Part of no set, and of a run of this installation: another's may be on its way."""
+    tagged = any(tag.startswith("set=") for tag in snapshot.get("tags") or [])
+    return tagged and snapshot.get("hostname") == os.uname().nodename
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
 
     database = ("--database", {"default": os.environ.get("ODOO_DATABASE", "odoo")})
     identity = ("id", {"nargs": "?", "default": "latest"})
-    add("create", lambda given: create.create(given.database), database)
+    add("create", lambda given: create.create(given.database, existing=given.existing),
+        database, ("--existing", {"action": "store_true"}))  # fmt: skip
     add("list", _list)
     add("show", _show, identity)
     add("check", _check, ("--data", {"action": "store_true"}))

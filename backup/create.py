@@ -50,14 +50,17 @@ class Run:
         return ["--tag", ",".join(tags), "--host", os.uname().nodename, "--json"]
 
 
-def create(database: str) -> dict[str, Any]:
+def create(database: str, *, existing: bool) -> dict[str, Any]:
     """Make a backup and give back its manifest; what a failed one left is taken away."""
     postgres.prepare()
-    with postgres.exclusive():
-        before = restic.ready_to_write()
+    with postgres.exclusive() as still_alone:
+        before = restic.ready_to_write(existing=existing)
         run = Run(database)
         try:
-            return _create(run, before)
+            manifest = _create(run, before)
+            still_alone()
+            _commit(run, manifest)
+            return manifest
         except BaseException:
             _take_back(run)
             raise
@@ -90,9 +93,7 @@ def _create(run: Run, before: list[restic.Set]) -> dict[str, Any]:
         say("saving the database")
         with Background(lambda: _check_files(run, saved["snapshot_id"], wanted, verified)):
             dump = _dump(run, snapshot)
-        manifest = _manifest(run, frozen, wanted, saved, dump, held)
-    _commit(run, manifest)
-    return manifest
+        return _manifest(run, frozen, wanted, saved, dump, held)
 
 
 def _connect(database: str) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,16 +37,28 @@ def connect(database: str = "postgres") -> Any:
 
 
 @contextmanager
-def exclusive() -> Iterator[None]:
-    """One run at a time, whoever started it; the server lets go of it if we die."""
+def exclusive() -> Iterator[Callable[[], None]]:
+    """One run at a time, whoever started it; the server lets go of it if we die.
+
+    Gives a function that raises Failure if the lock was lost meanwhile.
+    """
     connection = connect()
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
+            cursor.execute("SET idle_session_timeout = 0")
             cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,))
             if not cursor.fetchone()[0]:
                 raise Failure(f"{_holder(cursor)} is still running", "Wait for it to end.")
-        yield
+
+        def still_alone() -> None:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+            except psycopg2.Error as error:
+                raise Failure("PostgreSQL went away, and our lock with it") from error
+
+        yield still_alone
     finally:
         connection.close()
 
@@ -96,8 +108,8 @@ def wanted_files(connection: Any) -> dict[str, tuple[int | None, str]]:
             raise Failure("this is no database of Odoo: it has no table ir_attachment")
     with connection.cursor("wanted_files") as cursor:  # on the server: rows come in portions
         cursor.execute(
-            "SELECT DISTINCT store_fname, file_size, checksum FROM ir_attachment"
-            " WHERE store_fname IS NOT NULL"
+            "SELECT store_fname, max(file_size), max(checksum) FROM ir_attachment"
+            " WHERE store_fname IS NOT NULL GROUP BY store_fname"
         )
         return {name: (size, checksum or "") for name, size, checksum in cursor}
 
@@ -117,8 +129,9 @@ def about(connection: Any) -> dict[str, Any]:
         )
         collate, ctype = cursor.fetchone()
         cursor.execute(
-            "SELECT DISTINCT rolname FROM pg_class c, aclexplode(c.relacl) a"
-            " JOIN pg_roles r ON r.oid = a.grantee ORDER BY 1"
+            "SELECT DISTINCT rolname FROM pg_shdepend JOIN pg_roles r ON r.oid = refobjid"
+            " WHERE refclassid = 'pg_authid'::regclass AND dbid ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"
         )
         roles = [name for (name,) in cursor.fetchall()]
     odoo = ".".join((modules.get("base") or "").split(".")[:2])

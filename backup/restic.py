@@ -31,6 +31,7 @@ class Set:
     time: str
     database: str
     odoo: str
+    installation: str
     snapshots: Mapping[str, str]  # part to snapshot id
     paths: Mapping[str, str]  # part to the path within its snapshot
     bytes: int  # of dump and files, before compression
@@ -114,8 +115,10 @@ def _reason(errors: str) -> str:
             continue
         text = message.get("message") or message.get("error", {})
         lines.append(text if isinstance(text, str) else text.get("message", ""))
-    fatal = [line for line in lines if "Fatal" in line or "no space" in line]
-    return (fatal or [line for line in lines if line] or ["it gave no reason"])[-1]
+    for telling in ("no space", "subprocess ssh", "Fatal"):  # the cause before its effect
+        if found := [line for line in lines if telling in line]:
+            return found[-1]
+    return ([line for line in lines if line] or ["it gave no reason"])[-1]
 
 
 def ready() -> None:
@@ -124,12 +127,20 @@ def ready() -> None:
         raise Failure("secrets/backup_key.txt cannot be read", "Run: inv secrets")
 
 
-def ready_to_write() -> list[Set]:
-    """The complete backups so far, of a repository that is made if need be."""
+def ready_to_write(*, existing: bool) -> list[Set]:
+    """The complete backups so far, of a repository that is made if need be.
+
+    With `existing` it has to be there: a disk that is not mounted looks like an empty folder.
+    """
     ready()
     try:
         known = sets()
     except NoRepository:
+        if existing:
+            raise Failure(
+                "the repository of backups is not there any more",
+                "Mount its disk. To begin a new one: inv backup --new-repository",
+            ) from None
         _initialise()
         return []
     locks = LOCAL / "locks"
@@ -177,6 +188,7 @@ def _set(name: str, parts: dict[str, dict[str, Any]]) -> Set:
         time=parts["manifest"]["time"][:19] + "Z",
         database=tags.get("database", ""),
         odoo=tags.get("odoo", ""),
+        installation=parts["manifest"].get("hostname", ""),
         snapshots={part: snapshot["id"] for part, snapshot in parts.items()},
         paths={part: snapshot["paths"][0] for part, snapshot in parts.items()},
         bytes=sum(total),
@@ -190,13 +202,24 @@ def _tags(snapshot: dict[str, Any]) -> dict[str, str]:
 
 
 def find(wanted: str) -> Set:
-    """The set named `wanted`, by a beginning of its name that is unique, or `latest`."""
+    """The set named `wanted`, by a beginning of its name that is unique.
+
+    `latest` is the newest of the platform's own database: a clone's, which may be in the
+    same repository, has to be called by its name.
+    """
     ready()
     known = sets()
     if not known:
         raise Failure("there is no backup yet", "Make one: inv backup")
     if wanted in ("", "latest"):
-        return known[-1]
+        own = os.environ.get("ODOO_DATABASE", "odoo")
+        if not (mine := [s for s in known if s.database == own]):
+            others = ", ".join(sorted({s.database for s in known}))
+            raise Failure(
+                f"there is no backup of the database {own!r}, only of {others}",
+                "Name the one you want: inv backup.list",
+            )
+        return mine[-1]
     found = [s for s in known if s.id.startswith(wanted)]
     if len(found) != 1:
         what = "no backup" if not found else f"{len(found)} backups"

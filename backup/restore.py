@@ -8,9 +8,7 @@ harm, and two databases change their names in one transaction: done, or not at a
 
 import os
 import shutil
-import subprocess
-from argparse import Namespace
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,14 +16,14 @@ from typing import Any
 import archives
 import files
 import harmless
+import load
 import psycopg2
 import restic
-from common import CACHE, DATA, NO_FILES, Background, Failure, filestore, last_line, note, say
-from psycopg2 import sql
+from common import DATA, NO_FILES, Background, Failure, filestore, say
 
 import postgres
 
-JOBS = "2"
+DATABASE_PER_DUMP = 2  # with its indexes, and the server's log of having made them
 STAGED, BEFORE = "__restoring", "__before"
 
 
@@ -34,14 +32,17 @@ def add_commands(add: Callable[..., None], *common: tuple[str, dict[str, Any]]) 
     name = ("name", {})
     live = ("--live", {"default": ""})
     data = ("--data", {"default": str(DATA)})
-    add("stage", lambda given: stage(given.id, given.name, given.live, Path(given.data)),
-        ("id", {}), name, live, data)  # fmt: skip
-    add("stage-file", lambda given: stage_file(Path(given.file), given.name, given.live),
-        ("file", {}), name, live)  # fmt: skip
+    odoo = ("--odoo", {"default": ""})
+    add("stage",
+        lambda given: stage(given.id, given.name, given.live, Path(given.data), given.odoo),
+        ("id", {}), name, live, data, odoo)  # fmt: skip
+    add("stage-file",
+        lambda given: stage_file(Path(given.file), given.name, given.live, given.odoo),
+        ("file", {}), name, live, odoo)  # fmt: skip
     add("swap", lambda given: _alone(lambda: swap(given.name)), name)
     add("back", lambda given: _alone(lambda: back(given.name)), name)
     add("discard", lambda given: _alone(lambda: discard(given.name, Path(given.data))), name, data)
-    add("databases", _databases)
+    add("databases", lambda _: _alone(_databases))
     add("scan", lambda given: _alone(lambda: harmless.scan(given.name)), name)
 
 
@@ -51,27 +52,26 @@ def _alone(work: Callable[[], Any]) -> Any:
         return work()
 
 
-def _databases(_: Namespace) -> Any:
-    postgres.prepare()
+def _databases() -> dict[str, int]:
+    """Names and numbers: a database that changed its name keeps its number."""
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1")
-        return [name for (name,) in cursor.fetchall()]
+        cursor.execute("SELECT datname, oid::int8 FROM pg_database WHERE NOT datistemplate")
+        return dict(cursor.fetchall())
 
 
-def stage(wanted: str, name: str, live: str, data: Path) -> dict[str, Any]:
+def stage(wanted: str, name: str, live: str, data: Path, odoo: str) -> dict[str, Any]:
     """Make database and filestore `name` of a set; `live` lends the files it has already."""
     chosen = restic.find(wanted)
     manifest = restic.manifest(chosen)
 
     def fill() -> dict[str, Any]:
         _refuse_newer(int(manifest["postgresql"].split(".")[0]), "the backup")
-        if restic.free_cache() < manifest["dump"]["bytes"] * 1.05:
-            raise Failure("the engine's disk has no room for the dump of this backup")
-        _create(name, manifest["collate"], manifest["ctype"])
+        _need_room(manifest["dump"]["bytes"])
+        load.create(name, manifest["collate"], manifest["ctype"])
         folder = _new_folder(name, data)
         say("restoring database and files")
         with Background(lambda: _restore_files(chosen, folder, live)) as beside:
-            _load_dump(chosen, name, manifest["roles"])
+            load.dump(chosen, name, manifest["roles"])
             with closing(postgres.connect(name)) as connection:
                 _compare_rows(manifest["rows"], postgres.row_counts(connection))
                 names = postgres.wanted_files(connection)
@@ -81,17 +81,17 @@ def stage(wanted: str, name: str, live: str, data: Path) -> dict[str, Any]:
         files.give_to(data.stat(), folder)
         return manifest
 
-    return _staging(name, live, data, fill)
+    return _staging(name, live, data, odoo, fill)
 
 
-def stage_file(file: Path, name: str, live: str) -> dict[str, Any]:
+def stage_file(file: Path, name: str, live: str, odoo: str) -> dict[str, Any]:
     """Make database (and filestore) `name` of a zip of Odoo's or of an SQL dump."""
     archive = archives.opened(file)
 
     def fill() -> dict[str, Any]:
         archive.check()
         _refuse_newer(archive.major(), file.name)
-        _create(name, "C", "")
+        load.create(name, "C", "")
         say("restoring the database")
         archive.load(name)
         with closing(postgres.connect(name)) as connection:
@@ -108,25 +108,27 @@ def stage_file(file: Path, name: str, live: str) -> dict[str, Any]:
             files.refuse("attachments have no file in the archive", missing)
         return {**about, "rows": rows, "missing_files": len(missing), "id": file.name}
 
-    return _staging(name, live, DATA, fill)
+    return _staging(name, live, DATA, odoo, fill)
 
 
 def _lent(live: str, names: Iterable[str]) -> set[str]:
     return {n for n in names if live and (filestore(live) / n).is_file()}
 
 
-def _staging(name: str, live: str, data: Path, fill: Callable[[], dict[str, Any]]) -> Any:
+def _staging(
+    name: str, live: str, data: Path, odoo: str, fill: Callable[[], dict[str, Any]]
+) -> Any:
     postgres.prepare()
     with postgres.exclusive():
         discard(name, data)
         try:
             manifest = fill()
-            _same_odoo(manifest["odoo"], live)
+            _same_odoo(manifest["odoo"], odoo or _version_of(live))
         except BaseException:
             discard(name, data)
             raise
         finally:
-            (CACHE / "restore.dump").unlink(missing_ok=True)
+            load.tidy()
         return manifest
 
 
@@ -140,54 +142,36 @@ def _refuse_newer(major: int, what: str) -> None:
         )
 
 
-def _same_odoo(version: str, live: str) -> None:
+def _version_of(live: str) -> str:
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         if not live or not postgres.exists(cursor, live):
-            return
+            return ""
     with closing(postgres.connect(live)) as connection:
         try:
-            running = postgres.about(connection)["odoo"]
+            return str(postgres.about(connection)["odoo"])
         except psycopg2.Error:  # what is live is broken; it is being replaced
-            return
-    if running != version:
-        raise Failure(f"the backup is of Odoo {version}, and Odoo {running} runs here")
+            return ""
 
 
-def _create(name: str, collate: str, ctype: str) -> None:
-    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        create = sql.SQL(
-            "CREATE DATABASE {} ENCODING 'UTF8' LC_COLLATE {} LC_CTYPE {} TEMPLATE template0"
-        )
-        if not ctype:
-            cursor.execute("SELECT datctype FROM pg_database WHERE datname = 'template0'")
-            ctype = cursor.fetchone()[0]
-        cursor.execute(
-            create.format(sql.Identifier(name), sql.Literal(collate), sql.Literal(ctype))
+def _same_odoo(version: str, running: str) -> None:
+    if running and running != version:
+        raise Failure(
+            f"the backup is of Odoo {version}, and Odoo {running} runs here",
+            "Run the image of that version, restore, and upgrade then.",
         )
 
 
-def _load_dump(chosen: restic.Set, name: str, roles: Sequence[str]) -> None:
-    place = CACHE / "restore.dump"
-    with place.open("wb") as stream:
-        restic.dump_to(chosen, "database", stream)
-    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT rolname FROM pg_roles")
-        strangers = set(roles) - {role for (role,) in cursor.fetchall()}
-    options = ["--no-owner", "--exit-on-error", f"--jobs={JOBS}", "--no-password"]
-    if strangers:
-        note(f"permissions are left out: no role {', '.join(sorted(strangers))} here")
-        options.append("--no-acl")
-    done = subprocess.run(
-        ["pg_restore", *options, f"--dbname={name}", str(place)],
-        env={**os.environ, "PGOPTIONS": archives.FAST},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error: " in line]
-        raise Failure(f"pg_restore failed: {(said or [last_line(done.stderr)])[0]}")
+def _need_room(dump: int) -> None:
+    """The dump lies on the engine's disk for a while, beside the database that it becomes.
+
+    A server that finds no room for its own log does not refuse, it dies; so ask before.
+    """
+    free, wanted = restic.free_cache(), dump * (1 + DATABASE_PER_DUMP)
+    if free < wanted:
+        raise Failure(
+            "the engine's disk has no room for the dump of this backup and its database:"
+            f" {free / 1e6:.0f} MB are free, {wanted / 1e6:.0f} MB wanted"
+        )
 
 
 def _compare_rows(wanted: Mapping[str, int], found: Mapping[str, int]) -> None:
@@ -269,14 +253,16 @@ def swap(name: str) -> dict[str, Any]:
 
 def back(name: str) -> dict[str, Any]:
     """Undo a swap: what was there before is there again."""
-    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
-        kept = postgres.exists(cursor, name + BEFORE)
-    if kept:
-        folder = filestore(name + BEFORE)
-        files.merge(
-            folder, filestore(name), [str(p.relative_to(folder)) for p in folder.glob("*/*")]
-        )
-        postgres.rename([(name, name + STAGED), (name + BEFORE, name)])
-        shutil.rmtree(folder, ignore_errors=True)
-        discard(name + STAGED)
-    return {"database": name, "restored": kept}
+    if name + BEFORE not in _databases():
+        return {"database": name, "restored": False}
+    discard(name + STAGED)  # of a restore that was killed
+    folder, live = filestore(name + BEFORE), filestore(name)
+    files.merge(folder, live, [str(p.relative_to(folder)) for p in folder.glob("*/*")])
+    replaced = [(name, name + STAGED)] if name in _databases() else []
+    postgres.rename([*replaced, (name + BEFORE, name)])
+    shutil.rmtree(folder, ignore_errors=True)
+    discard(name + STAGED)
+    with closing(postgres.connect(name)) as connection:
+        files.mark_unused(live, postgres.wanted_files(connection))
+    files.give_to(DATA.stat(), live)
+    return {"database": name, "restored": True}

@@ -1,6 +1,5 @@
 """What `inv backup` and its sisters do, and what they say at the end."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.backups import notify, retention, service
+from scripts.backups import memory, notify, retention, service
 from scripts.backups.retention import Backup
 from scripts.core import schedule
 from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import exclusive, write_atomic
+from scripts.core.files import exclusive
 from scripts.core.job import Job
 from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings, remember
@@ -21,7 +20,6 @@ from scripts.stack.compose import Stack
 
 HEADER: Final = ("id", "time", "database", "Odoo", "files", "size", "added")
 _HOURS: Final = (2,)
-_KEY_HINT: Final = "Keep what this prints in another place: inv backup.key"
 
 
 @dataclass(frozen=True)
@@ -53,45 +51,50 @@ def lock(settings: Settings) -> Path:
     return settings.state_folder / "backup.lock"
 
 
-def create(
-    stack: Stack,
-    reporter: Reporter,
-    *,
-    plain: str = "",
-    zipped: str = "",
-    tell: str = "",
-    forget: bool = False,
-) -> dict[str, Any]:
-    """Make a backup, and files of it if asked; gives back its manifest.
+@dataclass(frozen=True)
+class Wish:
+    """What `inv backup` was asked for."""
 
-    With `forget`, old ones go afterwards, as BACKUP_KEEP says.
-    """
-    target = tell or stack.settings.backup_notify
+    plain: str = ""  # a file for a readable SQL dump
+    zipped: str = ""  # a file that Odoo's database manager restores
+    tell: str = ""  # an address that hears the outcome; BACKUP_NOTIFY if empty
+    forget: bool = False  # old ones go afterwards, as BACKUP_KEEP says
+    anew: bool = False  # a repository that was there once need not be there again
+
+
+def create(stack: Stack, reporter: Reporter, wish: Wish) -> dict[str, Any]:
+    """Make a backup, and files of it if asked; gives back its manifest."""
+    target = wish.tell or stack.settings.backup_notify
     with notify.outcome(target, stack.settings.project) as told:
-        targets = _targets(plain, zipped)
+        targets = _targets(wish)
         with exclusive(lock(stack.settings), "backup"):
             service.prepare(stack, reporter)
+            seen = memory.repository_was_seen(stack.settings) and not wish.anew
             with reporter.step("Making a backup"):
-                manifest: dict[str, Any] = service.ask(stack, reporter, service.MAKE, "create")
+                command = ["create", *(["--existing"] if seen else [])]
+                manifest: dict[str, Any] = service.ask(stack, reporter, service.MAKE, *command)
+            memory.remember_repository(stack.settings)
             for flag, path in targets.items():
                 _export(stack, reporter, manifest["id"], flag, path)
         told["id"] = manifest["id"]
-        if forget:
+        if wish.forget:
             prune(stack, reporter, stack.settings.backup_keep, rehearse=False)
-    if not key_was_shown(stack.settings):
-        reporter.note(f"Without its key nobody can read a backup. {_KEY_HINT}")
+    if not memory.key_was_shown(stack.settings):
+        reporter.note(f"Without its key nobody can read a backup. {memory.KEY_HINT}")
     return manifest
 
 
-def _targets(plain: str, zipped: str) -> dict[str, Path]:
-    targets = {
-        flag: Path(name).expanduser().absolute()
-        for flag, name in (("--plain", plain), ("--zip", zipped))
-        if name
-    }
+def _targets(wish: Wish) -> dict[str, Path]:
+    given = [("--plain", wish.plain), ("--zip", wish.zipped)]
+    targets = {flag: Path(name).expanduser().resolve() for flag, name in given if name}
     for path in targets.values():
-        if not path.parent.is_dir() or path.is_dir():
+        if not path.parent.is_dir():
             raise UsageError(f"{path} cannot be written: its folder must exist")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no file: what is there is not replaced")
+        service.refuse_colon(path.parent)
+    if len(set(targets.values())) < len(targets):
+        raise UsageError("--plain and --zip name the same file")
     return targets
 
 
@@ -136,33 +139,6 @@ def prune(stack: Stack, reporter: Reporter, rule: str, *, rehearse: bool) -> lis
         return doomed
 
 
-def key(settings: Settings) -> str:
-    """The key of the repository, for a place that does not burn down with this machine."""
-    path = settings.secrets_folder / service.KEY_FILE
-    if not path.is_file():
-        raise UsageError("there is no key yet", "Run: inv secrets")
-    text = path.read_text().strip()
-    settings.state_folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(_shown(settings), _fingerprint(text))
-    return text
-
-
-def key_was_shown(settings: Settings) -> bool:
-    """Whether `inv backup.key` has printed the key that is in use."""
-    path, shown = settings.secrets_folder / service.KEY_FILE, _shown(settings)
-    if not path.is_file() or not shown.is_file():
-        return False
-    return shown.read_bytes() == _fingerprint(path.read_text().strip())
-
-
-def _shown(settings: Settings) -> Path:
-    return settings.state_folder / "backup-key-shown"
-
-
-def _fingerprint(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).hexdigest().encode() + b"\n"
-
-
 def rows(backups: Sequence[Backup]) -> list[list[str]]:
     """A row for each, sizes in MB."""
     return [
@@ -193,16 +169,19 @@ def job(settings: Settings) -> Job:
     )
 
 
-def plan(stack: Stack, *, on: bool, tell: str) -> str:
+def plan(stack: Stack, wish: Wish, *, on: bool) -> str:
     """Have a backup made every night, or no longer; gives back a line for people.
 
     Raises OpsError as long as nobody has seen the key: nights of backups that burn
     together with their only key would be worse than none, for somebody relies on them.
     """
-    if on and not key_was_shown(stack.settings):
-        raise OpsError("nobody has taken the key of the backups elsewhere yet", _KEY_HINT)
-    if tell:  # an address may hold a token, and a command line is no place for it
-        remember(stack.settings, {"BACKUP_NOTIFY": tell})
+    if wish.plain or wish.zipped or wish.anew:
+        raise UsageError("only --notify goes with --schedule and --unschedule")
+    if on and not memory.key_was_shown(stack.settings):
+        raise OpsError("nobody has taken the key of the backups elsewhere yet", memory.KEY_HINT)
+    if wish.tell:  # an address may hold a token, and a command line is no place for it
+        notify.refuse_no_address(wish.tell)
+        remember(stack.settings, {"BACKUP_NOTIFY": wish.tell})
     if on:
         return f"Backup: {schedule.install(job(stack.settings), stack.runner)}"
     there = schedule.remove(job(stack.settings).name, stack.runner)

@@ -1,10 +1,17 @@
 """Tells an address of the user's how a backup ended."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scripts.core import http
-from scripts.core.errors import OpsError
+from scripts.core.errors import OpsError, UsageError
+
+
+def refuse_no_address(url: str) -> None:
+    """Raises UsageError unless `url` is one."""
+    if not re.match(r"https?://[^\s/]", url):
+        raise UsageError("--notify wants an address that begins with https:// or http://")
 
 
 @contextmanager
@@ -12,7 +19,10 @@ def outcome(url: str, installation: str) -> Iterator[dict[str, str]]:
     """POST {status, installation, id, message} to `url` when the block has ended.
 
     The block may fill in `id`. A failure of the block is told, and stays the failure.
+    Raises UsageError for an address that is none, before the block.
     """
+    if url:
+        refuse_no_address(url)
     told = {"installation": installation, "status": "ok", "id": "", "message": ""}
     try:
         yield told
@@ -22,7 +32,10 @@ def outcome(url: str, installation: str) -> Iterator[dict[str, str]]:
             _try(url, told)
         raise
     if url:
-        http.post(url, told)
+        try:
+            http.post(url, told)
+        except OpsError as unheard:
+            raise OpsError(f"backup {told['id']} was made, but {unheard.message}") from unheard
 
 
 def _try(url: str, told: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """`inv restore` and `inv clone`: staged beside what is live, then put in its place."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from scripts.stack.compose import Stack
 
 STAGED: Final = "__restoring"  # as backup/restore.py calls them
 BEFORE: Final = "__before"
+_KEPT: Final = (STAGED, BEFORE, "__drill", "__clone")  # names that restores take for their own
 _DATABASE: Final = r"[a-z_][a-z0-9_]{0,49}"  # PostgreSQL takes 63, and a copy has a longer name
 
 
@@ -27,6 +28,7 @@ class Restored:
     database: str
     replaced: bool
     missing_files: int
+    live: bool = False  # it is the platform's own database
 
     @property
     def lines(self) -> list[str]:
@@ -35,9 +37,10 @@ class Restored:
         if self.missing_files:
             lines.append(f"warning: {self.missing_files} attachments have no file")
         if self.replaced:
+            undo = "inv restore --undo" + ("" if self.live else f" --to-database {self.database}")
             lines.append(
                 f"What was there before is the database {self.database}{BEFORE};"
-                " the next restore takes it away. Back to it: inv restore --undo"
+                f" the next restore takes it away. Back to it: {undo}"
             )
         return lines
 
@@ -55,27 +58,44 @@ def restore(
     with exclusive(cli.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         file = _file(source)
-        what = f"the file {file}" if file else _describe(stack, reporter, source)
-        _agree(stack, reporter, what, name)
-        with _staged(stack, reporter, file or source, name) as manifest:
+        found = {} if file else cli.show(stack, reporter, source)
+        what = f"the file {file}" if file else _describe(found)
+        known = _agree(stack, reporter, what, name)
+        odoo = "" if stack.settings.database in known else _odoo_here(stack)
+        with _staged(stack, reporter, file or found["id"], name, odoo) as manifest:
             if neutralize:
                 neutralise(stack, reporter, name + STAGED)
             replaced = _put_in_place(stack, reporter, name)
         missing = int(manifest.get("missing_files", 0))
-        return Restored(manifest["id"], name, replaced, missing)
+        return Restored(manifest["id"], name, replaced, missing, live=_is_live(stack, name))
 
 
-def undo(stack: Stack, reporter: Reporter) -> Restored:
-    """Put back what the last restore replaced."""
-    name = stack.settings.database
+def _is_live(stack: Stack, name: str) -> bool:
+    return name == stack.settings.database
+
+
+def refuse_with_undo(source: str, *, neutralize: bool) -> None:
+    """Raises UsageError for what `--undo` would not heed."""
+    if source != "latest" or neutralize:
+        raise UsageError("--undo takes no backup and no --neutralize")
+
+
+def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
+    """Put back what the last restore of the database `of` (the platform's own) replaced."""
+    name = _name(of or stack.settings.database)
     with exclusive(cli.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         if name + BEFORE not in databases(stack, reporter):
             raise OpsError("there is nothing to go back to", "See: inv backup.list")
         _agree(stack, reporter, f"the database {name}{BEFORE}", name)
-        running = _stop_odoo(stack, reporter)
-        service.ask(stack, reporter, service.RESTORE, "back", name)
-        lifecycle.up(running, reporter)
+        if not _is_live(stack, name):
+            service.ask(stack, reporter, service.RESTORE, "back", name)
+        else:
+            running = lifecycle.pause_odoo(stack, reporter)
+            try:
+                service.ask(stack, reporter, service.RESTORE, "back", name)
+            finally:  # as it was, or on what was put back: it has to run
+                lifecycle.resume_odoo(running, reporter)
         return Restored(name + BEFORE, name, replaced=False, missing_files=0)
 
 
@@ -97,12 +117,12 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
         with _staged(stack, reporter, made["id"], name):
             neutralise(stack, reporter, name + STAGED)
             service.ask(stack, reporter, service.RESTORE, "scan", name + STAGED)
-            service.ask(stack, reporter, service.RESTORE, "swap", name)
-        return Restored(made["id"], name, replaced=False, missing_files=0)
+            answer = service.ask(stack, reporter, service.RESTORE, "swap", name)
+        return Restored(made["id"], name, answer["replaced"], missing_files=0)
 
 
 def _name(database: str) -> str:
-    if not re.fullmatch(_DATABASE, database) or database.endswith((STAGED, BEFORE)):
+    if not re.fullmatch(_DATABASE, database) or database.endswith(_KEPT):
         raise UsageError(f"{database!r} cannot be the name of a restored database")
     return database
 
@@ -114,43 +134,53 @@ def _prepare(stack: Stack, reporter: Reporter) -> None:
 
 
 def _file(source: str) -> Path | None:
-    if not source.endswith((".zip", ".sql")):
+    if not source.lower().endswith((".zip", ".sql")):
         return None
-    path = Path(source).expanduser().absolute()
+    path = Path(source).expanduser().resolve()
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
+    service.refuse_colon(path.parent)
     return path
 
 
-def _describe(stack: Stack, reporter: Reporter, source: str) -> str:
-    found = cli.show(stack, reporter, source)
+def _describe(found: Mapping[str, Any]) -> str:
     return f"the backup {found['id']} of {found['created']} ({found['database']})"
 
 
-def databases(stack: Stack, reporter: Reporter) -> list[str]:
-    """Those of the server."""
-    found: list[str] = service.ask(stack, reporter, service.RESTORE, "databases")
+def databases(stack: Stack, reporter: Reporter) -> dict[str, int]:
+    """Those of the server, and the number by which it knows each under any name."""
+    found: dict[str, int] = service.ask(stack, reporter, service.RESTORE, "databases")
     return found
 
 
-def _agree(stack: Stack, reporter: Reporter, what: str, name: str) -> None:
-    if name not in databases(stack, reporter):
-        return
+def _odoo_here(stack: Stack) -> str:
+    """The version of Odoo that would run on a restored database, such as 18.0."""
+    done = service.run_odoo(stack, stack.settings.database, "odoo", "--version")
+    found = re.search(r"\d+\.\d+", done.stdout)
+    return found[0] if found else ""
+
+
+def _agree(stack: Stack, reporter: Reporter, what: str, name: str) -> dict[str, int]:
+    """What databases there are, once the person has agreed to replace `name`."""
+    known = databases(stack, reporter)
+    if name not in known:
+        return known
     question = f"This replaces the database {name!r} and its files by {what}. Continue?"
     if not reporter.confirm(question, unattended=False):
         raise OpsError("nothing was restored", "Say yes, or give --yes where nobody can answer.")
+    return known
 
 
 @contextmanager
 def _staged(
-    stack: Stack, reporter: Reporter, source: Path | str, name: str
+    stack: Stack, reporter: Reporter, source: Path | str, name: str, odoo: str = ""
 ) -> Iterator[dict[str, Any]]:
     """The backup as a database beside the live one; gone again if the block fails."""
     command, mounts = ["stage", str(source)], {}
     if isinstance(source, Path):
         command, mounts = ["stage-file", f"/in/{source.name}"], {source.parent: "/in:ro"}
     with reporter.step("Restoring and verifying beside what is live"):
-        words = [*command, name + STAGED, "--live", name]
+        words = [*command, name + STAGED, "--live", name, "--odoo", odoo]
         manifest = service.ask(stack, reporter, service.RESTORE, *words, mounts=mounts)
     try:
         yield manifest
@@ -168,33 +198,31 @@ def neutralise(stack: Stack, reporter: Reporter, database: str) -> None:
 
 
 def _put_in_place(stack: Stack, reporter: Reporter, name: str) -> bool:
-    if name != stack.settings.database:
+    if not _is_live(stack, name):
         return bool(service.ask(stack, reporter, service.RESTORE, "swap", name)["replaced"])
-    running = _stop_odoo(stack, reporter)
-    swapped = False
+    before = databases(stack, reporter)
+    running = lifecycle.pause_odoo(stack, reporter)
     try:
         answer = service.ask(stack, reporter, service.RESTORE, "swap", name)
-        swapped = True
-        lifecycle.up(running, reporter)
+        lifecycle.resume_odoo(running, reporter)
         return bool(answer["replaced"])
-    except BaseException as error:
-        _put_back(running, reporter, name, swapped)
-        if isinstance(error, OpsError):
-            hint = "What was there before is there again."
-            raise OpsError(error.message, f"{hint} {error.hint}".strip()) from error
+    except OpsError as error:
+        hint = _put_back(running, reporter, name, before)
+        raise OpsError(error.message, f"{hint} {error.hint}".strip()) from error
+    except BaseException:
+        _put_back(running, reporter, name, before)
         raise
 
 
-def _stop_odoo(stack: Stack, reporter: Reporter) -> Stack:
-    running = stack.as_running()
-    with reporter.step("Stopping Odoo"):
-        stack.run("stop", "odoo", timeout=120, changes=True)
-    return running
-
-
-def _put_back(stack: Stack, reporter: Reporter, name: str, swapped: bool) -> None:
+def _put_back(stack: Stack, reporter: Reporter, name: str, before: Mapping[str, int]) -> str:
+    """Have what was there before again, however far the restore came; says what is there now."""
     reporter.note("The restore failed: what was there before is put back")
-    if swapped:
-        stack.run("stop", "odoo", timeout=120, check=False, changes=True)
-        service.ask(stack, reporter, service.RESTORE, "back", name)
-    lifecycle.up(stack, reporter)
+    try:
+        # The server knows how far it came; a container that was killed could not say.
+        if name in before and databases(stack, reporter).get(name) != before[name]:
+            stack.run("stop", "odoo", timeout=120, check=False, changes=True)
+            service.ask(stack, reporter, service.RESTORE, "back", name)
+        lifecycle.resume_odoo(stack, reporter)
+    except OpsError as second:
+        return f"Putting it back failed too ({second.message}). See: inv ps, inv restore --undo."
+    return "What was there before is there again." if name in before else "There was none before."

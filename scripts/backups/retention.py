@@ -25,6 +25,7 @@ class Backup:
     bytes: int
     added: int
     files: int
+    installation: str = ""
 
 
 def parse(rows: Sequence[Mapping[str, Any]]) -> list[Backup]:
@@ -38,6 +39,7 @@ def parse(rows: Sequence[Mapping[str, Any]]) -> list[Backup]:
             row["bytes"],
             row["added"],
             row["files"],
+            row.get("installation", ""),
         )
         for row in rows
     ]
@@ -46,14 +48,19 @@ def parse(rows: Sequence[Mapping[str, Any]]) -> list[Backup]:
 def expired(backups: Sequence[Backup], rule: str) -> list[Backup]:
     """Those that `rule` (such as 7d,5w,12m) does not keep, of each database by itself.
 
-    The newest of a database is always kept, whatever the rule says.
+    Databases of the same name on two installations are two. The newest of a database is
+    always kept, whatever the rule says.
     """
     kept: set[str] = set()
-    for database in {backup.database for backup in backups}:
-        own = sorted((b for b in backups if b.database == database), key=lambda b: b.time)
+    for origin in {_origin(backup) for backup in backups}:
+        own = sorted((b for b in backups if _origin(b) == origin), key=lambda b: b.time)
         kept.add(own[-1].id)
         for count, unit in re.findall(r"(\d+)([dwmy])", rule):
             last_of = {_PERIODS[unit](backup.time): backup.id for backup in own}
             newest = sorted(last_of, reverse=True)[: int(count)]
             kept |= {last_of[period] for period in newest}
     return [backup for backup in backups if backup.id not in kept]
+
+
+def _origin(backup: Backup) -> tuple[str, str]:
+    return backup.installation, backup.database

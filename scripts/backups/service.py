@@ -1,6 +1,8 @@
 """The containers that make, read and restore backups, and how they are asked."""
 
+import hashlib
 import json
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,11 +11,13 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_private_folder
 from scripts.core.process import Completed
 from scripts.core.report import Reporter
+from scripts.core.settings import Settings
 from scripts.stack import images
 from scripts.stack.compose import Stack
 
 MAKE: Final = "backup"
 RESTORE: Final = "restore"
+_MACHINE: Final = Path("/etc/machine-id")
 _SECONDS: Final = 24 * 3600.0
 KEY_FILE: Final = "backup_key.txt"
 
@@ -27,7 +31,7 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
     if not key.is_file() or not key.stat().st_size:
         raise OpsError(f"secrets/{KEY_FILE} does not exist", "Run: inv secrets")
     make_private_folder(settings.secrets_folder / "backup")
-    if not settings.backups_elsewhere:
+    if not settings.backups_elsewhere and not settings.backup_folder.is_dir():
         make_private_folder(settings.backup_folder)
     if not images.has_backup_image(stack):
         images.ensure(stack, reporter, images.BACKUP)
@@ -53,7 +57,7 @@ def ask(
 ) -> Any:
     """What the program answers; raises OpsError with its reason if it fails."""
     words = argv(stack, service, *command, mounts=mounts or {})
-    done = stack.run(*words, timeout=_SECONDS, check=False)
+    done = stack.run(*words, timeout=_SECONDS, env=_environment(stack.settings), check=False)
     for line in done.stderr.splitlines():
         if line.startswith("note: "):
             reporter.note(line)
@@ -66,7 +70,21 @@ def run_odoo(stack: Stack, database: str, *command: str) -> Completed:
     """Run `command` in an Odoo of its own, without any way out, on `database`."""
     environment = ["--env", f"ODOO_DATABASE={database}"]
     words = [*_RUN, *environment, "odoo_drill", *command]
-    return stack.run(*words, timeout=_SECONDS, check=False)
+    return stack.run(*words, timeout=_SECONDS, env=_environment(stack.settings), check=False)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {"BACKUP_FOLDER": str(settings.backup_folder), "BACKUP_HOST": installation(settings)}
+
+
+def installation(settings: Settings) -> str:
+    """The name of this installation among those that may share a repository.
+
+    A copy of `.env` on another machine has another one: two that believed to be one would
+    take away each other's locks.
+    """
+    known = _MACHINE.read_text() if _MACHINE.is_file() else socket.gethostname()
+    return f"{settings.project}-{hashlib.sha256(known.encode()).hexdigest()[:8]}"
 
 
 def failure(done: Completed) -> OpsError:
@@ -84,9 +102,19 @@ def failure(done: Completed) -> OpsError:
 
 
 def need_database(stack: Stack) -> None:
-    """Start PostgreSQL, which is all that a restore needs of the platform."""
-    wait = ["--wait", "--wait-timeout", "180"]
-    stack.run("up", "--detach", "--no-build", *wait, "odoo_db", timeout=240, changes=True)
+    """Start PostgreSQL, which is all that a restore needs of the platform.
+
+    One that runs goes on as it is, whatever the settings say by now.
+    """
+    wait = ["--no-recreate", "--wait", "--wait-timeout", "180"]
+    start = ["up", "--detach", "--no-build", *wait, "odoo_db"]
+    stack.as_running().run(*start, timeout=240, changes=True)
+
+
+def refuse_colon(path: Path) -> None:
+    """Compose's `--volume` takes the first colon for its own."""
+    if ":" in str(path):
+        raise UsageError(f"{path} has a colon in its name", "Choose another folder.")
 
 
 def short(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.backups import cli as backups
-from scripts.backups import restore, verify
+from scripts.backups import memory, restore, verify
 from scripts.commands.flags import JSON, YES
 from scripts.core.tasklib import command, open_session
 from scripts.stack.compose import Stack
@@ -15,20 +15,23 @@ from scripts.stack.compose import Stack
 @command({"plain": "Also write a readable SQL dump into this file.",
           "zip": "Also write what Odoo's database manager restores into this file.",
           "prune": "Afterwards forget what BACKUP_KEEP does not keep; with --schedule always.",
+          "new_repository": "Begin a new one where the old one is not there any more.",
           "notify": "POST the outcome to this address; with --schedule always (BACKUP_NOTIFY).",
           "schedule": "Make one every night by a systemd timer, or by cron, from now on.",
           "unschedule": "Remove that timer.", "json": JSON},
          name="create", default=True)  # fmt: skip
 def backup_create(
     c: Context, plain: str = "", zip: str = "", prune: bool = False, notify: str = "",
+    new_repository: bool = False,
     schedule: bool = False, unschedule: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Back up database and files of one moment into the repository."""
     session = open_session(c)
     stack, quiet = Stack(session.settings, session.runner), backups.Quiet(session.console)
+    wish = backups.Wish(plain, zip, notify, forget=prune, anew=new_repository)
     if schedule or unschedule:
-        return session.console.say(backups.plan(stack, on=schedule, tell=notify))
-    made = backups.create(stack, quiet, plain=plain, zipped=zip, tell=notify, forget=prune)
+        return session.console.say(backups.plan(stack, wish, on=schedule))
+    made = backups.create(stack, quiet, wish)
     return backups.show_made(session.console, made, as_json=json)
 
 
@@ -93,7 +96,7 @@ def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
 def backup_key(c: Context) -> None:
     """Print the key of the repository, to be kept somewhere else."""
     session = open_session(c)
-    session.console.say(backups.key(session.settings))
+    session.console.say(memory.key(session.settings))
 
 
 @command({"source": "A backup, latest, or a FILE.zip of Odoo's or FILE.sql.",
@@ -109,7 +112,8 @@ def restore_task(
     session = open_session(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     if undo:
-        done = restore.undo(stack, session.console)
+        restore.refuse_with_undo(source, neutralize=neutralize)
+        done = restore.undo(stack, session.console, to_database)
     else:
         done = restore.restore(stack, session.console, source, to_database, neutralize=neutralize)
     session.console.say("\n".join(done.lines))

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import IO, NoReturn, Protocol
 from scripts.core.errors import OpsError
 
 _TAIL_LINES = 15
+_GRACE_SECONDS = 60  # as long as Compose gives the containers of backups
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,10 @@ class Runner(Protocol):
         ...
 
 
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM. Unlike Ctrl-C, which reaches everybody at the terminal, only we have heard it."""
+
+
 @dataclass(frozen=True)
 class SystemRunner:
     """The real runner. `redact` takes secrets out of whatever it shows."""
@@ -107,16 +113,14 @@ class SystemRunner:
         if self._skip(argv, changes):
             return Completed(tuple(argv), 0)
         try:
-            done = subprocess.run(
+            child = subprocess.Popen(
                 argv,
-                input=stdin.encode() if stdin is not None else None,
-                stdin=subprocess.DEVNULL if stdin is None else None,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 stdout=stdout or subprocess.PIPE,
                 stderr=subprocess.STDOUT if stdout else subprocess.PIPE,
-                timeout=timeout,
                 env={**os.environ, **env} if env else None,
-                check=False,
             )
+            out, err = _await(child, stdin.encode() if stdin is not None else None, timeout)
         except (FileNotFoundError, PermissionError) as error:
             raise OpsError(f"the program {argv[0]!r} is not installed") from error
         except subprocess.TimeoutExpired as error:
@@ -125,9 +129,9 @@ class SystemRunner:
             ) from error
         completed = Completed(
             tuple(map(self.redact, argv)),
-            done.returncode,
-            self._text(done.stdout),
-            self._text(done.stderr),
+            child.returncode,
+            self._text(out),
+            self._text(err),
         )
         if check and not completed.ok:
             raise CommandFailedError(completed)
@@ -166,3 +170,36 @@ class SystemRunner:
 
     def _text(self, raw: bytes | None) -> str:
         return self.redact(raw.decode(errors="replace")) if raw else ""
+
+
+def _await(
+    child: subprocess.Popen[bytes], stdin: bytes | None, timeout: float | None
+) -> tuple[bytes | None, bytes | None]:
+    """Both outputs of `child`, which has ended, however this call ends."""
+    with child:
+        try:
+            return child.communicate(stdin, timeout)
+        except KeyboardInterrupt as interrupt:
+            if isinstance(interrupt, TerminatedError):
+                child.terminate()
+            _let_end(child)
+            raise
+        finally:
+            child.kill()  # nothing, once it has ended
+
+
+def _let_end(child: subprocess.Popen[bytes]) -> None:
+    """Give `child`, which was told to stop, the time to put things right."""
+    try:
+        child.communicate(timeout=_GRACE_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        child.kill()
+
+
+def heed_termination() -> None:
+    """Make SIGTERM an interruption, after which what was begun is put right."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise TerminatedError
+
+    signal.signal(signal.SIGTERM, interrupt)

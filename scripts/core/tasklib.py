@@ -15,11 +15,12 @@ from invoke.tasks import Task, task
 
 from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import SystemRunner
+from scripts.core.process import SystemRunner, TerminatedError, heed_termination
 from scripts.core.redact import redactor
 from scripts.core.settings import Settings
 
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Session:
 
 def open_session(c: Context, *, prod: bool = False, yes: bool = False) -> Session:
     """Settings, runner and console of this call; Invoke's --dry and --echo are honoured."""
+    heed_termination()
     settings = Settings.load(prod=prod)
     os.chdir(settings.root)  # `inv` works from any folder, and its tools look around themselves
     run = c.config.run
@@ -112,6 +114,9 @@ def command(
             except OpsError as error:
                 Console.standard().error(error.message, error.hint)
                 raise Exit(code=error.exit_code) from None
+            except TerminatedError:
+                Console.standard().error("terminated")
+                raise Exit(code=EXIT_TERMINATED) from None
             except KeyboardInterrupt:
                 Console.standard().error("interrupted")
                 raise Exit(code=EXIT_INTERRUPTED) from None

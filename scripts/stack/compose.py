@@ -1,6 +1,7 @@
 """The running platform, reached by `docker compose` and the literal files."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import IO, NoReturn
 
@@ -46,6 +47,7 @@ class Stack:
         stdin: str | None = None,
         stdout: IO[bytes] | None = None,
         timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
         check: bool = True,
         changes: bool = False,
     ) -> Completed:
@@ -55,6 +57,7 @@ class Stack:
             stdin=stdin,
             stdout=stdout,
             timeout=timeout,
+            env=env,
             check=check,
             changes=changes,
         )

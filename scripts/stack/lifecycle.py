@@ -113,3 +113,28 @@ def restart(stack: Stack, reporter: Reporter, service: str = "") -> None:
             targets = [service] if service else sorted(running)
             stack.run("restart", *targets, timeout=300, changes=True)
             _await_login_page(stack.as_running())
+
+
+def pause_odoo(stack: Stack, reporter: Reporter) -> Stack:
+    """Stop Odoo, so that its database can be replaced; gives back the flavour that runs."""
+    running = stack.as_running()
+    with reporter.step("Stopping Odoo"):
+        running.run("stop", "odoo", timeout=120, changes=True)
+    return running
+
+
+def resume_odoo(stack: Stack, reporter: Reporter) -> None:
+    """Start the Odoo that was stopped, as it is; the whole platform where there is none.
+
+    Raises OpsError if no login page is served then.
+    """
+    if not any(service.service == "odoo" for service in stack.services()):
+        up(stack, reporter)
+        return
+    with reporter.step("Starting Odoo"):
+        wait = ["--no-recreate", "--wait", "--wait-timeout", str(START_SECONDS)]
+        start = ["up", "--detach", "--no-build", *wait]
+        done = stack.run(*start, timeout=START_SECONDS + 60, check=False, changes=True)
+        if not done.ok:
+            raise diagnose(stack, CommandFailedError(done))
+        _await_login_page(stack)

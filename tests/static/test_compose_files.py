@@ -98,7 +98,9 @@ def test_every_documented_variable_is_read_by_somebody() -> None:
 def test_every_variable_has_a_default_so_that_no_env_file_is_needed() -> None:
     for file in COMPOSE_FILES:
         found = variables((ROOT / file).read_text())
-        assert not [name for name, defaults in found.items() if "" in defaults], file
+        # Without a name the engine makes one for every container: nobody else has it.
+        empty = {name for name, defaults in found.items() if "" in defaults} - {"BACKUP_HOST"}
+        assert not empty, file
 
 
 def test_image_defaults_are_pinned_to_a_version() -> None:

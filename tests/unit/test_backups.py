@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.backups import cli, notify, restore, retention, service, verify
+from scripts.backups import cli, memory, notify, restore, retention, service, verify
+from scripts.backups.cli import Wish
 from scripts.backups.retention import Backup
 from scripts.core import http
 from scripts.core.errors import OpsError, UsageError
@@ -76,7 +77,7 @@ def _runner(stack: Stack) -> FakeRunner:
 
 def test_a_backup_prepares_private_folders_and_gives_the_manifest(stack: Stack) -> None:
     _runner(stack).answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
-    assert cli.create(stack, FakeReporter()) == _MANIFEST
+    assert cli.create(stack, FakeReporter(), Wish()) == _MANIFEST
     for folder in (stack.settings.backup_folder, stack.settings.secrets_folder / "backup"):
         assert folder.stat().st_mode & 0o777 == 0o700
     assert "20260101-020000-abcd" in cli.summary(_MANIFEST)
@@ -87,29 +88,29 @@ def test_a_repository_elsewhere_has_a_way_out_and_no_folder(stack: Stack) -> Non
     settings = replace(stack.settings, backup_repository="s3:https://host/bucket")
     there = replace(stack, settings=settings)
     _runner(stack).answers[f"{_RUN} backup_offsite create"] = says(json.dumps(_MANIFEST))
-    assert cli.create(there, FakeReporter())
+    assert cli.create(there, FakeReporter(), Wish())
     assert not settings.backup_folder.exists()
 
 
 def test_without_a_key_nothing_is_started(stack: Stack) -> None:
     (stack.settings.secrets_folder / "backup_key.txt").unlink()
     with pytest.raises(OpsError, match=r"backup_key\.txt does not exist"):
-        cli.create(stack, FakeReporter())
+        cli.create(stack, FakeReporter(), Wish())
     assert not _runner(stack).ran(_RUN)
 
 
 def test_the_key_is_asked_for_until_it_was_shown(stack: Stack) -> None:
     runner, heard = _runner(stack), FakeReporter()
     runner.answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
-    cli.create(stack, heard)
+    cli.create(stack, heard, Wish())
     assert "inv backup.key" in "".join(heard.said)
     with pytest.raises(OpsError, match="the key of the backups elsewhere"):
-        cli.plan(stack, on=True, tell="")
-    assert cli.key(stack.settings) == "k" * 43
-    cli.create(stack, quiet := FakeReporter())
+        cli.plan(stack, Wish(), on=True)
+    assert memory.key(stack.settings) == "k" * 43
+    cli.create(stack, quiet := FakeReporter(), Wish())
     assert "inv backup.key" not in "".join(quiet.said)
     (stack.settings.secrets_folder / "backup_key.txt").write_text("n" * 43)
-    assert not cli.key_was_shown(stack.settings)
+    assert not memory.key_was_shown(stack.settings)
 
 
 def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
@@ -123,7 +124,7 @@ def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> N
     runner.answers[f"{_RUN} backup list"] = says(json.dumps(stored))
     runner.answers[f"{_RUN} backup forget"] = says('{"forgotten": []}')
     settings = replace(stack.settings, backup_keep="1d")
-    cli.create(replace(stack, settings=settings), FakeReporter(), forget=True)
+    cli.create(replace(stack, settings=settings), FakeReporter(), Wish(forget=True))
     assert runner.ran(f"{_RUN} backup forget 20260101-020000-abcd")
     assert cli.job(settings).argv[1:] == ("backup", "--prune")
 
@@ -132,10 +133,10 @@ def test_a_file_is_written_by_way_of_its_folder(stack: Stack, tmp_path: Path) ->
     runner = _runner(stack)
     runner.answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
     runner.answers[f"{_RUN} --volume"] = says("{}")
-    cli.create(stack, FakeReporter(), plain=str(tmp_path / "b.sql"))
+    cli.create(stack, FakeReporter(), Wish(plain=str(tmp_path / "b.sql")))
     assert runner.ran(f"{_RUN} --volume {tmp_path}:/out backup export {_MANIFEST['id']} --plain")
     with pytest.raises(UsageError, match="its folder must exist"):
-        cli.create(stack, FakeReporter(), zipped=str(tmp_path / "none" / "b.zip"))
+        cli.create(stack, FakeReporter(), Wish(zipped=str(tmp_path / "none" / "b.zip")))
 
 
 @pytest.mark.parametrize(

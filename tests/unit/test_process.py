@@ -1,5 +1,7 @@
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -124,3 +126,25 @@ def test_secrets_are_taken_out_of_the_error_of_a_hanging_command() -> None:
 )
 def test_the_last_line_prefers_the_errors(stdout: str, stderr: str, last: str) -> None:
     assert Completed((), 1, stdout, stderr).last_line == last
+
+
+def test_a_termination_reaches_what_runs_and_waits_for_it(tmp_path: Path) -> None:
+    child = "trap 'sleep 0.2; echo right > put; exit 1' TERM; echo > ready; while :; do :; done"
+    code = f"""
+from scripts.core.process import SystemRunner, TerminatedError, heed_termination
+heed_termination()
+try:
+    SystemRunner().run(["sh", "-c", {child!r}])
+except TerminatedError:
+    print("heard")
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        _python(code), cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as ours:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        ours.terminate()
+        assert ours.communicate(timeout=30)[0] == "heard\n"
+    assert (tmp_path / "put").read_text() == "right\n"
