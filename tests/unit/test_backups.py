@@ -1,30 +1,24 @@
 """Backups: what is kept, how the containers are asked, what their failures become."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from scripts.backups import cli, memory, notify, restore, retention, service, verify
+from scripts.backups import cli, memory, notify, retention, service, verify
 from scripts.backups.cli import Wish
 from scripts.backups.retention import Backup
 from scripts.core import http
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.process import Completed
-from scripts.stack import engine, images
+from scripts.stack import engine
 from scripts.stack.compose import Stack
 
-from .fakes import FakeReporter, FakeRunner, says, settings_in
-
-_RUN = "docker compose --progress quiet run --rm -T --no-deps"
-_MANIFEST = {
-    "id": "20260101-020000-abcd", "created": "2026-01-01T02:00:00+00:00", "database": "odoo",
-    "odoo": "18.0", "postgresql": "16.14", "pg_dump": "pg_dump 16.14", "modules": {"base": "1"},
-    "rows": {"public.a": 2}, "files": {"count": 1, "bytes": 5}, "dump": {"bytes": 7},
-    "added_bytes": 3, "seconds": 1.0, "guarded_seconds": 0.5,
-}  # fmt: skip
+from .backups import MANIFEST, RUN, ready_stack, runner_of
+from .fakes import FakeReporter, says
 
 
 def _backup(time: datetime, database: str = "odoo") -> Backup:
@@ -60,34 +54,30 @@ def test_the_newest_of_each_database_is_never_forgotten(rule: str) -> None:
     assert _kept(backups, rule) == ["01-01", "03-31"]
 
 
+def test_the_same_name_on_another_installation_is_another_database() -> None:
+    later = replace(_backup(datetime(2026, 4, 1, tzinfo=UTC)), installation="staging-1234")
+    backups = [*_nightly(2), later]
+    assert [b.id for b in retention.expired(backups, "1d")] == [backups[0].id]
+
+
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """An installation with a key, in which the image of backups is there."""
-    monkeypatch.setattr(images, "has_backup_image", lambda stack: True)
-    settings = settings_in(tmp_path)
-    settings.secrets_folder.mkdir()
-    (settings.secrets_folder / "backup_key.txt").write_text("k" * 43)
-    return Stack(settings, FakeRunner())
-
-
-def _runner(stack: Stack) -> FakeRunner:
-    assert isinstance(stack.runner, FakeRunner)
-    return stack.runner
+    return ready_stack(tmp_path, monkeypatch)
 
 
 def test_a_backup_prepares_private_folders_and_gives_the_manifest(stack: Stack) -> None:
-    _runner(stack).answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
-    assert cli.create(stack, FakeReporter(), Wish()) == _MANIFEST
+    runner_of(stack).answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
+    assert cli.create(stack, FakeReporter(), Wish()) == MANIFEST
     for folder in (stack.settings.backup_folder, stack.settings.secrets_folder / "backup"):
         assert folder.stat().st_mode & 0o777 == 0o700
-    assert "20260101-020000-abcd" in cli.summary(_MANIFEST)
-    assert any("Odoo 18.0" in line for line in cli.details(_MANIFEST))
+    assert "20260101-020000-abcd" in cli.summary(MANIFEST)
+    assert any("Odoo 18.0" in line for line in cli.details(MANIFEST))
 
 
 def test_a_repository_elsewhere_has_a_way_out_and_no_folder(stack: Stack) -> None:
     settings = replace(stack.settings, backup_repository="s3:https://host/bucket")
     there = replace(stack, settings=settings)
-    _runner(stack).answers[f"{_RUN} backup_offsite create"] = says(json.dumps(_MANIFEST))
+    runner_of(stack).answers[f"{RUN} backup_offsite create"] = says(json.dumps(MANIFEST))
     assert cli.create(there, FakeReporter(), Wish())
     assert not settings.backup_folder.exists()
 
@@ -96,12 +86,12 @@ def test_without_a_key_nothing_is_started(stack: Stack) -> None:
     (stack.settings.secrets_folder / "backup_key.txt").unlink()
     with pytest.raises(OpsError, match=r"backup_key\.txt does not exist"):
         cli.create(stack, FakeReporter(), Wish())
-    assert not _runner(stack).ran(_RUN)
+    assert not runner_of(stack).ran(RUN)
 
 
 def test_the_key_is_asked_for_until_it_was_shown(stack: Stack) -> None:
-    runner, heard = _runner(stack), FakeReporter()
-    runner.answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
+    runner, heard = runner_of(stack), FakeReporter()
+    runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
     cli.create(stack, heard, Wish())
     assert "inv backup.key" in "".join(heard.said)
     with pytest.raises(OpsError, match="the key of the backups elsewhere"):
@@ -114,27 +104,62 @@ def test_the_key_is_asked_for_until_it_was_shown(stack: Stack) -> None:
 
 
 def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
-    runner = _runner(stack)
-    runner.answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
     stored = [
         {"id": f"2026010{day}-020000-abcd", "time": f"2026-01-0{day}T02:00:00Z", "files": 1,
          "database": "odoo", "odoo": "18.0", "bytes": 1, "added": 1}
         for day in (1, 2)
     ]  # fmt: skip
-    runner.answers[f"{_RUN} backup list"] = says(json.dumps(stored))
-    runner.answers[f"{_RUN} backup forget"] = says('{"forgotten": []}')
+    runner.answers[f"{RUN} backup list"] = says(json.dumps(stored))
+    runner.answers[f"{RUN} backup forget"] = says('{"forgotten": []}')
     settings = replace(stack.settings, backup_keep="1d")
     cli.create(replace(stack, settings=settings), FakeReporter(), Wish(forget=True))
-    assert runner.ran(f"{_RUN} backup forget 20260101-020000-abcd")
+    assert runner.ran(f"{RUN} backup forget 20260101-020000-abcd")
     assert cli.job(settings).argv[1:] == ("backup", "--prune")
 
 
+def test_a_repository_that_was_there_has_to_be_there_again(stack: Stack, tmp_path: Path) -> None:
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
+    cli.create(stack, FakeReporter(), Wish())
+    assert not runner.ran(f"{RUN} backup create --existing")
+    cli.create(stack, FakeReporter(), Wish(anew=True))
+    assert not runner.ran(f"{RUN} backup create --existing")
+    elsewhere = replace(stack.settings, backup_folder=tmp_path / "other")
+    cli.create(replace(stack, settings=elsewhere), FakeReporter(), Wish())
+    assert not runner.ran(f"{RUN} backup create --existing")
+    cli.create(replace(stack, settings=elsewhere), FakeReporter(), Wish())
+    assert runner.ran(f"{RUN} backup create --existing")
+
+
+def test_a_folder_of_backups_keeps_the_mode_it_has(stack: Stack) -> None:
+    stack.settings.backup_folder.mkdir(mode=0o755)
+    stack.settings.backup_folder.chmod(0o1777)
+    runner_of(stack).answers[f"{RUN} backup list"] = says("[]")
+    cli.listed(stack, FakeReporter())
+    assert stack.settings.backup_folder.stat().st_mode & 0o7777 == 0o1777
+
+
+def test_only_files_are_replaced_and_no_two_by_one(stack: Stack, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a:b").mkdir()
+    file = str(tmp_path / "b.sql")
+    for wish in (
+        Wish(plain=str(tmp_path / "pipe")), Wish(plain=str(tmp_path)), Wish(zipped="/dev/null"),
+        Wish(plain=str(tmp_path / "a:b" / "b.sql")), Wish(plain=file, zipped=file),
+    ):  # fmt: skip
+        with pytest.raises(UsageError):
+            cli.create(stack, FakeReporter(), wish)
+    assert not runner_of(stack).calls
+
+
 def test_a_file_is_written_by_way_of_its_folder(stack: Stack, tmp_path: Path) -> None:
-    runner = _runner(stack)
-    runner.answers[f"{_RUN} backup create"] = says(json.dumps(_MANIFEST))
-    runner.answers[f"{_RUN} --volume"] = says("{}")
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} --volume"] = says("{}")
     cli.create(stack, FakeReporter(), Wish(plain=str(tmp_path / "b.sql")))
-    assert runner.ran(f"{_RUN} --volume {tmp_path}:/out backup export {_MANIFEST['id']} --plain")
+    assert runner.ran(f"{RUN} --volume {tmp_path}:/out backup export {MANIFEST['id']} --plain")
     with pytest.raises(UsageError, match="its folder must exist"):
         cli.create(stack, FakeReporter(), Wish(zipped=str(tmp_path / "none" / "b.zip")))
 
@@ -159,48 +184,35 @@ def test_prune_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
          "added": 1, "files": 1}
         for b in _nightly(3)
     ]  # fmt: skip
-    runner = _runner(stack)
-    runner.answers[f"{_RUN} backup list"] = says(json.dumps(rows))
-    runner.answers[f"{_RUN} backup forget"] = says("{}")
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} backup list"] = says(json.dumps(rows))
+    runner.answers[f"{RUN} backup forget"] = says("{}")
     assert len(cli.prune(stack, FakeReporter(), "2d", rehearse=True)) == 1
-    assert not runner.ran(f"{_RUN} backup forget")
+    assert not runner.ran(f"{RUN} backup forget")
     cli.prune(stack, FakeReporter(), "2d", rehearse=False)
-    assert runner.ran(f"{_RUN} backup forget 20260329-020000")
+    assert runner.ran(f"{RUN} backup forget 20260329-020000")
     with pytest.raises(UsageError, match="no rule"):
         cli.prune(stack, FakeReporter(), "7 days", rehearse=True)
 
 
-def test_a_restore_that_nobody_agrees_to_stages_nothing(stack: Stack) -> None:
-    runner = _runner(stack)
-    runner.answers["docker version"] = says(json.dumps({"Server": {"Version": "27"}}))
-    runner.answers[f"{_RUN} backup show"] = says(json.dumps(_MANIFEST))
-    runner.answers[f"{_RUN} restore databases"] = says('["odoo"]')
-    reporter = FakeReporter(answer=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "probe", lambda runner: None)
-        with pytest.raises(OpsError, match="nothing was restored"):
-            restore.restore(stack, reporter, "latest")
-    assert "20260101-020000-abcd" in reporter.asked[0] and "'odoo'" in reporter.asked[0]
-    assert not runner.ran(f"{_RUN} restore stage")
-
-
-@pytest.mark.parametrize("name", ["Odoo", "a-b", "x" * 51, "odoo__before", ""])
-def test_a_name_that_no_copy_can_have_is_refused(stack: Stack, name: str) -> None:
-    with pytest.raises(UsageError):
-        restore.clone(stack, FakeReporter(), "", name)
+@pytest.mark.parametrize("url", ["notaurl", "https://", "file:///etc/passwd"])
+def test_an_address_that_is_none_is_refused_before_the_work(stack: Stack, url: str) -> None:
+    with pytest.raises(UsageError, match="--notify"):
+        cli.create(stack, FakeReporter(), Wish(tell=url))
+    assert not runner_of(stack).calls
 
 
 def test_a_certificate_says_what_was_proved(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "probe", lambda runner: None)
-    runner = _runner(stack)
-    runner.answers[f"{_RUN} restore stage"] = says(json.dumps(_MANIFEST))
-    runner.answers[f"{_RUN} restore discard"] = says("{}")
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} restore stage"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore discard"] = says("{}")
     found = {"login": "admin", "downloads": 3}
-    runner.answers[f"{_RUN} --env"] = says(json.dumps(found))
+    runner.answers[f"{RUN} --env"] = says(json.dumps(found))
     certificate = verify.verify(stack, FakeReporter(), "latest")
     assert "2 rows in 1 tables" in certificate.line
     assert json.loads((verify.folder(stack.settings) / f"{certificate.id}.json").read_text())
-    runner.answers[f"{_RUN} --env"] = says(code=1, stderr="error: nobody gets in")
+    runner.answers[f"{RUN} --env"] = says(code=1, stderr="error: nobody gets in")
     with pytest.raises(OpsError, match="nobody gets in"):
         verify.verify(stack, FakeReporter(), "latest")
     assert runner.calls[-1][-4:] == ["discard", "odoo__drill", "--data", "/drill"]

@@ -1,0 +1,33 @@
+"""An installation that can make backups, for tests."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.stack import images
+from scripts.stack.compose import Stack
+
+from .fakes import FakeRunner, settings_in
+
+RUN = "docker compose --progress quiet run --rm -T --no-deps"
+MANIFEST = {
+    "id": "20260101-020000-abcd", "created": "2026-01-01T02:00:00+00:00", "database": "odoo",
+    "odoo": "18.0", "postgresql": "16.14", "pg_dump": "pg_dump 16.14", "modules": {"base": "1"},
+    "rows": {"public.a": 2}, "files": {"count": 1, "bytes": 5}, "dump": {"bytes": 7},
+    "added_bytes": 3, "seconds": 1.0, "guarded_seconds": 0.5,
+}  # fmt: skip
+
+
+def ready_stack(root: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """With a key, and the image of backups in place."""
+    monkeypatch.setattr(images, "has_backup_image", lambda stack: True)
+    settings = settings_in(root)
+    settings.secrets_folder.mkdir()
+    (settings.secrets_folder / "backup_key.txt").write_text("k" * 43)
+    return Stack(settings, FakeRunner())
+
+
+def runner_of(stack: Stack) -> FakeRunner:
+    """Its runner, which knows what was run."""
+    assert isinstance(stack.runner, FakeRunner)
+    return stack.runner

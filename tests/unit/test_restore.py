@@ -1,0 +1,84 @@
+"""Restores: what is asked, put back, undone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.backups import restore
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.process import Completed
+from scripts.stack import engine, lifecycle
+from scripts.stack.compose import Stack
+
+from .backups import MANIFEST, RUN, ready_stack, runner_of
+from .fakes import FakeReporter, says
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    return ready_stack(tmp_path, monkeypatch)
+
+
+def test_a_restore_that_nobody_agrees_to_stages_nothing(stack: Stack) -> None:
+    runner = runner_of(stack)
+    runner.answers["docker version"] = says(json.dumps({"Server": {"Version": "27"}}))
+    runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore databases"] = says('{"odoo": 5}')
+    reporter = FakeReporter(answer=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "probe", lambda runner: None)
+        with pytest.raises(OpsError, match="nothing was restored"):
+            restore.restore(stack, reporter, "latest")
+    assert "20260101-020000-abcd" in reporter.asked[0] and "'odoo'" in reporter.asked[0]
+    assert not runner.ran(f"{RUN} restore stage")
+
+
+def test_undo_heeds_what_it_is_told_or_refuses(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} restore databases"] = says('{"odoo": 5, "proof": 6, "proof__before": 7}')
+    runner.answers[f"{RUN} restore back"] = says("{}")
+    done = restore.undo(stack, FakeReporter(), "proof")
+    assert done.database == "proof"
+    assert runner.ran(f"{RUN} restore back proof") and not runner.ran("docker compose stop odoo")
+    with pytest.raises(OpsError, match="nothing to go back to"):
+        restore.undo(stack, FakeReporter())
+    with pytest.raises(UsageError):
+        restore.refuse_with_undo("20260101", neutralize=False)
+
+
+def test_what_was_there_is_put_back_however_far_a_killed_restore_came(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    monkeypatch.setattr(lifecycle, "resume_odoo", lambda stack, reporter: None)
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore stage"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore swap"] = Completed((), 137, "", "")
+    runner.answers[f"{RUN} restore discard"] = says("{}")
+    runner.answers[f"{RUN} restore back"] = says("{}")
+    monkeypatch.setattr(restore, "databases", _Numbers({"odoo": 5}, {"odoo": 9, "odoo__before": 5}))
+    with pytest.raises(OpsError) as caught:
+        restore.restore(stack, FakeReporter(), "latest")
+    assert "is there again" in caught.value.hint
+    assert runner.ran(f"{RUN} restore back odoo")
+
+
+class _Numbers:
+    """The databases before the swap, and afterwards."""
+
+    def __init__(self, before: dict[str, int], after: dict[str, int]) -> None:
+        self.answers = [before, before, after]
+
+    def __call__(self, *_: object) -> dict[str, int]:
+        return self.answers.pop(0)
+
+
+@pytest.mark.parametrize("name", ["Odoo", "a-b", "x" * 51, "odoo__before", "odoo__drill", ""])
+def test_a_name_that_no_copy_can_have_is_refused(stack: Stack, name: str) -> None:
+    with pytest.raises(UsageError):
+        restore.clone(stack, FakeReporter(), "", name)
