@@ -20,6 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail instead of skipping where no container engine answers",
     )
+    parser.addoption(
+        "--postgrest",
+        metavar="URL",
+        help="a true PostgREST (of `inv up --supabase`) for test_postgrest.py to ask as well",
+    )
 
 
 @pytest.fixture(scope="session")
