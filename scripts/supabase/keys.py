@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ _SHORTEST: Final = 32  # bytes; what HS256 wants, and PostgREST too
 _NAME: Final = "supabase_jwt_secret"
 _DAY: Final = 86400
 _LONGEST_DAYS: Final = 3650
+# Such as the one in Supabase's own examples, which everybody knows.
+_WORDS: Final = r"[a-z]{1,12}([-_.][a-z0-9]{1,12}){2,}"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ def _weakness(value: str) -> str:
         return f"is shorter than {_SHORTEST} characters"
     if len(set(value)) < 10:
         return "repeats itself"
+    if re.fullmatch(_WORDS, value) and not re.fullmatch(r"[0-9a-f-]+", value):
+        return "consists of words"
     try:
         decoded = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):

@@ -37,12 +37,12 @@ def postgrest_url(settings: Settings) -> str:
 
 
 def preflight(settings: Settings) -> list[Check]:
-    """What can be known to fail before anything is started."""
+    """What can be known to fail before anything is started; raises UsageError in production."""
+    if settings.tls:
+        hint = "Production uses Supabase Cloud: inv supabase.migrate --target cloud"
+        raise UsageError("the local Supabase is for development only", hint)
 
     def probe() -> Finding:
-        if settings.tls:
-            hint = "Production uses Supabase Cloud: inv supabase.migrate --target cloud"
-            raise UsageError("the local Supabase is for development only", hint)
         keys.secret(settings.secrets_folder)
         reports = credentials.inspect(settings.secrets_folder)
         password = next(r for r in reports if r.name == "supabase_db_password")
