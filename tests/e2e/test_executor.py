@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.checkout import eventually
-from tests.e2e.executor import CRON_SECRET, DENO, FUNCTION, Executor, Listener, executor
+from tests.e2e.executor import CRON_SECRET, Executor, Listener, executor
 from tests.e2e.supabase import Local
 
 
@@ -49,18 +49,6 @@ def job(queue: Local, job_id: str) -> dict[str, Any]:
         "GET", "jobs", queue.rest.token("authenticated"), id=f"eq.{job_id}"
     ).json()[0]
     return found
-
-
-def test_the_function_is_clean_and_its_lock_is_kept() -> None:
-    files = [str(path) for path in sorted(FUNCTION.glob("*.ts"))]
-    config = ["--config", str(FUNCTION / "deno.json")]
-    for argv in (["check", "--frozen", *config, *files], ["fmt", "--check", *config, *files],
-                 ["lint", *config, *files],
-                 ["test", "--frozen", *config, str(FUNCTION / "run_test.ts")]):  # fmt: skip
-        done = subprocess.run([DENO, *argv], capture_output=True, text=True, timeout=180)
-        assert done.returncode == 0, f"{argv[0]}: {done.stdout}{done.stderr}"
-    for path in FUNCTION.glob("*.ts"):
-        assert 'from "http' not in path.read_text() and "npm:" not in path.read_text()
 
 
 def test_every_handler_really_does_it(queue: Local, running: Executor, listener: Listener) -> None:
