@@ -37,7 +37,7 @@ def secret(folder: Path) -> str:
         raise UsageError(f"{place} does not exist", "Run: inv secrets")
     problem = report.problem or _weakness("".join(report.path.read_text().split()))
     if problem:
-        hint = "Delete the file, run `inv secrets`, then `inv up --supabase`."
+        hint = "Delete the file, run `inv secrets`, then restart supabase_db and then postgrest."
         raise UsageError(f"{place} {problem}", hint)
     # `openssl rand -base64 64` wraps its line: whitespace is no part of the secret.
     return "".join(report.path.read_text().split())

@@ -118,6 +118,28 @@ def test_a_job_of_odoo_creates_a_record_in_odoo(module: Local) -> None:
         job = {"p_source": "test", "p_job_type": "sync_odoo", "p_payload": wrong}
         bad = module.rest.call("enqueue_job", **job)
         assert running.run().json()["failed"] == 1
+    # As before 19, which 19 still understands.
+    with executor(**rest, **odoo, ODOO_API="jsonrpc") as older:
+        values = {"vals_list": [{"name": "made-by-json-rpc"}]}
+        call = {"model": "res.partner", "method": "create", "kwargs": values}
+        job = {"p_source": "test", "p_job_type": "sync_odoo", "p_payload": call}
+        made = module.rest.call("enqueue_job", **job)
+        assert older.run().json()["completed"] == 1
+        (ended,) = module.rest.ask(
+            "GET", "jobs", module.rest.token("authenticated"), id=f"eq.{made}"
+        ).json()
+        call = {"model": "res.partner", "method": "write", "ids": ended["result"],
+                "kwargs": {"vals": {"name": "changed-by-json-rpc"}}}  # fmt: skip
+        module.rest.call("enqueue_job", **{**job, "p_payload": call})
+        bad_again = module.rest.call("enqueue_job", **{**job, "p_payload": wrong})
+        summary = older.run().json()
+        assert (summary["completed"], summary["failed"]) == (1, 1), summary
+        (refused,) = module.rest.ask(
+            "GET", "jobs", module.rest.token("authenticated"), id=f"eq.{bad_again}"
+        ).json()
+        assert refused["status"] == "dead" and refused["last_error"].startswith("Odoo: ")
+    changed = "SELECT count(*) FROM res_partner WHERE name = 'changed-by-json-rpc'"
+    assert platform.sql(changed) == "1"
     found = platform.sql("SELECT count(*) FROM res_partner WHERE name = 'made-by-a-job'")
     assert found == "1"
     token = module.rest.token("authenticated")

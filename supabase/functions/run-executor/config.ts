@@ -13,7 +13,7 @@ export interface Config {
   handlerSeconds: number; // for one job, whatever its own timeout is
   allowedHosts: string[]; // that jobs of the types http and webhook may call; "*" is any
   slackWebhook: string;
-  odoo: { url: string; database: string; login: string; key: string };
+  odoo: { url: string; database: string; login: string; key: string; api: string };
 }
 
 type Environment = (name: string) => string | undefined;
@@ -25,6 +25,12 @@ function number(env: Environment, name: string, otherwise: number, most: number)
   if (!Number.isInteger(value) || value < 1 || value > most) {
     throw new Error(`${name}=${text} is not a number between 1 and ${most}`);
   }
+  return value;
+}
+
+function choice(env: Environment, name: string, allowed: string[]): string {
+  const value = (env(name) ?? "").trim();
+  if (!allowed.includes(value)) throw new Error(`${name}=${value} is none of:${allowed.join(" ")}`);
   return value;
 }
 
@@ -50,6 +56,7 @@ export function load(env: Environment): Config {
       database: trimmed("ODOO_DATABASE"),
       login: trimmed("ODOO_LOGIN"),
       key: trimmed("ODOO_API_KEY"),
+      api: choice(env, "ODOO_API", ["", "json2", "jsonrpc"]),
     },
   };
 }

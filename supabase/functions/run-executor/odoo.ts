@@ -26,7 +26,7 @@ export async function callOdoo(
     throw new Error("ODOO_URL, ODOO_DATABASE and ODOO_API_KEY have to be set");
   }
   const call = parse(payload);
-  const modern = await version(odoo, signal) >= FIRST_WITH_JSON2;
+  const modern = odoo.api ? odoo.api === "json2" : await version(odoo, signal) >= FIRST_WITH_JSON2;
   return await (modern ? byJson2(call, odoo, signal) : byJsonRpc(call, odoo, signal));
 }
 
