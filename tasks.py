@@ -2,9 +2,18 @@
 
 from invoke.collection import Collection
 
-from scripts.commands import backup, developing, looking, sessions, starting, tls
+from scripts.commands import (
+    backup,
+    developing,
+    jobs,
+    looking,
+    sessions,
+    starting,
+    supabase,
+    tls,
+)
 
 namespace = Collection(
     *starting.TASKS, *looking.TASKS, *tls.TASKS, *backup.TASKS, *developing.TASKS,
-    backup.ROOM, sessions.ROOM,
+    backup.ROOM, sessions.ROOM, supabase.ROOM, jobs.ROOM,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from scripts.core.settings import Environment, Settings, remember
 from scripts.health import probes
 from scripts.stack import engine, lifecycle
 from scripts.stack.compose import Stack
+from scripts.supabase import service
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     require(health, "the platform is up, but not healthy")
     password_file = credentials.ADMIN_PASSWORD.path(settings.secrets_folder)
     return Outcome(settings.url, "admin", password_file, tuple(health))
+
+
+def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
+    """What `inv up` checks on top of the host."""
+    also = service.preflight(settings) if supabase else []
+    return [credentials.preflight(settings.secrets_folder), *also]
 
 
 def prepare_tls(stack: Stack, reporter: Reporter) -> None:

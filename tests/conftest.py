@@ -26,6 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         help="a checkout of Odoo 18, on which the platform of tests/e2e then runs",
     )
+    parser.addoption(
+        "--postgrest",
+        metavar="URL",
+        help="a true PostgREST (of `inv up --supabase`) for test_postgrest.py to ask as well",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from scripts.core.errors import OpsError
 from scripts.core.tasklib import command, open_session
 from scripts.stack import engine, images, lifecycle
 from scripts.stack.compose import Stack
+from scripts.supabase import service
 
 
 @command({"prod": PROD, "yes": YES})
@@ -46,15 +47,17 @@ def images_task(c: Context, json: bool = False) -> None:
     session.console.rows(["variable", "image", "id"], rows, as_json=json)
 
 
-@command({"prod": PROD})
-def up(c: Context, prod: bool = False) -> None:
+@command({"prod": PROD, "supabase": "The local Supabase, too, with its migrations (dev only)."})
+def up(c: Context, prod: bool = False, supabase: bool = False) -> None:
     """Start the platform and wait until the login page is served."""
     session = open_session(c, prod=prod)
     stack = Stack(session.settings, session.runner)
-    preflight = [credentials.preflight(session.settings.secrets_folder)]
+    preflight = quick.preflight(session.settings, supabase=supabase)
     quick.prepare_tls(stack, session.console)
     lifecycle.up(stack, session.console, preflight)
     session.console.say(f"Odoo: {session.settings.url}")
+    if supabase:
+        session.console.say(f"PostgREST: {service.up(stack, session.console)}")
 
 
 @command({"volumes": "Destroy database, files and sessions too; asks first.", "yes": YES})

@@ -58,6 +58,10 @@ class Settings:
     https_port: int
     odoo_bind: str
     odoo_port: int
+    postgrest_bind: str
+    postgrest_port: int
+    supabase_ref: str  # of the project in Supabase Cloud; '' if there is none
+    supabase_host: str  # its database, with an optional port
     backup_repository: str
     backup_folder: Path
     backup_keep: str
@@ -138,6 +142,10 @@ class Settings:
             https_port=values.port("NGINX_HTTPS_PORT", HTTPS),
             odoo_bind=values.text("ODOO_BIND", "127.0.0.1"),
             odoo_port=values.port("ODOO_PORT", 8069),
+            postgrest_bind=values.text("POSTGREST_BIND", "127.0.0.1"),
+            postgrest_port=values.port("POSTGREST_PORT", 3000),
+            supabase_ref=values.matching("SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?"),
+            supabase_host=values.matching("SUPABASE_CLOUD_HOST", "", rf"({_HOST}(:\d{{1,5}})?)?"),
             backup_repository=values.matching(
                 "BACKUP_REPOSITORY", REPOSITORY, rf"{REPOSITORY}|(s3|sftp|rest|rclone|b2):\S+"
             ),

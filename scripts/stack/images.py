@@ -18,6 +18,8 @@ PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAG
 CERTBOT: Final = "CERTBOT_IMAGE"
 # What the image of backups is built on: the server's own clients, and a newer restic.
 BACKUP: Final = "BACKUP_BASE_IMAGE"
+# Wanted by the local Supabase only.
+POSTGREST: Final = "POSTGREST_IMAGE"
 _PULL_SECONDS: Final = 1800
 _UNREACHABLE: Final = re.compile(
     r"no such host|connection refused|connection reset|timeout|timed out|deadline exceeded"
@@ -62,6 +64,30 @@ def ensure_one(stack: Stack, reporter: Reporter, name: str) -> None:
     if not stack.runner.dry:
         with exclusive(stack.settings.state_folder / "images.lock", "images"):
             _bring(stack, reporter, [name])
+
+
+def ensure_postgrest(stack: Stack, reporter: Reporter) -> None:
+    """Bring PostgREST's image into the engine.
+
+    It is built from no package: raises OpsError where no registry can be asked.
+    """
+    image = effective(stack.settings)[POSTGREST]
+    if stack.runner.dry or _exists(stack, image):
+        return
+    source, chosen = stack.settings.image_source, effective(stack.settings)
+    ours = any(debian.is_ours(chosen[name]) for name in PULLED)
+    try:
+        if source is ImageSource.DEBIAN or (source is ImageSource.AUTO and ours):
+            raise NoRegistryError("images are built here, not pulled")
+        with exclusive(stack.settings.state_folder / "images.lock", "images"):
+            _pull(stack, reporter, image)
+    except NoRegistryError as error:
+        raise OpsError(
+            f"no image for PostgREST can be had without a registry ({error.message}); "
+            "supabase_db is up, PostgREST is not",
+            f"Where a registry answers: docker pull {image}; here: docker load, then "
+            "POSTGREST_IMAGE in .env. `inv supabase.psql` works without it.",
+        ) from error
 
 
 def _ensure(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, str]:

@@ -87,14 +87,14 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
     """
     with exclusive(stack.settings.state_folder / "lock", "down"):
         engine.probe(stack.runner)
-        arguments = ["down", "--remove-orphans"]
+        # Compose leaves services of a profile, and what only they use, unless it is named.
+        arguments = ["--profile", "*", "down", "--remove-orphans"]
         if volumes:
             doomed = stack.volumes()
             question = f"This destroys for good: {', '.join(doomed) or 'nothing'}. Continue?"
             if doomed and not reporter.confirm(question, unattended=False):
                 return False
-            # Compose leaves what only services of a profile use, unless it is named.
-            arguments = ["--profile", "*", *arguments, "--volumes"]
+            arguments.append("--volumes")
         # Production's files know all services and volumes, whichever flavour runs.
         settings = replace(stack.settings, environment=Environment.PROD)
         with reporter.step("Stopping the platform"):

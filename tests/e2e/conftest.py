@@ -14,6 +14,7 @@ from tests.e2e.books import Books
 from tests.e2e.checkout import Checkout
 from tests.e2e.pebble import Pebble, Site
 from tests.e2e.production import Production
+from tests.e2e.supabase import Local
 from tests.e2e.tools import build
 
 
@@ -74,6 +75,23 @@ def production(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def admin(production: Production) -> str:
     """The Cookie header of somebody who is logged in."""
     return production.log_in()
+
+
+@pytest.fixture(scope="session")
+def supabase(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    """The local Supabase alone, with a stand-in in the place of PostgREST."""
+    checkout = Checkout.clone(tmp_path_factory.mktemp("supabase") / "clone")
+    try:
+        yield Local.start_new(checkout)
+    finally:
+        checkout.destroy()
+
+
+@pytest.fixture
+def queue(supabase: Local) -> Local:
+    """The same with an empty queue."""
+    supabase.clean()
+    return supabase
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ _ALLOWED = {
     "backups": {"core", "stack", "backups"},
     "sessions": {"core", "stack"},
     "testing": {"core", "stack"},
-    "quickstart": {"core", "stack", "credentials", "tls", "health"},
+    "supabase": {"core", "stack", "credentials", "supabase"},
+    "quickstart": {"core", "stack", "credentials", "tls", "health", "supabase"},
     "commands": {
         "core", "stack", "credentials", "tls", "health", "backups", "sessions", "testing",
-        "quickstart", "commands",
+        "supabase", "quickstart", "commands",
     },
     "tasks": {"commands"},
 }  # fmt: skip

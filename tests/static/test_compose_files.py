@@ -21,7 +21,7 @@ from .project import (
 # Read by `inv` and by Compose itself, but written in no compose file.
 _NOT_INTERPOLATED = {
     "COMPOSE_PROJECT_NAME", "PLATFORM_ENV", "IMAGE_SOURCE", "ACME_SERVER", "ACME_EMAIL",
-    "BACKUP_KEEP", "BACKUP_NOTIFY",
+    "BACKUP_KEEP", "BACKUP_NOTIFY", "SUPABASE_PROJECT_REF", "SUPABASE_CLOUD_HOST",
 }  # fmt: skip
 # Empty in .env.example: what Compose mounts instead is no value to write there.
 _UNSET = {"ACME_CA_FILE"}
@@ -36,7 +36,7 @@ _EVERY = pytest.mark.parametrize(
     ],
 )
 _BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill"}
-_RUNS_ONCE = {"odoo_init", "certbot", *_BACKUPS}
+_RUNS_ONCE = {"odoo_init", "certbot", "supabase_cloud", *_BACKUPS}
 _ONE_SHOT = "no"
 # Started as root, they give their own data folder to its user and step down.
 _EXTRA_CAPABILITIES = {
@@ -105,7 +105,7 @@ def test_every_variable_has_a_default_so_that_no_env_file_is_needed() -> None:
 
 def test_image_defaults_are_pinned_to_a_version() -> None:
     images = {name: value for name, value in documented().items() if name.endswith("_IMAGE")}
-    assert len(images) == 8
+    assert len(images) == 9
     for name, image in images.items():
         tag = image.rpartition(":")[2]
         ours = name == "BACKUP_IMAGE"  # bears the major of PostgreSQL, all that matters
@@ -166,6 +166,8 @@ def test_databases_are_on_the_internal_network_only(flavour: str) -> None:
     for name in ("odoo_db", "redis", "odoo_init"):
         assert set(_service(flavour, name)["networks"]) == {"backend"}
     assert set(_service(flavour, "nginx")["networks"]) == {"edge"}
+    assert merged["networks"]["supabase"]["internal"] is True
+    assert set(_service(flavour, "supabase_db")["networks"]) == {"supabase"}
 
 
 def test_nginx_can_write_neither_attachments_nor_proofs() -> None:
@@ -184,6 +186,7 @@ def test_development_publishes_nginx_and_odoo_to_this_machine_only() -> None:
     assert _published("dev") == {
         "nginx": {("127.0.0.1", "80", 80)},
         "odoo": {("127.0.0.1", "8069", 8069)},
+        "postgrest": {("127.0.0.1", "3000", 3000)},
     }
 
 
@@ -200,9 +203,10 @@ def test_production_serves_the_production_site_and_runs_on_odoo_conf() -> None:
 def test_secrets_are_files_never_variables() -> None:
     for flavour in _FLAVOURS:
         for name, service in _merged(flavour)["services"].items():
-            for variable in service.get("environment", {}):
+            for variable, value in (service.get("environment") or {}).items():
                 secret = re.search("PASSWORD|SECRET|TOKEN", variable)
-                assert not secret or variable.endswith("_FILE"), f"{name}: {variable}"
+                named = variable.endswith("_FILE") or value.startswith("@/run/")  # a file's name
+                assert not secret or named, f"{name}: {variable}"
         for secret in _merged(flavour)["secrets"].values():
             assert secret["file"].startswith(str(ROOT / "secrets"))
 

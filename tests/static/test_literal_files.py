@@ -31,7 +31,10 @@ def _name(path: Path) -> str:
 
 def _assets() -> list[Path]:
     """What a person is invited to change: everything read as it stands, without Python."""
-    places = ("nginx/", "odoo/", "postgres/", "requirements/", "compose", ".env.", "pyproject.toml")
+    places = (
+        "nginx/", "odoo/", "postgres/", "requirements/", "compose", ".env.", "pyproject.toml",
+        "supabase/postgres/", "supabase/config.toml",
+    )  # fmt: skip
     return [
         path
         for path in tracked()

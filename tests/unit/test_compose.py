@@ -165,6 +165,9 @@ def test_volumes_go_after_a_yes_and_only_when_asked_for(tmp_path: Path) -> None:
     assert f"{tmp_path}/compose.prod.yaml" in runner.changing[-1]  # whose volumes are named too
     reporter = FakeReporter()
     assert lifecycle.down(stack, reporter)
+    stopped = runner.changing[-1]
+    # Without this Compose would leave the local Supabase running.
+    assert "--profile * down" in " ".join(stopped)
     assert runner.changing[-1][-2:] == ["down", "--remove-orphans"]
     assert reporter.asked == []
 

@@ -47,14 +47,14 @@ def _engine(root: Path, pull: Completed) -> FakeRunner:
 
 
 def test_every_official_image_has_its_default_in_the_compose_files(root: Path) -> None:
-    also = {images.CERTBOT, images.BACKUP, "BACKUP_IMAGE", "ODOO_IMAGE"}
+    also = {images.CERTBOT, images.BACKUP, images.POSTGREST, "BACKUP_IMAGE", "ODOO_IMAGE"}
     assert set(images.official(root)) == {*images.PULLED, *also}
 
 
 def test_without_a_registry_auto_turns_to_debian_and_remembers_it(root: Path) -> None:
     runner, reporter = _engine(root, _NO_ROUTE), FakeReporter()
     used = images.ensure(Stack(settings_in(root), runner), reporter)
-    assert used == dict(debian.VARIABLES)
+    assert used == {**images.official(root), **debian.VARIABLES}
     stored = (root / ".env").read_text().splitlines()
     assert stored == [f"{name}={value}" for name, value in debian.VARIABLES.items()]
     assert any("no container registry answers" in said for said in reporter.said)
@@ -75,7 +75,7 @@ def test_a_registry_that_times_out_over_a_manifest_is_not_a_wrong_name(root: Pat
     timeout = 'Get "/v2/library/redis/manifests/7": net/http: TLS handshake timeout'
     runner = _engine(root, says(code=1, stderr=timeout))
     used = images.ensure(Stack(settings_in(root), runner), FakeReporter())
-    assert used == dict(debian.VARIABLES)
+    assert used == {**images.official(root), **debian.VARIABLES}
 
 
 @pytest.mark.parametrize("source", [ImageSource.AUTO, ImageSource.REGISTRY])

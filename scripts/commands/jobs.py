@@ -1,0 +1,81 @@
+"""The job queue."""
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from scripts.commands.flags import JSON
+from scripts.commands.supabase import TARGET
+from scripts.core.tasklib import command, open_session
+from scripts.supabase import jobs
+from scripts.supabase.database import Target
+from scripts.supabase.jobs import Queue
+
+LIMIT = "At most so many."
+
+
+@command({"status": "queued, running, completed, cancelled or dead; all if empty.",
+          "limit": LIMIT, "target": TARGET, "json": JSON}, name="list", default=True)  # fmt: skip
+def jobs_list(
+    c: Context, status: str = "", limit: int = 20, target: str = "local", json: bool = False
+) -> None:
+    """List the newest jobs."""
+    session = open_session(c)
+    queue = Queue.of(session.settings, Target.parse(target))
+    found = jobs.listed(queue, status, limit)
+    if json:
+        session.console.json(found)
+    else:
+        session.console.table(jobs.HEADER, jobs.rows(found))
+
+
+@command({"source": "Who wants it done.", "type": "sync_odoo, notify_slack, webhook or http.",
+          "payload": "A JSON object, or @FILE.", "priority": "1 (first) to 10 (last).",
+          "at": "Not before this moment (ISO 8601); now if empty.",
+          "max_retries": "How often it is tried again.", "timeout": "Seconds for one try.",
+          "key": "The same source and key never make a second job.", "target": TARGET},
+         name="enqueue")  # fmt: skip
+def jobs_enqueue(
+    c: Context, source: str = "inv", type: str = "http", payload: str = "{}", priority: int = 5,
+    at: str = "", max_retries: int = 3, timeout: int = 300, key: str = "", target: str = "local",
+) -> None:  # fmt: skip
+    """Put a job into the queue and print its id."""
+    session = open_session(c)
+    queue = Queue.of(session.settings, Target.parse(target))
+    job = jobs.enqueue(
+        queue, source, type, payload, priority=priority, at=at, max_retries=max_retries,
+        timeout=timeout, key=key,
+    )  # fmt: skip
+    session.console.say(job)
+
+
+@command({"id": "Which job.", "target": TARGET, "json": JSON}, name="show")
+def jobs_show(c: Context, id: str, target: str = "local", json: bool = False) -> None:
+    """Show a job, its attempts and what happened to it."""
+    session = open_session(c)
+    job = jobs.show(Queue.of(session.settings, Target.parse(target)), id)
+    if json:
+        session.console.json(job)
+    else:
+        session.console.say("\n".join(jobs.details(job)))
+
+
+@command({"id": "Which job.", "target": TARGET}, name="retry")
+def jobs_retry(c: Context, id: str, target: str = "local") -> None:
+    """Give a dead or cancelled job all its tries anew."""
+    session = open_session(c)
+    jobs.retry(Queue.of(session.settings, Target.parse(target)), id)
+    session.console.say(f"{id} is queued again")
+
+
+@command({"limit": LIMIT, "target": TARGET, "json": JSON}, name="dead")
+def jobs_dead(c: Context, limit: int = 20, target: str = "local", json: bool = False) -> None:
+    """List the jobs that were given up."""
+    session = open_session(c)
+    found = jobs.dead(Queue.of(session.settings, Target.parse(target)), limit)
+    if json:
+        session.console.json(found)
+    else:
+        session.console.table(jobs.DEAD_HEADER, jobs.dead_rows(found))
+
+
+ROOM = Collection("jobs", jobs_list, jobs_enqueue, jobs_show, jobs_retry, jobs_dead)

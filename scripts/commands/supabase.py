@@ -1,0 +1,71 @@
+"""The local Supabase, and the project in Supabase Cloud."""
+
+from datetime import UTC, datetime
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from scripts.commands.flags import JSON, YES
+from scripts.core.tasklib import command, open_session
+from scripts.stack.compose import Stack
+from scripts.supabase import keys, migrations, service
+from scripts.supabase.database import Database, Target
+
+TARGET = "local, or cloud: the project that SUPABASE_PROJECT_REF names."
+
+
+@command({"show": "Print the keys themselves; they are as good as passwords.",
+          "days": "How long they are good for.", "json": JSON}, name="keys")  # fmt: skip
+def supabase_keys(c: Context, show: bool = False, days: int = 365, json: bool = False) -> None:
+    """Make the keys for anon and service_role of the local Supabase."""
+    session = open_session(c)
+    made = keys.for_people(session.settings.secrets_folder, days)
+    if json:
+        return session.console.json(service.key_rows(made, show=show))
+    for key in made:
+        end = datetime.fromtimestamp(key.expires, UTC)
+        session.console.say(f"{key.role}, until {end:%Y-%m-%d}: {key.token if show else '--show'}")
+    return None
+
+
+@command({"target": TARGET, "yes": YES}, name="migrate")
+def supabase_migrate(c: Context, target: str = "local", yes: bool = False) -> None:
+    """Apply supabase/migrations/*.sql, each once and in a transaction; asks for the cloud."""
+    session = open_session(c, yes=yes)
+    database = Database(Stack(session.settings, session.runner), Target.parse(target))
+    applied = migrations.migrate(database, session.console)
+    names = ", ".join(migration.path.name for migration in applied)
+    session.console.say(f"Applied: {names}" if applied else "Nothing to apply")
+
+
+@command({"target": TARGET, "json": JSON}, name="status")
+def supabase_status(c: Context, target: str = "local", json: bool = False) -> None:
+    """Show what runs and which migrations are applied; exit code 1 if something is amiss."""
+    session = open_session(c)
+    lines = service.status(Stack(session.settings, session.runner), Target.parse(target))
+    header, rows = service.rows(lines)
+    session.console.rows(header, rows, as_json=json)
+    raise SystemExit(not all(line.good for line in lines))
+
+
+@command({"command": "Run this SQL and leave, instead of an interactive session.",
+          "target": TARGET}, name="psql")  # fmt: skip
+def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
+    """Open psql on the database, as the owner of everything in it."""
+    session = open_session(c)
+    stack = Stack(session.settings, session.runner)
+    options = ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
+    database = Database(stack, Target.parse(target))
+    stack.become(*database.psql(*options, terminal=session.console.interactive))
+
+
+@command({"yes": YES}, name="reset")
+def supabase_reset(c: Context, yes: bool = False) -> None:
+    """Destroy the local database and make it anew with all migrations; asks."""
+    session = open_session(c, yes=yes)
+    service.reset(Stack(session.settings, session.runner), session.console)
+
+
+ROOM = Collection(
+    "supabase", supabase_keys, supabase_migrate, supabase_status, supabase_psql, supabase_reset
+)
