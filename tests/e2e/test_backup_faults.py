@@ -47,7 +47,7 @@ def test_a_full_disk(broken: Books, tmp_path: Path, kilobytes: int) -> None:
 
 @pytest.mark.parametrize(
     ("volume", "size", "reason"),
-    [("backup_cache", "2m", "no room for the dump"), ("drill_data", "512k", "no space left")],
+    [("backup_cache", "2m", "no room for the dump"), ("drill_data", "64k", "no space left")],
 )
 def test_a_disk_that_is_full_for_a_restore(
     broken: Books, volume: str, size: str, reason: str

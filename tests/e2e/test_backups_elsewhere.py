@@ -26,10 +26,14 @@ def _server(platform: Checkout, *serve: str, keys: Path | None = None) -> Iterat
     done = platform.run(*run, *network, "serve", *serve, "/data")
     assert done.returncode == 0, done.stderr
     try:
-        assert eventually(lambda: "erving" in _log(platform, name), 30), _log(platform, name)
+        assert eventually(lambda: _is_up(_log(platform, name)), 30), _log(platform, name)
         yield name
     finally:
         platform.run("docker", "rm", "--force", name)
+
+
+def _is_up(log: str) -> bool:
+    return "erving" in log or "listening" in log
 
 
 def _image(platform: Checkout) -> str:
