@@ -1,6 +1,8 @@
 """Redis stopped, hung, full, with another password; Odoo with a wrong configuration."""
 
 import hashlib
+import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -67,11 +69,27 @@ def test_without_redis_sessions_get_503_soon_and_the_rest_is_served(
     assert admin.uid() == 2
 
 
+@contextmanager
+def full(platform: Checkout, maxmemory: int = 1) -> Iterator[None]:
+    limit = redis(platform, "config", "get", "maxmemory").split()[1]
+    redis(platform, "config", "set", "maxmemory", str(maxmemory))
+    try:
+        yield
+    finally:
+        redis(platform, "config", "set", "maxmemory", limit)
+
+
+def user(platform: Checkout) -> tuple[str, str]:
+    """The login and password of a new user."""
+    login, password = f"user-{secrets.token_hex(4)}", secrets.token_urlsafe(12)
+    values = {"name": login, "login": login, "password": password}
+    Visitor.admin(platform).method("res.users", "create", [values])
+    return login, password
+
+
 def test_a_full_redis_refuses_logins_clearly_and_lets_the_others_go_on(platform: Checkout) -> None:
     staying, leaving = Visitor.admin(platform), Visitor.admin(platform)
-    limit = redis(platform, "config", "get", "maxmemory").split()[1]
-    redis(platform, "config", "set", "maxmemory", "1")
-    try:
+    with full(platform):
         assert staying.uid() == 2
         assert staying.get("/web/login?debug=1", allow_redirects=False).status_code in (200, 303)
         stranger = Visitor(platform)
@@ -80,9 +98,91 @@ def test_a_full_redis_refuses_logins_clearly_and_lets_the_others_go_on(platform:
         assert leaving.get("/web/session/logout", allow_redirects=False).status_code == 303
         assert redis(platform, "exists", key(sid)) == "0"
         assert staying.uid() == 2
-    finally:
-        redis(platform, "config", "set", "maxmemory", limit)
     assert Visitor.admin(platform).uid() == 2
+
+
+def test_who_would_be_logged_out_by_a_full_redis_is_refused_instead(platform: Checkout) -> None:
+    admin = Visitor.admin(platform)
+    with full(platform):
+        assert admin.get("/web/become", allow_redirects=False).status_code == 503
+        assert admin.uid() == 2, "neither somebody else nor nobody"
+    assert admin.get("/web/become", allow_redirects=False).status_code == 303
+    assert admin.uid() == 1
+
+
+def test_a_password_changed_while_redis_is_full_ends_the_session_as_ever(
+    platform: Checkout,
+) -> None:
+    login, password = user(platform)
+    owner, other = Visitor(platform), "another-" + password
+    owner.log_in(login, password)
+    with full(platform):
+        assert owner.method("res.users", "change_password", password, other) is True
+        assert owner.uid() is None
+        assert Visitor(platform).log_in(login, other).status_code == 503
+    again = Visitor(platform)
+    again.log_in(login, password)
+    assert again.uid() is None
+    again.log_in(login, other)
+    assert again.uid()
+
+
+def test_a_second_factor_is_asked_for_though_visitors_get_no_session(platform: Checkout) -> None:
+    login, password = user(platform)
+    platform.sql(f"UPDATE res_users SET totp_secret = 'JBSWY3DPEHPK3PXP' WHERE login = '{login}'")
+    assert platform.inv("restart", "--service", "odoo").returncode == 0  # it remembers users
+    asked = "/web/login/totp"
+    used = int(redis(platform, "info", "memory").split("used_memory:")[1].split()[0])
+    with full(platform, maxmemory=int(used / 0.9)):
+        time.sleep(6)  # how long Odoo remembers that there was room
+        assert Visitor(platform).log_in(login, password).url.split("?")[0].endswith(asked)
+    with full(platform):
+        assert Visitor(platform).log_in(login, password).status_code == 503
+
+
+def test_a_snapshot_that_fails_stops_nobody(platform: Checkout) -> None:
+    admin = Visitor.admin(platform)
+    in_redis = ["exec", "-T", "--user", "redis", "redis", "sh", "-c"]
+
+    def snapshot(outcome: str) -> bool:
+        redis(platform, "bgsave")
+        told = f"rdb_last_bgsave_status:{outcome}"
+        return eventually(lambda: told in redis(platform, "info", "persistence"), 20)
+
+    made = "rm -f /data/dump.rdb && mkdir -p /data/dump.rdb/in-the-way"
+    assert platform.compose(*in_redis, made).returncode == 0
+    try:
+        assert snapshot("err")
+        assert admin.uid() == 2
+        assert Visitor(platform).log_in().status_code == 200
+        assert admin.get("/web/session/logout", allow_redirects=False).status_code == 303
+    finally:
+        platform.compose(*in_redis, "rm -r /data/dump.rdb")
+        assert snapshot("ok")
+        platform.compose(*in_redis, "rm -f /data/dump.rdb")
+
+
+def test_the_keys_of_others_are_neither_counted_nor_revoked(platform: Checkout) -> None:
+    login, password = user(platform)
+    owner = Visitor(platform)
+    owner.log_in(login, password)
+    stored = redis(platform, "hget", key(owner.sid), owner.sid[42:])
+    neighbour = f"session:next-door:{owner.sid[:42]}"
+    redis(platform, "hset", neighbour, owner.sid[42:], stored)
+    others = [f"session:{'x' * 42}", "session:jobs"]
+    redis(platform, "set", others[0], "a text of the right length")
+    redis(platform, "rpush", others[1], "a list")
+    try:
+        done = platform.inv("sessions", "--json")
+        assert done.returncode == 0, done.stderr
+        (ours,) = [row for row in json.loads(done.stdout)["users"] if row["login"] == login]
+        assert ours["sessions"] == 1
+        done = platform.inv("sessions.revoke", "--user", login, "--yes")
+        assert done.stdout == f"1 sessions of '{login}' ended\n"
+        assert owner.uid() is None
+        assert redis(platform, "exists", neighbour, *others) == "3"
+    finally:
+        redis(platform, "unlink", neighbour, *others)
 
 
 def test_redis_answers_nobody_without_the_password(platform: Checkout) -> None:

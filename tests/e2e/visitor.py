@@ -31,12 +31,13 @@ class Visitor:
         assert visitor.uid() == 2
         return visitor
 
-    def log_in(self) -> requests.Response:
-        """Fill in the login form."""
+    def log_in(self, login: str = "admin", password: str = "") -> requests.Response:
+        """Fill in the login form; without a password, with the one of admin."""
         page = self.get("/web/login")
         token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
         assert token, page.text[:300]
-        form = {"csrf_token": token[1], "login": "admin", "password": self.platform.admin_password}
+        password = password or self.platform.admin_password
+        form = {"csrf_token": token[1], "login": login, "password": password}
         return self.jar.post(f"{self.platform.url}/web/login", data=form, timeout=30)
 
     @property

@@ -4,7 +4,10 @@ import os
 
 import pytest
 
-_OURS = ("NGINX_", "ODOO_", "POSTGRES_", "REDIS_", "IMAGE_", "PLATFORM_", "COMPOSE_", "DOCKER_")
+_OURS = (
+    "BACKUP_", "COMPOSE_", "DOCKER_", "IMAGE_", "NGINX_", "ODOO_", "PLATFORM_", "POSTGRES_",
+    "REDIS_",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

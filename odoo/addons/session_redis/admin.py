@@ -14,7 +14,7 @@ from typing import Any
 import files  # beside this file, as settings is
 import psycopg2
 import redis
-from settings import Settings, SettingsError, reason
+from settings import IDENTIFIER_LENGTH, Settings, SettingsError, reason
 
 _COUNT = 1000  # keys that one SCAN looks at; Redis answers others in between
 
@@ -22,9 +22,10 @@ _COUNT = 1000  # keys that one SCAN looks at; Redis answers others in between
 def sessions(client: Any, prefix: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Every identifier, once, and the sessions under it: more than one while it is rotated."""
     cursor, seen = 0, set()
+    # On a Redis that others use too, a key of theirs may begin like ours.
+    ours = prefix + IDENTIFIER_LENGTH * "?"
     while True:
-        # On a Redis that others use too, a key of theirs may begin like ours.
-        cursor, keys = client.scan(cursor, match=prefix + "*", count=_COUNT, _type="hash")
+        cursor, keys = client.scan(cursor, match=ours, count=_COUNT, _type="hash")
         keys = [key for key in keys if key not in seen]
         seen.update(keys)
         pipe = client.pipeline(transaction=False)

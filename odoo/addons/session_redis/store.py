@@ -26,7 +26,6 @@ _QUIET_SECONDS = 60
 _REST_SECONDS = 1  # after a failure nobody waits for Redis; else a hung one holds every worker
 _BATCH = 1000
 _ROTATED_SECONDS = getattr(http, "SESSION_DELETION_TIMER", 120)
-
 _LARGEST_VISITOR = 16384  # bytes; whoever is not logged in needs no more
 _CROWDED = 0.8  # of maxmemory: from here on the room is for those who log in
 _CROWDED_SECONDS = 5
@@ -72,8 +71,7 @@ class RedisSessionStore(http.FilesystemSessionStore):
         except Unavailable:
             if not _works_without_session():
                 raise
-            session = self.new()
-            session.can_save = False
+            (session := self.new()).can_save = False
             return session
         data = _decode(stored)
         if not data or data.get("deletion_time", time.time() + 1) <= time.time():
@@ -83,7 +81,7 @@ class RedisSessionStore(http.FilesystemSessionStore):
     def save(self, session, env=None):
         key, field = self._address(session.sid)
         data = json.dumps(dict(session))
-        if not session.uid and not self._has_room(data, session.is_new):
+        if not _is_login(session) and not self._has_room(data, session.is_new):
             return
         flags = [int(session.is_new), int("next_sid" in session)]
         arguments = [field, data, self._lifetime(session, env), *flags]
@@ -131,9 +129,8 @@ class RedisSessionStore(http.FilesystemSessionStore):
         self.save(session)
 
     def get_missing_session_identifiers(self, identifiers):
-        identifiers = list(identifiers)
         missing = set()
-        for batch in _batches(identifiers):
+        for batch in _batches(list(identifiers)):
             pipe = self.client.pipeline(transaction=False)
             for identifier in batch:
                 pipe.exists(self.settings.key(identifier))
@@ -164,7 +161,7 @@ class RedisSessionStore(http.FilesystemSessionStore):
         try:
             self._ask(lambda: self._replace(keys=[key, old_key], args=arguments))
         except Full:
-            if session.uid:  # a login, which can be tried again
+            if _is_login(session):  # it can be tried again
                 raise
             if not session.is_new:  # a logout
                 self._ask(lambda: self._forget(keys=[old_key], args=[old_field]))
@@ -213,7 +210,8 @@ class RedisSessionStore(http.FilesystemSessionStore):
     def _would_log_out(self, session):
         """Whether a user who goes on with what is stored is none: a login, or a new password."""
         stored = _decode(self._ask(lambda: self.client.hget(*self._address(session.sid))))
-        return bool(session.uid) and session.get("session_token") != stored.get("session_token")
+        proofs = ("pre_uid", "session_token")
+        return _is_login(session) and any(session.get(p) != stored.get(p) for p in proofs)
 
     def _has_room(self, data, is_new):
         """Whether a session of somebody who is not logged in may be kept, or even begun."""
@@ -276,10 +274,13 @@ class RedisSessionStore(http.FilesystemSessionStore):
 
 def _works_without_session():
     """Whether the request at hand is for a static file or for /web/health."""
-    if not http.request:
-        return False
-    path = http.request.httprequest.path
+    path = http.request.httprequest.path if http.request else ""
     return path == "/web/health" or bool(http.root.get_static_file(path))
+
+
+def _is_login(session):
+    """Whether it is of a user, or of one who gave the password and not yet the second factor."""
+    return bool(session.uid or session.get("pre_uid"))
 
 
 def _decode(stored):

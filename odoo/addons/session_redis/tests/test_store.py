@@ -190,13 +190,14 @@ class TestStore(TransactionCase):
             self.assertFalse(self.alive(large.sid))
         crowd = {"used_memory": 90, "maxmemory": 100}
         with patch.object(self.store.client, "info", return_value=crowd):
-            visitor, user = self.store.new(), self.store.new()
+            visitor, user, half_way = (self.store.new() for _ in range(3))
             visitor["cart"] = 1
             user.update(self.login)
-            for session in (visitor, user):
+            half_way["pre_uid"] = self.user.id  # the second factor is asked for next
+            for session in (visitor, user, half_way):
                 self.store.save(session)
         self.assertFalse(self.alive(visitor.sid))
-        self.assertTrue(self.alive(user.sid))
+        self.assertTrue(self.alive(user.sid) and self.alive(half_way.sid))
 
     def test_the_session_of_a_visitor_does_not_grow_for_ever(self):
         visitor = saved(self.store, cart=1)
@@ -284,6 +285,10 @@ class TestStore(TransactionCase):
                 self.store.save(session)
             with self.assertRaises(Full):
                 self.store.rotate(session, self.env, soft=True)
+            half_way = self.store.new()
+            half_way["pre_uid"] = self.user.id
+            with self.assertRaises(Full):
+                self.store.save(half_way)
             leaving = self.store.get(session.sid)
             leaving.uid = None
             left = leaving.sid
