@@ -147,7 +147,7 @@ def test_a_snapshot_that_fails_stops_nobody(platform: Checkout) -> None:
     def snapshot(outcome: str) -> bool:
         redis(platform, "bgsave")
         told = f"rdb_last_bgsave_status:{outcome}"
-        return eventually(lambda: told in redis(platform, "info", "persistence"), 20)
+        return bool(eventually(lambda: told in redis(platform, "info", "persistence"), 20))
 
     made = "rm -f /data/dump.rdb && mkdir -p /data/dump.rdb/in-the-way"
     assert platform.compose(*in_redis, made).returncode == 0
