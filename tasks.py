@@ -7,6 +7,7 @@ from scripts.commands import (
     developing,
     jobs,
     looking,
+    modules,
     sessions,
     starting,
     supabase,
@@ -15,5 +16,5 @@ from scripts.commands import (
 
 namespace = Collection(
     *starting.TASKS, *looking.TASKS, *tls.TASKS, *backup.TASKS, *developing.TASKS,
-    backup.ROOM, sessions.ROOM, supabase.ROOM, jobs.ROOM,
+    backup.ROOM, modules.ROOM, sessions.ROOM, supabase.ROOM, jobs.ROOM,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from scripts.core.files import make_private_folder
 from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import images
+from scripts.stack import images, oneshot
 from scripts.stack.compose import Stack
 
 MAKE: Final = "backup"
@@ -37,15 +37,11 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
         images.ensure(stack, reporter, images.BACKUP)
 
 
-def argv(stack: Stack, service: str, *command: str, mounts: Mapping[Path, str]) -> list[str]:
+def argv(stack: Stack, name: str, *command: str, mounts: Mapping[Path, str]) -> list[str]:
     """The words after `docker compose` that run `command` in a container of its own."""
     if stack.settings.backups_elsewhere:
-        service += "_offsite"
-    volumes = [part for host, place in mounts.items() for part in ("--volume", f"{host}:{place}")]
-    return [*_RUN, *volumes, service, *command]
-
-
-_RUN: Final = ("--progress", "quiet", "run", "--rm", "-T", "--no-deps")
+        name += "_offsite"
+    return oneshot.argv(name, *command, mounts=mounts)
 
 
 def ask(
@@ -68,8 +64,7 @@ def ask(
 
 def run_odoo(stack: Stack, database: str, *command: str) -> Completed:
     """Run `command` in an Odoo of its own, without any way out, on `database`."""
-    environment = ["--env", f"ODOO_DATABASE={database}"]
-    words = [*_RUN, *environment, "odoo_drill", *command]
+    words = oneshot.argv("odoo_drill", *command, variables={"ODOO_DATABASE": database})
     return stack.run(*words, timeout=_SECONDS, env=_environment(stack.settings), check=False)
 
 
@@ -89,26 +84,12 @@ def installation(settings: Settings) -> str:
 
 def failure(done: Completed) -> OpsError:
     """The reason that a container of ours gave, for people."""
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
-    if said:
-        return OpsError(said[-1], hints[-1] if hints else "")
-    if done.code in (137, 143):
-        reason = "it was killed (out of memory: BACKUP_MEMORY in .env?)"
-    else:
-        reason = lines[-1] if lines else "it gave no reason"
-    return OpsError(f"the container of backups ended with code {done.code}: {reason}")
+    return oneshot.failure(done, "backups", "BACKUP_MEMORY")
 
 
 def need_database(stack: Stack) -> None:
-    """Start PostgreSQL, which is all that a restore needs of the platform.
-
-    One that runs goes on as it is, whatever the settings say by now.
-    """
-    wait = ["--no-recreate", "--wait", "--wait-timeout", "180"]
-    start = ["up", "--detach", "--no-build", *wait, "odoo_db"]
-    stack.as_running().run(*start, timeout=240, changes=True)
+    """Start PostgreSQL, which is all that a restore needs of the platform."""
+    oneshot.need(stack, "odoo_db")
 
 
 def refuse_colon(path: Path) -> None:

@@ -74,6 +74,13 @@ class Console:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self.say("  ".join(cells).rstrip())
 
+    def result(self, value: Any, lines: Sequence[str], *, as_json: bool) -> None:
+        """`lines` for people, or with `as_json` the value behind them."""
+        if as_json:
+            self.json(value)
+        else:
+            self.say("\n".join(lines))
+
     def rows(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool) -> None:
         """A table, or with `as_json` a list of objects."""
         if as_json:

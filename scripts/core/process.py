@@ -5,8 +5,10 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NoReturn, Protocol
 
@@ -14,6 +16,7 @@ from scripts.core.errors import OpsError
 
 _TAIL_LINES = 15
 _GRACE_SECONDS = 60  # as long as Compose gives the containers of backups
+_UNDO_SECONDS = 600  # what a process we speak with may take to put things right
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,22 @@ class CommandFailedError(OpsError):
         self.completed = completed
 
 
+class Talk(Protocol):
+    """A process that is spoken with, a line at a time."""
+
+    def hear(self) -> str:
+        """The next line it prints, '' when it prints no more."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Send it a line; one that has ended hears nothing."""
+        ...
+
+    def end(self) -> Completed:
+        """Say no more, and wait for its end; what it printed last and all its errors."""
+        ...
+
+
 class Runner(Protocol):
     """Runs argument lists, never shell strings."""
 
@@ -74,6 +93,17 @@ class Runner(Protocol):
         dry run must not run. Raises CommandFailedError if `check` and the exit code
         is not 0, and OpsError if the program is missing or `timeout` seconds
         have passed (it is then killed).
+        """
+        ...
+
+    def talk(
+        self, argv: Sequence[str], heed: Callable[[str], None] = ...
+    ) -> AbstractContextManager[Talk]:
+        """Start `argv`, to be spoken with while the block lasts.
+
+        When the block ends, or this process does in whatever way (kill -9 too), its
+        standard input ends; a Ctrl-C at the terminal does not reach it. `heed` is given
+        each line of its standard error as it comes.
         """
         ...
 
@@ -137,6 +167,26 @@ class SystemRunner:
             raise CommandFailedError(completed)
         return completed
 
+    @contextmanager
+    def talk(
+        self, argv: Sequence[str], heed: Callable[[str], None] = lambda _: None
+    ) -> Iterator[Talk]:
+        """See Runner.talk."""
+        if self._skip(argv, changes=True):
+            raise OpsError("this cannot be shown without running it", "Leave out --dry.")
+        try:
+            child = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                text=True, errors="replace", start_new_session=True,
+            )  # fmt: skip
+        except (FileNotFoundError, PermissionError) as error:
+            raise OpsError(f"the program {argv[0]!r} is not installed") from error
+        spoken = _SystemTalk(child, self.redact, heed)
+        try:
+            yield spoken
+        finally:
+            spoken.end()
+
     def replace(self, argv: Sequence[str]) -> NoReturn:
         """See Runner.replace."""
         if self._skip(argv, changes=True):
@@ -170,6 +220,51 @@ class SystemRunner:
 
     def _text(self, raw: bytes | None) -> str:
         return self.redact(raw.decode(errors="replace")) if raw else ""
+
+
+@dataclass
+class _SystemTalk:
+    """See Talk."""
+
+    child: subprocess.Popen[str]
+    redact: Callable[[str], str]
+    heed: Callable[[str], None]
+    _errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._reader.start()
+
+    def _read_errors(self) -> None:
+        assert self.child.stderr
+        for line in self.child.stderr:
+            self._errors.append(self.redact(line.rstrip("\n")))
+            self.heed(self._errors[-1])
+
+    def hear(self) -> str:
+        assert self.child.stdout
+        return self.redact(self.child.stdout.readline().rstrip("\n"))
+
+    def say(self, line: str) -> None:
+        assert self.child.stdin
+        with suppress(BrokenPipeError):
+            self.child.stdin.write(line + "\n")
+            self.child.stdin.flush()
+
+    def end(self) -> Completed:
+        assert self.child.stdin and self.child.stdout
+        with suppress(BrokenPipeError):
+            self.child.stdin.close()
+        rest = self.child.stdout.read() if not self.child.stdout.closed else ""
+        try:
+            self.child.wait(_UNDO_SECONDS)
+        finally:
+            self.child.kill()  # nothing, once it has ended
+        self._reader.join(1)
+        self.child.stdout.close()
+        argv = tuple(map(self.redact, map(str, self.child.args)))  # type: ignore[arg-type]
+        errors = "\n".join(self._errors)
+        return Completed(argv, self.child.returncode, self.redact(rest), errors)
 
 
 def _await(

@@ -65,6 +65,31 @@ def _await_login_page(stack: Stack) -> None:
         time.sleep(0.5)
 
 
+def await_odoo(stack: Stack) -> None:
+    """Wait until Odoo itself shows a login page, whatever Nginx says to visitors meanwhile.
+
+    Raises OpsError with its last log lines if it does not.
+    """
+    url = "http://127.0.0.1:8069/web/login"
+    deadline = time.monotonic() + START_SECONDS / 2
+    while True:
+        asked = ["curl", "-fsS", "-m", "60", "-o", "/dev/null", url]
+        done = stack.exec("odoo", *asked, timeout=90)
+        if done.ok:
+            return
+        if time.monotonic() > deadline or _ended(stack):
+            lines = "".join(f"\n  {line}" for line in stack.logs("odoo", _LOG_LINES))
+            raise OpsError(f"Odoo does not work ({done.last_line}); its last log lines:{lines}")
+        time.sleep(1)
+
+
+def _ended(stack: Stack) -> bool:
+    """Whether Odoo's container ended with an error, or ends again and again."""
+    return any(
+        s.broken and s.health != "unhealthy" for s in stack.services() if s.service == "odoo"
+    )
+
+
 def diagnose(stack: Stack, failure: OpsError) -> OpsError:
     """`failure` with the name and last log lines of the service that caused it."""
     broken = [service for service in stack.services() if service.broken]

@@ -1,0 +1,171 @@
+"""Modules of Odoo: what there is, and changing it without fear."""
+
+from dataclasses import asdict
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from scripts.commands.flags import JSON, YES
+from scripts.core.tasklib import command, open_session
+from scripts.modules import change, listing, scaffold, service
+from scripts.modules.change import Wish
+from scripts.stack.compose import Stack
+
+DATABASE = "Another database than the platform's own."
+PATIENCE = "Seconds to wait for somebody's lock or unfinished work, before giving up."
+UNSAVED = "Make no snapshot: what fails stays half-done; nobody is kept out meanwhile."
+
+
+@command({"modules": "Names with commas between: sale,crm.", "database": DATABASE,
+          "snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
+         name="install")  # fmt: skip
+def module_install(
+    c: Context, modules: str, database: str = "", snapshot: bool = True,
+    max_lock_wait: int = 60, json: bool = False,
+) -> None:  # fmt: skip
+    """Install modules; what fails is undone."""
+    session = open_session(c)
+    wish = Wish(install=change.split(modules), database=database, snapshot=snapshot,
+                patience=max_lock_wait)  # fmt: skip
+    stack = Stack(session.settings, session.runner)
+    done = change.change(stack, session.console, wish, "module.install")
+    session.console.result(asdict(done), done.lines, as_json=json)
+
+
+@command({"modules": "Names with commas between; if empty, those whose code has changed.",
+          "database": DATABASE, "snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
+         name="update", positional=("modules",))  # fmt: skip
+def module_update(
+    c: Context, modules: str = "", database: str = "", snapshot: bool = True,
+    max_lock_wait: int = 60, json: bool = False,
+) -> None:  # fmt: skip
+    """Update modules; what fails is undone, and Odoo restarted if Python code has changed."""
+    session = open_session(c)
+    wish = Wish(update=change.split(modules), changed=not modules, database=database,
+                snapshot=snapshot, patience=max_lock_wait)  # fmt: skip
+    stack = Stack(session.settings, session.runner)
+    done = change.change(stack, session.console, wish, "module.update")
+    session.console.result(asdict(done), done.lines, as_json=json)
+
+
+@command({"modules": "Names with commas between.", "database": DATABASE, "snapshot": UNSAVED,
+          "max_lock_wait": PATIENCE, "json": JSON, "yes": YES}, name="uninstall")  # fmt: skip
+def module_uninstall(
+    c: Context, modules: str, database: str = "", snapshot: bool = True,
+    max_lock_wait: int = 60, json: bool = False, yes: bool = False,
+) -> None:  # fmt: skip
+    """Remove modules, and what builds on them, with their data; asks."""
+    session = open_session(c, yes=yes)
+    wish = Wish(uninstall=change.split(modules), database=database, snapshot=snapshot,
+                patience=max_lock_wait)  # fmt: skip
+    stack = Stack(session.settings, session.runner)
+    done = change.change(stack, session.console, wish, "module.uninstall")
+    session.console.result(asdict(done), done.lines, as_json=json)
+
+
+@command({"modules": "Names to update, with commas between; if empty, those that have changed.",
+          "install": "Names to install, with commas between.", "database": DATABASE,
+          "max_lock_wait": PATIENCE, "json": JSON},
+         name="rehearse", positional=("modules",))  # fmt: skip
+def module_rehearse(
+    c: Context, modules: str = "", install: str = "", database: str = "",
+    max_lock_wait: int = 60, json: bool = False,
+) -> None:  # fmt: skip
+    """Do it on a neutralised copy first: how long it takes, what it locks, what fails."""
+    session = open_session(c)
+    wish = Wish(change.split(install), change.split(modules), changed=not modules and not install,
+                database=database, patience=max_lock_wait)  # fmt: skip
+    done = change.rehearse(Stack(session.settings, session.runner), session.console, wish)
+    session.console.result(asdict(done), change.rehearsed(done), as_json=json)
+
+
+@command({"snapshot": "Which; if empty, the last.", "database": DATABASE,
+          "accept": "Keep what an interrupted change has left instead.",
+          "max_lock_wait": PATIENCE, "yes": YES},
+         name="rollback", positional=("snapshot",))  # fmt: skip
+def module_rollback(
+    c: Context, snapshot: str = "", database: str = "", accept: bool = False,
+    max_lock_wait: int = 60, yes: bool = False,
+) -> None:  # fmt: skip
+    """Go back to the state before a change; what is there now becomes a snapshot; asks."""
+    session = open_session(c, yes=yes)
+    stack = Stack(session.settings, session.runner)
+    lines = change.roll_back(
+        stack, session.console, snapshot, database, max_lock_wait, accept=accept
+    )
+    session.console.say("\n".join(lines))
+
+
+@command({"database": DATABASE, "json": JSON}, name="snapshots")
+def module_snapshots(c: Context, database: str = "", json: bool = False) -> None:
+    """List the states that one can go back to."""
+    session = open_session(c)
+    stack = Stack(session.settings, session.runner)
+    service.prepare(stack)
+    found = service.ask(stack, session.console, service.LIVE, database, "snapshots")
+    if json:
+        return session.console.json(found)
+    return session.console.table(listing.SNAPSHOTS, listing.snapshot_rows(found))
+
+
+@command({"keep": "How many of the last to keep.", "database": DATABASE}, name="prune")
+def module_prune(c: Context, keep: int = 1, database: str = "") -> None:
+    """Forget older snapshots and free their room."""
+    session = open_session(c)
+    stack = Stack(session.settings, session.runner)
+    service.prepare(stack)
+    words = ["prune", f"--keep={keep}"]
+    gone = service.ask(stack, session.console, service.LIVE, database, *words)
+    session.console.say(f"{len(gone)} forgotten")
+
+
+@command({"state": "Only those: installed, uninstalled, 'to upgrade' …",
+          "changed": "Only those that have changed since their last update.",
+          "missing": "Only those that are installed and not on disk.",
+          "source": "Only those from there: odoo, odoo/addons, a package …",
+          "all": "Odoo's own that are not installed, too.", "database": DATABASE, "json": JSON},
+         name="list", default=True)  # fmt: skip
+def module_list(
+    c: Context, state: str = "", changed: bool = False, missing: bool = False, source: str = "",
+    all: bool = False, database: str = "", json: bool = False,
+) -> None:  # fmt: skip
+    """List the modules: state, versions, what has changed, where each comes from."""
+    session = open_session(c)
+    stack = Stack(session.settings, session.runner)
+    chosen = listing.Filter(state, changed, missing, source, every=all)
+    found = listing.wanted(listing.find(stack, session.console, database), chosen)
+    if json:
+        return session.console.json(found)
+    return session.console.table(listing.HEADER, listing.rows(found))
+
+
+@command({"module": "Its name.", "database": DATABASE, "json": JSON}, name="info")
+def module_info(c: Context, module: str, database: str = "", json: bool = False) -> None:
+    """Show one module: versions, path, what it needs and who needs it."""
+    session = open_session(c)
+    stack = Stack(session.settings, session.runner)
+    found = listing.one(listing.find(stack, session.console, database), module)
+    session.console.result(found, listing.details(found), as_json=json)
+
+
+@command({"module": "Its name."}, name="test")
+def module_test(c: Context, module: str) -> None:
+    """Run the Odoo tests of one module in a database that is thrown away."""
+    session = open_session(c)
+    done = change.test(Stack(session.settings, session.runner), session.console, module)
+    session.console.say(f"{done['module']}: {done['summary']} ({done['seconds']} s)")
+
+
+@command({"name": "Lower-case letters, digits, underscores."}, name="new")
+def module_new(c: Context, name: str) -> None:
+    """Begin a module of your own in odoo/addons, with a model, views, rights and a test."""
+    session = open_session(c)
+    made = scaffold.create(session.settings, name)
+    session.console.say(f"{made.relative_to(session.settings.root)} is there; "
+                        f"try it: inv module.test {name}")  # fmt: skip
+
+
+ROOM = Collection(
+    "module", module_install, module_update, module_uninstall, module_rehearse, module_rollback,
+    module_snapshots, module_prune, module_list, module_info, module_test, module_new,
+)  # fmt: skip

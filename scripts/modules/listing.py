@@ -1,0 +1,109 @@
+"""What `inv module.list` and `module.info` show of what the container knows."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.report import Reporter
+from scripts.modules import service
+from scripts.stack.compose import Stack
+
+HEADER: Final = ("module", "state", "installed", "on disk", "", "from")
+SNAPSHOTS: Final = ("snapshot", "made", "before", "size", "")
+_CORE: Final = "odoo"
+_STATES: Final = ("installed", "uninstalled", "to install", "to upgrade", "to remove")
+Module = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which modules are wanted; all flags that are set have to hold."""
+
+    state: str = ""
+    changed: bool = False
+    missing: bool = False
+    source: str = ""
+    every: bool = False  # Odoo's own that are not installed, too
+
+    def __call__(self, module: Module) -> bool:
+        """Whether `module` is wanted."""
+        wanted = (
+            not self.state or module["state"] == self.state,
+            not self.changed or module["changed"],
+            not self.missing or module["missing"],
+            self.source in module["source"],
+            self._every or module["source"] != _CORE or module["state"] != "uninstalled",
+        )
+        return all(wanted)
+
+    @property
+    def _every(self) -> bool:
+        return self.every or bool(self.state or self.source)
+
+
+def find(stack: Stack, reporter: Reporter, database: str) -> list[Module]:
+    """Every module on the addons path or in the database, by name."""
+    service.prepare(stack)
+    found = service.ask(stack, reporter, service.LIVE, database, "list")
+    return list(found["modules"])
+
+
+def wanted(modules: Sequence[Module], chosen: Filter) -> list[Module]:
+    """Those that `chosen` takes; raises UsageError for a state that there is not."""
+    if chosen.state and chosen.state not in _STATES:
+        raise UsageError(f"there is no state {chosen.state!r}", f"One of: {', '.join(_STATES)}")
+    return [module for module in modules if chosen(module)]
+
+
+def rows(modules: Sequence[Module]) -> list[list[str]]:
+    """A row for each."""
+    return [
+        [m["name"], m["state"], m["installed"], m["on_disk"], _remark(m), m["source"]]
+        for m in modules
+    ]
+
+
+def _remark(module: Module) -> str:
+    if module["missing"]:
+        return "missing on disk"
+    return "changed" if module["changed"] else ""
+
+
+def one(modules: Sequence[Module], name: str) -> Module:
+    """The module called `name`, with the installed ones that build on it."""
+    known = {module["name"]: module for module in modules}
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3)
+        meant = f"Did you mean {' or '.join(close)}?" if close else "See: inv module.list --all"
+        raise OpsError(f"there is no module {name!r}", meant)
+    above = [
+        m["name"] for m in modules
+        if name in m.get("depends", ()) and m["state"] != "uninstalled"
+    ]  # fmt: skip
+    return {**known[name], "dependants": above}
+
+
+def details(module: Module) -> list[str]:
+    """One module for people."""
+    shown = {
+        "Module": f"{module['name']} ({module.get('title', '?')})",
+        "State": f"{module['state']} {_remark(module)}".strip(),
+        "Installed": module["installed"] or "never",
+        "On disk": module["on_disk"] or "missing",
+        "From": module["source"] or "nowhere",
+        "Path": str(module.get("path", "")),
+        "Needs": ", ".join([*module.get("depends", ()), *module.get("python", ())]),
+        "Needed by": ", ".join(module["dependants"]),
+    }
+    return [f"{name + ':':<11}{value}" for name, value in shown.items() if value]
+
+
+def snapshot_rows(found: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """A row for each snapshot, sizes in MB."""
+    return [
+        [s["name"], s["made"], s["doing"], f"{s['bytes'] / 1e6:.0f} MB",
+         "unfinished" if s["state"] == "open" else ""]
+        for s in found
+    ]  # fmt: skip

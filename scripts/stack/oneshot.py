@@ -1,0 +1,55 @@
+"""Programs of ours in containers of their own, which end with their answer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from scripts.core.errors import OpsError
+from scripts.core.process import Completed
+from scripts.stack.compose import Stack
+
+_RUN: Final = ("--progress", "quiet", "run", "--rm", "-T", "--no-deps")
+_START_SECONDS: Final = 180
+_KILLED: Final = (137, 143)
+
+
+def argv(
+    service: str,
+    *command: str,
+    mounts: Mapping[Path, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The words after `docker compose` that run `command` in a container of `service`."""
+    given = (variables or {}).items()
+    settings = [part for name, value in given for part in ("--env", f"{name}={value}")]
+    places = (mounts or {}).items()
+    volumes = [part for host, place in places for part in ("--volume", f"{host}:{place}")]
+    return [*_RUN, *settings, *volumes, service, *command]
+
+
+def failure(done: Completed, what: str, memory: str) -> OpsError:
+    """The reason that the container of `what` gave, for people.
+
+    `memory` is the setting of its limit, the likely cause where it was killed.
+    """
+    lines = [line.rstrip() for line in done.stderr.splitlines() if line.strip()]
+    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
+    said = [n for n, line in enumerate(lines) if line.startswith("error: ")]
+    if said:
+        message = "\n".join(lines[said[-1] :]).removeprefix("error: ")
+        return OpsError(message, hints[-1] if hints else "")
+    if done.code in _KILLED:
+        reason = f"it was killed (out of memory: {memory} in .env?)"
+    else:
+        reason = lines[-1].strip() if lines else "it gave no reason"
+    return OpsError(f"the container of {what} ended with code {done.code}: {reason}")
+
+
+def need(stack: Stack, *services: str) -> None:
+    """Start `services`, which those programs ask; what runs goes on as it is.
+
+    Whatever the settings say by now.
+    """
+    wait = ["--no-recreate", "--wait", "--wait-timeout", str(_START_SECONDS)]
+    start = ["up", "--detach", "--no-build", *wait, *services]
+    stack.as_running().run(*start, timeout=_START_SECONDS + 60, changes=True)
