@@ -11,13 +11,12 @@ from scripts.backups import cli, service
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
+from scripts.core.settings import DATABASE
 from scripts.stack import engine, lifecycle
 from scripts.stack.compose import Stack
 
 STAGED: Final = "__restoring"  # as backup/restore.py calls them
 BEFORE: Final = "__before"
-_KEPT: Final = (STAGED, BEFORE, "__drill", "__clone")  # names that restores take for their own
-_DATABASE: Final = r"[a-z_][a-z0-9_]{0,49}"  # PostgreSQL takes 63, and a copy has a longer name
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
 
 
 def _name(database: str) -> str:
-    if not re.fullmatch(_DATABASE, database) or database.endswith(_KEPT):
+    if not re.fullmatch(DATABASE, database):
         raise UsageError(f"{database!r} cannot be the name of a restored database")
     return database
 

@@ -19,8 +19,10 @@ LETSENCRYPT: Final = "https://acme-v02.api.letsencrypt.org/directory"
 HTTPS: Final = 443
 REPOSITORY: Final = "/repository"  # where the container of backups finds BACKUP_FOLDER
 RULE: Final = r"\d+[dwmy](,\d+[dwmy])*"  # how many days, weeks, months, years
-# PostgreSQL takes 63, and what `inv restore` keeps has a longer name.
-_DATABASE: Final = r"(?!.*__(restoring|before|drill|clone)$)[a-z_][a-z0-9_]{0,49}"
+# PostgreSQL takes 63, and what `inv restore` and `inv module` keep has a longer name.
+DATABASE: Final = (
+    r"(?!.*__(restoring|before|drill|clone|rehearsal|test|undone|s\d{10})$)[a-z_][a-z0-9_]{0,49}"
+)
 _PROJECT: Final = r"[a-z0-9][a-z0-9_-]*"
 _HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _TRUTHS: Final = {"1", "true", "yes", "on"}
@@ -131,7 +133,7 @@ class Settings:
             root=root,
             environment=environment,
             project=values.matching("COMPOSE_PROJECT_NAME", "ipai-platform", _PROJECT),
-            database=values.matching("ODOO_DATABASE", "odoo", _DATABASE),
+            database=values.matching("ODOO_DATABASE", "odoo", DATABASE),
             domains=values.hosts("ODOO_DOMAIN", "localhost"),
             acme_server=values.matching("ACME_SERVER", LETSENCRYPT, r"https://\S+"),
             acme_email=values.matching("ACME_EMAIL", "", r"([^@\s]+@[^@\s]+)?"),

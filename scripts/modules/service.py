@@ -84,11 +84,16 @@ class Conversation:
             self.told[told["step"]] = told
             if told["step"] == step:
                 return dict(told)
-        raise _failure(self.talk.end())
+        raise self._reason()
 
     def say(self, word: str) -> None:
         """Answer it."""
         self.talk.say(word)
+
+    def _reason(self) -> OpsError:
+        error = _failure(self.talk.end())
+        again = "What was there before is there again." if "undone" in self.told else ""
+        return OpsError(error.message, f"{again} {error.hint}".strip())
 
     def close(self) -> bool:
         """Leave; gives back whether what had begun is undone, or nothing had."""

@@ -50,6 +50,8 @@ def need(stack: Stack, *services: str) -> None:
 
     Whatever the settings say by now.
     """
+    if set(services) <= {s.service for s in stack.services() if s.health == "healthy"}:
+        return
     wait = ["--no-recreate", "--wait", "--wait-timeout", str(_START_SECONDS)]
     start = ["up", "--detach", "--no-build", *wait, *services]
     stack.as_running().run(*start, timeout=_START_SECONDS + 60, changes=True)

@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,27 @@ def says(stdout: str = "", *, code: int = 0, stderr: str = "") -> Completed:
 
 
 @dataclass
+class FakeTalk:
+    """A process that prints its lines whatever it hears, and remembers that."""
+
+    answer: Completed
+    lines: list[str]
+    heard: list[str] = field(default_factory=list)
+    ended: bool = False
+
+    def hear(self) -> str:
+        return self.lines.pop(0) if self.lines else ""
+
+    def say(self, line: str) -> None:
+        self.heard.append(line)
+
+    def end(self) -> Completed:
+        rest, self.lines = self.lines, []
+        self.ended = True
+        return Completed((), self.answer.code, "\n".join(rest), self.answer.stderr)
+
+
+@dataclass
 class FakeRunner:
     """Records calls; answers with the longest of `answers` that the command line begins with.
 
@@ -37,6 +58,7 @@ class FakeRunner:
     answers: dict[str, Completed | OpsError] = field(default_factory=dict)
     calls: list[list[str]] = field(default_factory=list)
     changing: list[list[str]] = field(default_factory=list)
+    talks: list[FakeTalk] = field(default_factory=list)
     dry: bool = False
 
     def run(
@@ -62,6 +84,21 @@ class FakeRunner:
         if check and not done.ok:
             raise CommandFailedError(done)
         return done
+
+    @contextmanager
+    def talk(
+        self, argv: Sequence[str], heed: Callable[[str], None] = lambda _: None
+    ) -> Iterator["FakeTalk"]:
+        """A process that prints the lines of its answer, and ends with it."""
+        self.calls.append(list(argv))
+        answer = self._answer(argv)
+        if isinstance(answer, OpsError):
+            raise answer
+        talk = FakeTalk(answer, answer.stdout.splitlines())
+        self.talks.append(talk)
+        for line in answer.stderr.splitlines():
+            heed(line)
+        yield talk
 
     def replace(self, argv: Sequence[str]) -> NoReturn:
         self.calls.append(list(argv))
