@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
 
-from tests.e2e import browsing
+from tests.e2e import browsing, gate
 from tests.e2e.browsing import Browsers
-from tests.e2e.checkout import Checkout
+from tests.e2e.checkout import Checkout, eventually
 from tests.e2e.production import NAME, OTHER_NAME, Production
 
 
@@ -27,6 +29,14 @@ def _first_visit(browsers: Browsers, password: str) -> tuple[list[browsing.Respo
         browsing.log_in(driver, f"https://{NAME}", password)
         seen = browsing.events(driver, 3)
         return browsing.responses(seen), [str(entry) for entry in browsing.severe(driver)]
+
+
+def _notes(driver: WebDriver, text: str) -> list[str]:
+    """The notifications in the corner that hold `text`."""
+    shown = driver.execute_script(
+        "return [...document.querySelectorAll('.o_notification')].map((note) => note.textContent)"
+    )
+    return [note for note in shown if text in note]
 
 
 def test_a_person_logs_in_and_sees_no_error(platform: Checkout) -> None:
@@ -83,6 +93,32 @@ def test_live_updates_come_through_a_secure_websocket(
             if event["method"] == "Network.webSocketHandshakeResponseReceived"
         ]
         assert shakes and set(shakes) == {101}
+
+
+def test_who_comes_while_the_gate_is_closed_gets_in_by_waiting(
+    production: Production, secure: Browsers
+) -> None:
+    with secure.open() as driver:
+        with gate.closed(production):
+            driver.get(f"https://{NAME}/web/login")
+            assert driver.title == "Back in a moment"
+        seen = eventually(lambda: driver.find_elements(By.CSS_SELECTOR, ".oe_login_form"), 20)
+        assert seen, driver.page_source
+
+
+def test_the_web_client_takes_a_closed_gate_for_a_lost_connection(
+    production: Production, secure: Browsers
+) -> None:
+    with secure.open() as driver:
+        browsing.log_in(driver, f"https://{NAME}", production.admin_password)
+        with gate.closed(production):
+            driver.find_element(By.CSS_SELECTOR, ".o_user_menu button, button.o_user_menu").click()
+            item = "[data-menu=settings], [data-menu=preferences]"
+            eventually(lambda: driver.find_elements(By.CSS_SELECTOR, item), 10)[0].click()
+            notes = eventually(lambda: _notes(driver, "Connection lost"), 20)
+            assert notes, driver.page_source
+        assert eventually(lambda: not _notes(driver, "Connection lost"), 60)
+        assert "o_error_dialog" not in driver.page_source
 
 
 def test_a_browser_that_does_not_know_the_ca_warns(production: Production) -> None:

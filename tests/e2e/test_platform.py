@@ -8,8 +8,12 @@ import subprocess
 import time
 
 import pytest
+import requests
 
+from tests.e2e import gate
 from tests.e2e.checkout import Checkout, eventually, free_port
+from tests.e2e.gate import assert_away
+from tests.e2e.production import Answer
 
 HEALTHY = """\
 === Platform Health Check ===
@@ -34,6 +38,11 @@ def websocket_status(port: int) -> str:
     with socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
         connection.sendall(request.encode())
         return connection.recv(4096).decode(errors="replace").splitlines()[0]
+
+
+def _answer(platform: Checkout, path: str) -> Answer:
+    answer = requests.get(platform.url + path, timeout=15, allow_redirects=False)
+    return Answer(answer.status_code, tuple(answer.raw.headers.items()), answer.content)
 
 
 def test_quickstart_prints_the_address_the_login_and_the_file_with_its_password(
@@ -130,12 +139,21 @@ def test_nginx_answers_for_itself_and_finds_a_recreated_odoo(platform: Checkout)
     platform.run(*run, f"{platform.project}_edge", "--entrypoint", "sleep", image, "300")
     try:
         assert platform.get("/nginx-health") == 200
-        assert platform.get("/web/login") in (502, 504)
+        assert_away(_answer(platform, "/web/login"))
+        assert_away(_answer(platform, "/websocket"))
         assert platform.compose("up", "-d", "--no-deps", "odoo").returncode == 0
         assert eventually(lambda: platform.get("/web/login") == 200, 15)
         assert platform.container("nginx") == nginx_before
     finally:
         platform.run("docker", "rm", "--force", "--volumes", squatter)
+
+
+def test_the_gate_keeps_everybody_out_of_odoo_until_it_opens(platform: Checkout) -> None:
+    with gate.closed(platform):
+        for path in ("/web/login", "/websocket", "/jsonrpc"):
+            assert_away(_answer(platform, path))
+        assert platform.get("/nginx-health") == 200
+    assert platform.get("/web/login") == 200
 
 
 def test_the_seeds_module_command_installs_as_typed_and_not_as_root(platform: Checkout) -> None:

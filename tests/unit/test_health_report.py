@@ -35,12 +35,12 @@ def test_a_healthy_platform_gives_the_report_of_the_readme_to_the_letter() -> No
 def test_a_broken_platform_says_what_where_and_how_to_go_on() -> None:
     rows = [
         Result("Nginx", Status.OK, "", "", 0.1),
-        Result("Odoo (proxy)", Status.FAILED, "status 502", "inv logs --service odoo", 0.1),
+        Result("Odoo (proxy)", Status.FAILED, "status 503", "inv logs --service odoo", 0.1),
         Result("Redis", Status.FAILED, "", "", 0.1),
     ]
     assert report.lines(rows, _plain)[1:] == [
         "Nginx: ✓ OK",
-        "Odoo (proxy): ✗ FAILED: status 502 (see: inv logs --service odoo)",
+        "Odoo (proxy): ✗ FAILED: status 503 (see: inv logs --service odoo)",
         "Redis: ✗ FAILED",
         "=== Summary ===",
         "Unhealthy: Odoo (proxy), Redis",
