@@ -21,7 +21,7 @@ _SOURCES: Final = (
     "odoo/bin/platform-bootstrap",
     "odoo/addons",
     "backup",
-    "odoo/modules",
+    "modules",
 )
 
 

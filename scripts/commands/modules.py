@@ -17,15 +17,15 @@ UNSAVED = "Make no snapshot: what fails stays half-done; nobody is kept out mean
 
 
 @command({"modules": "Names with commas between: sale,crm.", "database": DATABASE,
-          "snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
+          "no_snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
          name="install")  # fmt: skip
 def module_install(
-    c: Context, modules: str, database: str = "", snapshot: bool = True,
+    c: Context, modules: str, database: str = "", no_snapshot: bool = False,
     max_lock_wait: int = 60, json: bool = False,
 ) -> None:  # fmt: skip
     """Install modules; what fails is undone."""
     session = open_session(c)
-    wish = Wish(install=change.split(modules), database=database, snapshot=snapshot,
+    wish = Wish(install=change.split(modules), database=database, snapshot=not no_snapshot,
                 patience=max_lock_wait)  # fmt: skip
     stack = Stack(session.settings, session.runner)
     done = change.change(stack, session.console, wish, "module.install")
@@ -33,30 +33,30 @@ def module_install(
 
 
 @command({"modules": "Names with commas between; if empty, those whose code has changed.",
-          "database": DATABASE, "snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
+          "database": DATABASE, "no_snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
          name="update", positional=("modules",))  # fmt: skip
 def module_update(
-    c: Context, modules: str = "", database: str = "", snapshot: bool = True,
+    c: Context, modules: str = "", database: str = "", no_snapshot: bool = False,
     max_lock_wait: int = 60, json: bool = False,
 ) -> None:  # fmt: skip
     """Update modules; what fails is undone, and Odoo restarted if Python code has changed."""
     session = open_session(c)
     wish = Wish(update=change.split(modules), changed=not modules, database=database,
-                snapshot=snapshot, patience=max_lock_wait)  # fmt: skip
+                snapshot=not no_snapshot, patience=max_lock_wait)  # fmt: skip
     stack = Stack(session.settings, session.runner)
     done = change.change(stack, session.console, wish, "module.update")
     session.console.result(asdict(done), done.lines, as_json=json)
 
 
-@command({"modules": "Names with commas between.", "database": DATABASE, "snapshot": UNSAVED,
+@command({"modules": "Names with commas between.", "database": DATABASE, "no_snapshot": UNSAVED,
           "max_lock_wait": PATIENCE, "json": JSON, "yes": YES}, name="uninstall")  # fmt: skip
 def module_uninstall(
-    c: Context, modules: str, database: str = "", snapshot: bool = True,
+    c: Context, modules: str, database: str = "", no_snapshot: bool = False,
     max_lock_wait: int = 60, json: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Remove modules, and what builds on them, with their data; asks."""
     session = open_session(c, yes=yes)
-    wish = Wish(uninstall=change.split(modules), database=database, snapshot=snapshot,
+    wish = Wish(uninstall=change.split(modules), database=database, snapshot=not no_snapshot,
                 patience=max_lock_wait)  # fmt: skip
     stack = Stack(session.settings, session.runner)
     done = change.change(stack, session.console, wish, "module.uninstall")
@@ -124,7 +124,7 @@ def module_prune(c: Context, keep: int = 1, database: str = "") -> None:
           "missing": "Only those that are installed and not on disk.",
           "source": "Only those from there: odoo, odoo/addons, a package …",
           "all": "Odoo's own that are not installed, too.", "database": DATABASE, "json": JSON},
-         name="list", default=True)  # fmt: skip
+         name="list")  # fmt: skip
 def module_list(
     c: Context, state: str = "", changed: bool = False, missing: bool = False, source: str = "",
     all: bool = False, database: str = "", json: bool = False,

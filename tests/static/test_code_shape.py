@@ -18,13 +18,14 @@ _ALLOWED = {
     "tls": {"core", "stack", "tls"},
     "health": {"core", "stack", "health"},
     "backups": {"core", "stack", "backups"},
+    "modules": {"core", "stack", "modules"},
     "sessions": {"core", "stack"},
     "testing": {"core", "stack"},
     "supabase": {"core", "stack", "credentials", "supabase"},
     "quickstart": {"core", "stack", "credentials", "tls", "health", "supabase"},
     "commands": {
-        "core", "stack", "credentials", "tls", "health", "backups", "sessions", "testing",
-        "supabase", "quickstart", "commands",
+        "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
+        "testing", "supabase", "quickstart", "commands",
     },
     "tasks": {"commands"},
 }  # fmt: skip

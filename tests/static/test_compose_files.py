@@ -36,7 +36,9 @@ _EVERY = pytest.mark.parametrize(
     ],
 )
 _BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill"}
-_RUNS_ONCE = {"odoo_init", "certbot", "supabase_cloud", *_BACKUPS}
+_RUNS_ONCE = {
+    "odoo_init", "odoo_modules", "odoo_rehearsal", "certbot", "supabase_cloud", *_BACKUPS,
+}  # fmt: skip
 _ONE_SHOT = "no"
 # Started as root, they give their own data folder to its user and step down.
 _EXTRA_CAPABILITIES = {

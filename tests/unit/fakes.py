@@ -98,7 +98,10 @@ class FakeRunner:
         self.talks.append(talk)
         for line in answer.stderr.splitlines():
             heed(line)
-        yield talk
+        try:
+            yield talk
+        finally:
+            talk.end()
 
     def replace(self, argv: Sequence[str]) -> NoReturn:
         self.calls.append(list(argv))

@@ -1,0 +1,211 @@
+"""Changing modules: what is said to the container, and what comes of its answers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.core.errors import OpsError, UsageError
+from scripts.modules import change, listing
+from scripts.modules.change import Wish
+from scripts.stack import engine, images, lifecycle
+from scripts.stack.compose import Stack
+
+from .fakes import FakeReporter, FakeRunner, says, settings_in
+
+RUN = "docker compose --progress quiet run --rm -T --no-deps"
+GATE = "docker compose exec -T nginx sh /etc/nginx/gate"
+LOGIN = "docker compose exec -T odoo curl"
+RESTART = "docker compose restart odoo"
+PLAN = {
+    "step": "plan", "install": ["sale"], "update": [], "uninstall": [], "besides": ["crm"],
+    "missing": [], "restart": False, "empty": False,
+}  # fmt: skip
+SNAPSHOT = {"step": "snapshot", "name": "odoo__s1700000000", "seconds": 1.0}
+CHANGED = {"step": "changed", "restart": False, "seconds": 2.0, "waited_for": {}}
+RESULT = {"step": "result", "result": {"done": True, "seconds": 2.0, "locked": {"a": 0.4}}}
+UNDONE = {"step": "undone", "name": "odoo__s1700000000"}
+
+
+def _lines(*steps: dict[str, Any]) -> str:
+    return "\n".join(json.dumps(step) for step in steps)
+
+
+def _service(name: str) -> str:
+    return json.dumps({"Service": name, "Name": name, "State": "running", "Health": "healthy"})
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    running = "\n".join(map(_service, ("nginx", "odoo", "odoo_db", "redis")))
+    answers = {
+        "docker compose ps": says(running),
+        "docker inspect": says("sha256:1\n"),
+        GATE: says("closed"),
+        f"{RUN} odoo_modules change": says(_lines(PLAN, SNAPSHOT, CHANGED, RESULT)),
+    }
+    images = {"ODOO_IMAGE": "localhost/ipai-platform/odoo:18.0"}
+    return Stack(settings_in(tmp_path, images=images), FakeRunner({**answers}))
+
+
+@pytest.fixture(autouse=True)
+def engine_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    monkeypatch.setattr(images, "effective", lambda settings: settings.images)
+
+
+def _runner(stack: Stack) -> FakeRunner:
+    assert isinstance(stack.runner, FakeRunner)
+    return stack.runner
+
+
+def _install(stack: Stack) -> change.Done:
+    return change.change(stack, FakeReporter(), Wish(install=("sale",)), "module.install")
+
+
+def test_a_change_is_kept_after_odoo_was_seen_to_work(stack: Stack) -> None:
+    done = _install(stack)
+    program, gate = _runner(stack).talks
+    assert program.heard == ["go", "keep"]
+    assert gate.ended  # which opens it
+    assert _runner(stack).ran(LOGIN)
+    assert not _runner(stack).ran(RESTART)
+    assert done.lines == [
+        "Installed: sale",
+        "With them: crm",
+        "It took 2.0 s",
+        "Back to what was there before: inv module.rollback s1700000000",
+    ]
+
+
+def test_changed_code_restarts_odoo_before_the_change_is_kept(stack: Stack) -> None:
+    restarting = {**CHANGED, "restart": True}
+    _runner(stack).answers[f"{RUN} odoo_modules change"] = says(
+        _lines(PLAN, SNAPSHOT, restarting, RESULT)
+    )
+    assert _install(stack).restarted
+    assert _runner(stack).ran(RESTART)
+
+
+def test_a_plan_with_nothing_in_it_keeps_nobody_out(stack: Stack) -> None:
+    nothing = {**PLAN, "install": [], "empty": True}
+    _runner(stack).answers[f"{RUN} odoo_modules change"] = says(_lines(nothing, RESULT))
+    assert _install(stack).lines == ["There is nothing to do"]
+    assert not _runner(stack).ran(GATE)
+
+
+def test_the_reason_of_a_failure_and_its_log_lines_are_told(stack: Stack) -> None:
+    said = "hint: See it.\nerror: Odoo could not install sale (exit code 255):\n  line one\n  two"
+    _runner(stack).answers[f"{RUN} odoo_modules change"] = says(
+        _lines(PLAN, SNAPSHOT, UNDONE), code=1, stderr=said
+    )
+    with pytest.raises(OpsError) as caught:
+        _install(stack)
+    assert caught.value.message.endswith("(exit code 255):\n  line one\n  two")
+    assert caught.value.hint == "What was there before is there again. See it."
+    assert not _runner(stack).ran(f"{RUN} odoo_modules recover")
+
+
+def test_what_a_killed_container_has_begun_is_undone_by_another(stack: Stack) -> None:
+    answers = _runner(stack).answers
+    answers[f"{RUN} odoo_modules change"] = says(_lines(PLAN, SNAPSHOT), code=137)
+    answers[f"{RUN} odoo_modules recover"] = says(_lines({"step": "result", "result": {}}))
+    with pytest.raises(OpsError, match="was killed"):
+        _install(stack)
+    assert _runner(stack).ran(f"{RUN} odoo_modules recover")
+
+
+def test_an_odoo_that_does_not_work_is_no_reason_to_keep(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(stack: Stack) -> None:
+        raise OpsError("Odoo does not work")
+
+    monkeypatch.setattr(lifecycle, "await_odoo", broken)
+    _runner(stack).answers[f"{RUN} odoo_modules change"] = says(
+        _lines(PLAN, SNAPSHOT, CHANGED, UNDONE), code=1
+    )
+    with pytest.raises(OpsError, match="does not work"):
+        _install(stack)
+    assert _runner(stack).talks[0].heard == ["go"]
+
+
+def test_an_odoo_on_another_image_is_not_worked_on(stack: Stack) -> None:
+    _runner(stack).answers["docker inspect --format {{.Id}}"] = says("sha256:2\n")
+    with pytest.raises(OpsError, match="another image"):
+        _install(stack)
+    assert not _runner(stack).talks
+
+
+def test_a_gate_that_does_not_close_lets_nothing_begin(stack: Stack) -> None:
+    _runner(stack).answers[GATE] = says(code=1, stderr="gate: closed by another")
+    with pytest.raises(OpsError, match="closed by another"):
+        _install(stack)
+    assert _runner(stack).talks[0].heard == []
+
+
+def test_a_removal_asks_and_names_what_goes_with_it(stack: Stack) -> None:
+    plan = {**PLAN, "install": [], "uninstall": ["sale"], "besides": ["sale_crm"]}
+    _runner(stack).answers[f"{RUN} odoo_modules change"] = says(_lines(plan))
+    reporter = FakeReporter(answer=False)
+    with pytest.raises(OpsError, match="nothing was removed"):
+        change.change(stack, reporter, Wish(uninstall=("sale",)), "module.uninstall")
+    assert "sale" in reporter.asked[0] and "sale_crm" in reporter.asked[0]
+
+
+@pytest.mark.parametrize("text", ["sale;rm", "sale crm", "--all", "säle", "a,b c"])
+def test_what_cannot_be_a_name_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        change.split(text)
+
+
+def test_names_are_split_once_each() -> None:
+    assert change.split(" sale, crm,sale,") == ("sale", "crm")
+
+
+def test_a_wish_is_said_in_flags() -> None:
+    wish = Wish(("a", "b"), ("c",), (), changed=True, snapshot=False, patience=5)
+    assert wish.command("change") == [
+        "change", "--install=a,b", "--update=c", "--changed", "--no-snapshot", "--max-lock-wait=5",
+    ]  # fmt: skip
+
+
+def _module(name: str, **values: Any) -> dict[str, Any]:
+    fixed = {"state": "uninstalled", "installed": "", "on_disk": "1", "source": "odoo"}
+    return {"name": name, "changed": False, "missing": False, **fixed, **values}
+
+
+MODULES = [
+    _module("base", state="installed"),
+    _module("crm"),
+    _module("mine", source="odoo/addons", depends=["base"], state="installed", changed=True),
+    _module("lost", state="installed", missing=True, on_disk="", source=""),
+]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        (listing.Filter(), ["base", "mine", "lost"]),
+        (listing.Filter(every=True), ["base", "crm", "mine", "lost"]),
+        (listing.Filter(state="uninstalled"), ["crm"]),
+        (listing.Filter(changed=True), ["mine"]),
+        (listing.Filter(missing=True), ["lost"]),
+        (listing.Filter(source="odoo/addons"), ["mine"]),
+    ],
+)
+def test_the_list_can_be_filtered(chosen: listing.Filter, found: list[str]) -> None:
+    assert [m["name"] for m in listing.wanted(MODULES, chosen)] == found
+
+
+def test_a_state_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UsageError, match="no state 'instaled'"):
+        listing.wanted(MODULES, listing.Filter(state="instaled"))
+
+
+def test_a_module_is_shown_with_those_that_need_it() -> None:
+    assert "Needed by: mine" in listing.details(listing.one(MODULES, "base"))
+    with pytest.raises(OpsError) as caught:
+        listing.one(MODULES, "bass")
+    assert "base" in caught.value.hint
