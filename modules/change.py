@@ -203,7 +203,7 @@ def remember(database: str, plan: Plan) -> None:
     addons.remember(database, {**gone, **{n: known[n] for n in now if n in known}, **new})
 
 
-def roll_back(database: str, name: str, patience: int, dialogue: Dialogue) -> dict[str, Any]:
+def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
     """Go back to a snapshot; what is there now becomes one itself."""
     os.environ["BACKUP_DOING"] = "inv module.rollback"
     with postgres.exclusive():

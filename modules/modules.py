@@ -68,7 +68,6 @@ def _parser() -> argparse.ArgumentParser:
         ("--max-lock-wait", {"type": int, "default": 60}),
         ("--keep", {"type": int, "default": 3}),
     )
-    patience = ("--max-lock-wait", {"type": int, "default": 60})
     add("list", lambda given: addons.listed(given.database))
     add("change", lambda given: change.change(_wish(given), Dialogue()), *wish)
     add("rehearse", lambda given: rehearsal.rehearse(_wish(given), Dialogue()), *wish)
@@ -77,8 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     add("prune", lambda given: snapshots.prune_alone(given.database, given.keep),
         ("--keep", {"type": int, "default": 3}))  # fmt: skip
     add("rollback",
-        lambda given: change.roll_back(given.database, given.name, given.max_lock_wait, Dialogue()),
-        ("name", {"nargs": "?", "default": ""}), patience)  # fmt: skip
+        lambda given: change.roll_back(given.database, given.name, Dialogue()),
+        ("name", {"nargs": "?", "default": ""}))  # fmt: skip
     add("recover", lambda given: change.recover(given.database))
     return parser
 

@@ -5,12 +5,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import IO
 
-from common import Failure
+from common import Failure, say
 from dialogue import Dialogue
 from server import Watch
 
@@ -21,6 +21,7 @@ _SHOWN_LINES = 12
 _LOADING = re.compile(r"Loading module (?P<name>\S+) \((?P<n>\d+)/(?P<all>\d+)\)")
 _BEGINNING = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (?P<level>[A-Z]+) ")
 _GRACE_SECONDS = 20
+_QUIET_SECONDS = 10  # between two words on how far it is
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,13 @@ def _is_19() -> bool:
 
 
 def _read(stream: IO[str], lines: "collections.deque[str]") -> None:
+    quiet = time.monotonic() + _QUIET_SECONDS
     for line in stream:
         lines.append(line.rstrip())
         loading = _LOADING.search(line)
-        if loading:
-            text = f"{loading['name']} ({loading['n']} of {loading['all']})"
-            print(f"progress: {text}", file=sys.stderr, flush=True)
+        if loading and time.monotonic() > quiet:
+            say(f"{loading['name']} ({loading['n']} of {loading['all']})")
+            quiet = time.monotonic() + _QUIET_SECONDS
 
 
 def _await(child: "subprocess.Popen[str]", dialogue: Dialogue | None) -> None:

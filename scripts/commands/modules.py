@@ -80,19 +80,15 @@ def module_rehearse(
 
 
 @command({"snapshot": "Which; if empty, the last.", "database": DATABASE,
-          "accept": "Keep what an interrupted change has left instead.",
-          "max_lock_wait": PATIENCE, "yes": YES},
+          "accept": "Keep what an interrupted change has left instead.", "yes": YES},
          name="rollback", positional=("snapshot",))  # fmt: skip
 def module_rollback(
-    c: Context, snapshot: str = "", database: str = "", accept: bool = False,
-    max_lock_wait: int = 60, yes: bool = False,
+    c: Context, snapshot: str = "", database: str = "", accept: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Go back to the state before a change; what is there now becomes a snapshot; asks."""
     session = open_session(c, yes=yes)
     stack = Stack(session.settings, session.runner)
-    lines = change.roll_back(
-        stack, session.console, snapshot, database, max_lock_wait, accept=accept
-    )
+    lines = change.roll_back(stack, session.console, snapshot, database, accept=accept)
     session.console.say("\n".join(lines))
 
 

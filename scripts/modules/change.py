@@ -1,7 +1,7 @@
 """`inv module.install`, `update`, `uninstall`, `rollback` and `rehearse`."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from scripts.stack import lifecycle
 from scripts.stack.compose import Stack
 
 _SHOWN: Final = 12  # names in a sentence
+_STARTED: Final = ("running", "restarting")
+_LONGEST: Final = 86_400  # seconds
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Wish:
     database: str = ""  # the platform's own if empty
     snapshot: bool = True
     patience: int = 60  # seconds
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for what PostgreSQL would not take."""
+        if not 0 < self.patience <= _LONGEST:
+            raise UsageError(f"--max-lock-wait takes 1 to {_LONGEST} seconds")
 
     def command(self, verb: str) -> list[str]:
         """For the program in the container."""
@@ -86,22 +93,24 @@ def change(stack: Stack, reporter: Reporter, wish: Wish, doing: str) -> Done:
     with exclusive(service.lock(stack.settings), doing):
         service.prepare(stack)
         live = wish.database in ("", stack.settings.database)
-        command = wish.command("change")
-        with service.conversation(
-            stack, reporter, service.LIVE, wish.database, *command
-        ) as program:
+        begin = service.conversation(
+            stack, reporter, service.LIVE, wish.database, *wish.command("change")
+        )
+        # The gate is the outer one: it opens when what failed is undone.
+        with ExitStack() as outside, begin as program:
             with reporter.step("Looking at the modules"):
                 plan = program.hear("plan")
+            _agree(reporter, plan)
             if plan["empty"]:
                 return _finish(program, plan, restarted=False)
-            _agree(reporter, plan)
-            with _kept_out(stack, live=live and wish.snapshot):
-                program.say("go")
-                with reporter.step(_title(plan)):
-                    changed = program.hear("changed")
-                restarted = live and _bring_up(stack, reporter, restart=changed["restart"])
-                program.say("keep")
-                return _finish(program, plan, restarted=restarted)
+            if live and wish.snapshot:  # what is written meanwhile would be lost if it is undone
+                outside.enter_context(gate.closed(stack))
+            program.say("go")
+            with reporter.step(_title(plan)):
+                changed = program.hear("changed")
+            restarted = live and _bring_up(stack, reporter, restart=changed["restart"])
+            program.say("keep")
+            return _finish(program, plan, restarted=restarted)
 
 
 def _finish(program: service.Conversation, plan: dict[str, Any], *, restarted: bool) -> Done:
@@ -128,29 +137,19 @@ def _agree(reporter: Reporter, plan: dict[str, Any]) -> None:
         raise OpsError("nothing was removed", "Say yes, or give --yes where nobody can answer.")
 
 
-@contextmanager
-def _kept_out(stack: Stack, *, live: bool) -> Iterator[None]:
-    """What people write while it is not decided yet would be lost if it were undone."""
-    if not live:
-        yield
-        return
-    with gate.closed(stack):
-        yield
-
-
 def _bring_up(stack: Stack, reporter: Reporter, *, restart: bool) -> bool:
     """Have Odoo work on what was done; gives back whether it was restarted.
 
     Raises OpsError with its log if it does not. One that was stopped stays so.
     """
-    running = any(s.service == "odoo" and s.state == "running" for s in stack.services())
-    if not running:
+    if not any(s.service == "odoo" and s.state in _STARTED for s in stack.services()):
         return False
     if restart:
         with reporter.step("Restarting Odoo, for its Python code has changed"):
             stack.run("restart", "odoo", timeout=300, changes=True)
     with reporter.step("Waiting until Odoo works"):
         lifecycle.await_odoo(stack)
+    lifecycle.forget_static_files(stack)
     return restart
 
 
@@ -185,13 +184,14 @@ def rehearsed(done: Done) -> list[str]:
 
 
 def roll_back(
-    stack: Stack, reporter: Reporter, name: str, database: str, patience: int, *, accept: bool
+    stack: Stack, reporter: Reporter, name: str, database: str, *, accept: bool
 ) -> list[str]:
     """Go back to a snapshot, or (`accept`) keep what an interrupted change has left."""
     with exclusive(service.lock(stack.settings), "module.rollback"):
         service.prepare(stack)
-        command = ["rollback", *name.split(), f"--max-lock-wait={patience}"]
-        with service.conversation(stack, reporter, service.LIVE, database, *command) as program:
+        command = ["rollback", *name.split()]
+        begin = service.conversation(stack, reporter, service.LIVE, database, *command)
+        with ExitStack() as outside, begin as program:
             chosen = program.hear("plan")
             if accept:
                 program.say("accept")
@@ -204,14 +204,15 @@ def roll_back(
             if not reporter.confirm(question, unattended=False):
                 raise OpsError("nothing was changed", "Say yes, or give --yes.")
             live = chosen["database"] == stack.settings.database
-            with _kept_out(stack, live=live):
-                program.say("go")
-                with reporter.step(f"Going back to {chosen['made']}"):
-                    program.hear("changed")
-                if live:
-                    _bring_up(stack, reporter, restart=True)
-                program.say("keep")
-                result = program.hear("result")["result"]
+            if live:
+                outside.enter_context(gate.closed(stack))
+            program.say("go")
+            with reporter.step(f"Going back to {chosen['made']}"):
+                program.hear("changed")
+            if live:
+                _bring_up(stack, reporter, restart=True)
+            program.say("keep")
+            result = program.hear("result")["result"]
     return [
         f"{chosen['database']} is what it was on {chosen['made']}",
         f"What was there is the snapshot {result['present']}; the code on disk is as it was",

@@ -66,7 +66,7 @@ def _failure(done: Completed) -> OpsError:
 
 
 def _pass_on(line: str, reporter: Reporter) -> None:
-    if line.startswith("note: "):
+    if line.startswith(("note: ", "… ")):
         reporter.note(line)
 
 
