@@ -181,6 +181,16 @@ def test_old_backups_are_forgotten_by_whole_sets_and_never_the_last(books: Books
     books.platform.sql("DROP DATABASE proof", "postgres")
 
 
+def test_those_made_by_hand_are_forgotten_like_others(books: Books) -> None:
+    for _ in range(2):
+        done = books.platform.compose("run", "--rm", "-T", "--no-deps", "backup", "create")
+        assert done.returncode == 0, done.stderr
+    earlier, later = books.backups()[-2:]
+    done = books.platform.inv("backup.prune", "--keep", "1d")
+    assert done.returncode == 0, done.stderr
+    assert earlier not in books.backups() and later in books.backups()
+
+
 def test_no_file_is_ever_missing_though_attachments_come_and_go(books: Books) -> None:
     stop = threading.Event()
     failures: list[BaseException] = []

@@ -60,6 +60,11 @@ def test_the_same_name_on_another_installation_is_another_database() -> None:
     assert [b.id for b in retention.expired(backups, "1d")] == [backups[0].id]
 
 
+def test_those_made_by_hand_are_of_one_origin_though_each_container_has_its_own_name() -> None:
+    by_hand = [replace(b, installation=f"{n:012x}") for n, b in enumerate(_nightly(5))]
+    assert _kept(by_hand, "2d") == ["03-30", "03-31"]
+
+
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     return ready_stack(tmp_path, monkeypatch)
