@@ -103,18 +103,24 @@ def _for_odoo(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _copy_files(chosen: restic.Set, archive: zipfile.ZipFile) -> None:
     source = f"{chosen.snapshots['files']}:{chosen.paths['files']}"
-    with (
-        restic.start(
-            "dump", "--no-lock", "--archive", "tar", source, "/", stdout=subprocess.PIPE
-        ) as process,
-        tarfile.open(fileobj=process.stdout, mode="r|") as members,
-    ):
-        for member in members:
-            content = members.extractfile(member) if member.isfile() else None
-            if content:
-                name = f"filestore/{member.name.lstrip('./')}"
-                with archive.open(name, "w", force_zip64=True) as target:
-                    while chunk := content.read(_CHUNK):
-                        target.write(chunk)
+    dump = ["dump", "--no-lock", "--archive", "tar", source, "/"]
+    try:
+        with (
+            restic.start(*dump, stdout=subprocess.PIPE) as process,
+            tarfile.open(fileobj=process.stdout, mode="r|") as members,
+        ):
+            for member in members:
+                _copy(members, member, archive)
+    except tarfile.TarError as error:  # restic ended in the middle
+        raise Failure(f"restic could not read the files back: {error}") from error
     if process.returncode:
         raise Failure(f"restic could not read the files back (exit code {process.returncode})")
+
+
+def _copy(members: tarfile.TarFile, member: tarfile.TarInfo, archive: zipfile.ZipFile) -> None:
+    content = members.extractfile(member) if member.isfile() else None
+    if content:
+        name = f"filestore/{member.name.lstrip('./')}"
+        with archive.open(name, "w", force_zip64=True) as target:
+            while chunk := content.read(_CHUNK):
+                target.write(chunk)

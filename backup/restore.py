@@ -125,11 +125,18 @@ def _staging(
             manifest = fill()
             _same_odoo(manifest["odoo"], odoo or _version_of(live))
         except BaseException:
-            discard(name, data)
+            _try_to_discard(name, data)
             raise
         finally:
             load.tidy()
         return manifest
+
+
+def _try_to_discard(name: str, data: Path) -> None:
+    try:
+        discard(name, data)
+    except (Failure, psycopg2.Error) as error:  # the first failure is the one to tell
+        say(f"what was staged stays until the next restore: {error}")
 
 
 def _refuse_newer(major: int, what: str) -> None:
