@@ -60,18 +60,16 @@ def _write_sql(chosen: restic.Set, target: IO[bytes]) -> None:
     source = restic.start(
         "dump", "--no-lock", *where, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    with source:
-        done = subprocess.Popen(
-            ["pg_restore", "--file=-"],
-            stdin=source.stdout, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+    reader = ["pg_restore", "--file=-"]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Both in the block: where `target` is full, the one that is not read has to end, too.
+    with source, subprocess.Popen(reader, stdin=source.stdout, **pipe) as done:
         assert source.stdout and source.stderr and done.stdout and done.stderr
         source.stdout.close()  # so that restic notices when pg_restore gives up
         while chunk := done.stdout.read(_CHUNK):
             target.write(chunk)
         errors = done.stderr.read().decode(errors="replace")
         said = source.stderr.read().decode(errors="replace")
-        done.wait()
     if source.returncode:
         raise restic.failed(source.returncode, said)
     if done.returncode:

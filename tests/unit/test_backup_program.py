@@ -1,5 +1,6 @@
 """Parts of the program of backup/ that no fault from outside can be aimed at."""
 
+import errno
 import importlib
 import io
 import subprocess
@@ -41,6 +42,28 @@ def test_a_psql_with_much_to_say_is_fed_to_its_end(
     dump.write_bytes(b"x" * 500_000)
     with pytest.raises(load("common").Failure, match="END"):
         load("archives").opened(dump).load("any")
+
+
+def test_a_full_disk_under_an_sql_dump_ends_who_writes_it(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pg_restore = tmp_path / "pg_restore"
+    pg_restore.write_text("#!/bin/sh\nexec cat\n")
+    pg_restore.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    export = load("export")
+
+    def start(*_: str, **streams: Any) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(["head", "-c", "5000000", "/dev/zero"], **streams)
+
+    class Full(io.BytesIO):
+        def write(self, *_: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(export.restic, "start", start)
+    chosen = type("Set", (), {"snapshots": {"database": "1"}, "paths": {"database": "/d"}})
+    with pytest.raises(OSError, match="No space left"):
+        export._write_sql(chosen, Full())
 
 
 @pytest.mark.parametrize("cut", [0, 700, 1500])
