@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -47,15 +48,18 @@ class _Sql:
 
     def load(self, database: str) -> None:
         psql = ["psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "--no-password"]
-        with self.open() as source:
+        # Into a file: a pipe that nobody reads meanwhile would stop psql, and us with it.
+        with self.open() as source, tempfile.TemporaryFile() as said:
             process = subprocess.Popen(
                 [*psql, f"--dbname={database}"],
                 env={**os.environ, "PGOPTIONS": FAST},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=said,
             )
-            errors = _feed(source, process)
+            _feed(source, process)
+            said.seek(0)
+            errors = said.read().decode(errors="replace")
         if process.returncode:
             raise Failure(f"psql refuses {self.path.name}: {_first_error(errors)}")
 
@@ -63,16 +67,14 @@ class _Sql:
         """There are no files in it."""
 
 
-def _feed(source: IO[bytes], process: subprocess.Popen[bytes]) -> str:
-    assert process.stdin and process.stderr
+def _feed(source: IO[bytes], process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin
     try:
         shutil.copyfileobj(source, process.stdin, 1 << 20)
         process.stdin.close()
     except BrokenPipeError:  # psql has given up; its reason is what counts
         process.stdin = None
-    errors = process.stderr.read().decode(errors="replace")
     process.wait()
-    return errors
 
 
 def _first_error(errors: str) -> str:

@@ -9,9 +9,11 @@ failure. Exit codes: 0 done, 1 failed. Edit by hand freely: the folder is mounte
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 sys.dont_write_bytecode = True  # the folder is mounted read-only
@@ -23,6 +25,9 @@ import restore  # noqa: E402
 from common import Failure  # noqa: E402
 
 import postgres  # noqa: E402
+
+# What whoever comes second is told of the first; the others are parts of a restore.
+_SPOKEN = {"create": "inv backup", "forget": "inv backup.prune", "check": "inv backup.check"}
 
 
 def _list(_: argparse.Namespace) -> Any:
@@ -70,12 +75,19 @@ def _forget(given: argparse.Namespace) -> Any:
 def _is_left_over(snapshot: dict[str, Any]) -> bool:
     """Part of no set, and of a run of this installation: another's may be on its way."""
     tagged = any(tag.startswith("set=") for tag in snapshot.get("tags") or [])
-    return tagged and snapshot.get("hostname") == os.uname().nodename
+    return tagged and (snapshot.get("hostname") == os.uname().nodename or _is_of_old(snapshot))
+
+
+def _is_of_old(snapshot: dict[str, Any]) -> bool:
+    """Of a run by hand (Docker names its host) that cannot be on its way any more."""
+    by_hand = re.fullmatch(r"[0-9a-f]{12}", snapshot.get("hostname") or "")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    return bool(by_hand) and snapshot["time"][:19] < yesterday.isoformat()[:19]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="backup", description=__doc__)
-    commands = parser.add_subparsers(required=True)
+    commands = parser.add_subparsers(required=True, dest="command")
 
     def add(name: str, run: Any, *arguments: tuple[str, dict[str, Any]]) -> None:
         command = commands.add_parser(name)
@@ -100,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: interrupted"))
     given = _parser().parse_args()
+    postgres.doing = _SPOKEN.get(given.command, "inv restore")
     try:
         print(json.dumps(given.run(given), sort_keys=True), flush=True)
     except Failure as error:

@@ -139,10 +139,11 @@ def _no_files(run: Run) -> dict[str, Any]:
 
 def _verified_until(before: list[restic.Set], database: str) -> float:
     """When the last backup of this database began: files as old as that were looked at then."""
-    times = [s.time for s in before if s.database == database]
-    if not times:
+    here = os.uname().nodename  # a database of that name elsewhere has other files
+    own = [s.id for s in before if (s.database, s.installation) == (database, here)]
+    if not own:
         return 0.0
-    began = re.match(r"(\d{8}-\d{6})", [s.id for s in before if s.database == database][-1])
+    began = re.match(r"(\d{8}-\d{6})", own[-1])
     assert began
     return datetime.strptime(began[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp() - 1
 

@@ -60,18 +60,16 @@ def _write_sql(chosen: restic.Set, target: IO[bytes]) -> None:
     source = restic.start(
         "dump", "--no-lock", *where, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    with source:
-        done = subprocess.Popen(
-            ["pg_restore", "--file=-"],
-            stdin=source.stdout, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+    reader = ["pg_restore", "--file=-"]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Both in the block: where `target` is full, the one that is not read has to end, too.
+    with source, subprocess.Popen(reader, stdin=source.stdout, **pipe) as done:
         assert source.stdout and source.stderr and done.stdout and done.stderr
         source.stdout.close()  # so that restic notices when pg_restore gives up
         while chunk := done.stdout.read(_CHUNK):
             target.write(chunk)
         errors = done.stderr.read().decode(errors="replace")
         said = source.stderr.read().decode(errors="replace")
-        done.wait()
     if source.returncode:
         raise restic.failed(source.returncode, said)
     if done.returncode:
@@ -103,18 +101,24 @@ def _for_odoo(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _copy_files(chosen: restic.Set, archive: zipfile.ZipFile) -> None:
     source = f"{chosen.snapshots['files']}:{chosen.paths['files']}"
-    with (
-        restic.start(
-            "dump", "--no-lock", "--archive", "tar", source, "/", stdout=subprocess.PIPE
-        ) as process,
-        tarfile.open(fileobj=process.stdout, mode="r|") as members,
-    ):
-        for member in members:
-            content = members.extractfile(member) if member.isfile() else None
-            if content:
-                name = f"filestore/{member.name.lstrip('./')}"
-                with archive.open(name, "w", force_zip64=True) as target:
-                    while chunk := content.read(_CHUNK):
-                        target.write(chunk)
+    dump = ["dump", "--no-lock", "--archive", "tar", source, "/"]
+    try:
+        with (
+            restic.start(*dump, stdout=subprocess.PIPE) as process,
+            tarfile.open(fileobj=process.stdout, mode="r|") as members,
+        ):
+            for member in members:
+                _copy(members, member, archive)
+    except tarfile.TarError as error:  # restic ended in the middle
+        raise Failure(f"restic could not read the files back: {error}") from error
     if process.returncode:
         raise Failure(f"restic could not read the files back (exit code {process.returncode})")
+
+
+def _copy(members: tarfile.TarFile, member: tarfile.TarInfo, archive: zipfile.ZipFile) -> None:
+    content = members.extractfile(member) if member.isfile() else None
+    if content:
+        name = f"filestore/{member.name.lstrip('./')}"
+        with archive.open(name, "w", force_zip64=True) as target:
+            while chunk := content.read(_CHUNK):
+                target.write(chunk)

@@ -15,6 +15,7 @@ SECRET = Path("/run/secrets/db_password")
 PASSFILE = Path("/run/backup/pgpass")
 TRIES = 20
 LOCK_KEY = 0x6261636B  # "back"
+doing = "inv backup"  # which command this is, for whoever finds the lock taken
 
 
 def prepare() -> None:
@@ -28,9 +29,8 @@ def prepare() -> None:
 
 
 def connect(database: str = "postgres") -> Any:
-    name = os.environ.get("BACKUP_DOING", "inv backup")
     try:
-        return psycopg2.connect(dbname=database, connect_timeout=10, application_name=name)
+        return psycopg2.connect(dbname=database, connect_timeout=10, application_name=doing)
     except psycopg2.OperationalError as error:
         text = str(error).strip().splitlines()[-1]
         raise Failure(f"PostgreSQL: {text}", "Is the platform up? See: inv ps") from error

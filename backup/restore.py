@@ -66,7 +66,8 @@ def stage(wanted: str, name: str, live: str, data: Path, odoo: str) -> dict[str,
 
     def fill() -> dict[str, Any]:
         _refuse_newer(int(manifest["postgresql"].split(".")[0]), "the backup")
-        _need_room(manifest["dump"]["bytes"])
+        lent = live and filestore(live).is_dir()
+        _need_room(manifest["dump"]["bytes"], 0 if lent else manifest["files"]["bytes"])
         load.create(name, manifest["collate"], manifest["ctype"])
         folder = _new_folder(name, data)
         say("restoring database and files")
@@ -125,11 +126,18 @@ def _staging(
             manifest = fill()
             _same_odoo(manifest["odoo"], odoo or _version_of(live))
         except BaseException:
-            discard(name, data)
+            _try_to_discard(name, data)
             raise
         finally:
             load.tidy()
         return manifest
+
+
+def _try_to_discard(name: str, data: Path) -> None:
+    try:
+        discard(name, data)
+    except (Failure, psycopg2.Error) as error:  # the first failure is the one to tell
+        say(f"what was staged stays until the next restore: {error}")
 
 
 def _refuse_newer(major: int, what: str) -> None:
@@ -161,15 +169,15 @@ def _same_odoo(version: str, running: str) -> None:
         )
 
 
-def _need_room(dump: int) -> None:
-    """The dump lies on the engine's disk for a while, beside the database that it becomes.
+def _need_room(dump: int, attachments: int) -> None:
+    """The dump lies on the engine's disk for a while, beside all that is restored.
 
     A server that finds no room for its own log does not refuse, it dies; so ask before.
     """
-    free, wanted = restic.free_cache(), dump * (1 + DATABASE_PER_DUMP)
+    free, wanted = restic.free_cache(), dump * (1 + DATABASE_PER_DUMP) + attachments
     if free < wanted:
         raise Failure(
-            "the engine's disk has no room for the dump of this backup and its database:"
+            "the engine's disk has no room for the dump of this backup, its database and files:"
             f" {free / 1e6:.0f} MB are free, {wanted / 1e6:.0f} MB wanted"
         )
 

@@ -45,6 +45,8 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
         if report.state is credentials.State.CREATED
     ]
     reporter.note(f"Secrets: created {', '.join(made)}" if made else "Secrets: already there")
+    if "backup_key.txt" in made:  # nobody can read a backup without it
+        reporter.note("Keep the key of the backups in another place too: inv backup.key")
     prepare_tls(stack, reporter)
     lifecycle.up(stack, reporter, [credentials.preflight(settings.secrets_folder)])
     health = run_all(health_checks(stack))

@@ -69,11 +69,8 @@ def create(stack: Stack, reporter: Reporter, wish: Wish) -> dict[str, Any]:
         targets = _targets(wish)
         with exclusive(lock(stack.settings), "backup"):
             service.prepare(stack, reporter)
-            seen = memory.repository_was_seen(stack.settings) and not wish.anew
             with reporter.step("Making a backup"):
-                command = ["create", *(["--existing"] if seen else [])]
-                manifest: dict[str, Any] = service.ask(stack, reporter, service.MAKE, *command)
-            memory.remember_repository(stack.settings)
+                manifest = make(stack, reporter, anew=wish.anew)
             for flag, path in targets.items():
                 _export(stack, reporter, manifest["id"], flag, path)
         told["id"] = manifest["id"]
@@ -81,6 +78,15 @@ def create(stack: Stack, reporter: Reporter, wish: Wish) -> dict[str, Any]:
             prune(stack, reporter, stack.settings.backup_keep, rehearse=False)
     if not memory.key_was_shown(stack.settings):
         reporter.note(f"Without its key nobody can read a backup. {memory.KEY_HINT}")
+    return manifest
+
+
+def make(stack: Stack, reporter: Reporter, *options: str, anew: bool = False) -> dict[str, Any]:
+    """Have the container make one; where there was a repository before, there has to be one."""
+    seen = memory.repository_was_seen(stack.settings) and not anew
+    command = ["create", *(["--existing"] if seen else []), *options]
+    manifest: dict[str, Any] = service.ask(stack, reporter, service.MAKE, *command)
+    memory.remember_repository(stack.settings)
     return manifest
 
 

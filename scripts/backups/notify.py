@@ -28,8 +28,8 @@ def outcome(url: str, installation: str) -> Iterator[dict[str, str]]:
         yield told
     except BaseException as error:
         told |= {"status": "failed", "message": str(error) or type(error).__name__}
-        if url:
-            _try(url, told)
+        if url and (deaf := _try(url, told)) and isinstance(error, OpsError):
+            raise OpsError(f"{error.message} ({deaf})", error.hint, error.exit_code) from error
         raise
     if url:
         try:
@@ -38,8 +38,10 @@ def outcome(url: str, installation: str) -> Iterator[dict[str, str]]:
             raise OpsError(f"backup {told['id']} was made, but {unheard.message}") from unheard
 
 
-def _try(url: str, told: dict[str, str]) -> None:
+def _try(url: str, told: dict[str, str]) -> str:
+    """Why nobody was told, '' if somebody was."""
     try:
         http.post(url, told)
     except OpsError as unheard:
-        told["message"] += f" (nobody was told: {unheard.message})"
+        return unheard.message
+    return ""

@@ -111,8 +111,7 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
         _prepare(stack, reporter)
         _agree(stack, reporter, f"a neutralised copy of {origin}", name)
         with reporter.step(f"Backing up {origin}"):
-            command = ["create", "--database", origin]
-            made = service.ask(stack, reporter, service.MAKE, *command)
+            made = cli.make(stack, reporter, "--database", origin)
         with _staged(stack, reporter, made["id"], name):
             neutralise(stack, reporter, name + STAGED)
             service.ask(stack, reporter, service.RESTORE, "scan", name + STAGED)
@@ -154,9 +153,11 @@ def databases(stack: Stack, reporter: Reporter) -> dict[str, int]:
 
 def _odoo_here(stack: Stack) -> str:
     """The version of Odoo that would run on a restored database, such as 18.0."""
-    done = service.run_odoo(stack, stack.settings.database, "odoo", "--version")
-    found = re.search(r"\d+\.\d+", done.stdout)
-    return found[0] if found else ""
+    # By way of env: what the entrypoint sees as `odoo` it refuses while there is no database.
+    done = service.run_odoo(stack, stack.settings.database, "env", "odoo", "--version")
+    if not (found := re.search(r"\d+\.\d+", done.stdout)):
+        raise OpsError(f"Odoo does not tell its version: {done.last_line}", "See: inv images")
+    return found[0]
 
 
 def _agree(stack: Stack, reporter: Reporter, what: str, name: str) -> dict[str, int]:
@@ -184,7 +185,7 @@ def _staged(
     try:
         yield manifest
     except BaseException:
-        service.ask(stack, reporter, service.RESTORE, "discard", name + STAGED)
+        service.try_to_discard(stack, reporter, name + STAGED)
         raise
 
 

@@ -63,4 +63,6 @@ def expired(backups: Sequence[Backup], rule: str) -> list[Backup]:
 
 
 def _origin(backup: Backup) -> tuple[str, str]:
-    return backup.installation, backup.database
+    # By plain `docker compose run` every container has a name of its own, by Docker.
+    by_hand = re.fullmatch(r"[0-9a-f]{12}", backup.installation)
+    return "" if by_hand else backup.installation, backup.database

@@ -62,6 +62,14 @@ def ask(
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def try_to_discard(stack: Stack, reporter: Reporter, *command: str) -> None:
+    """Take away what a failure left; that failure is the one to tell, whatever comes of it."""
+    try:
+        ask(stack, reporter, RESTORE, "discard", *command)
+    except OpsError as error:
+        reporter.note(f"{command[0]} is left behind until the next restore: {error.message}")
+
+
 def run_odoo(stack: Stack, database: str, *command: str) -> Completed:
     """Run `command` in an Odoo of its own, without any way out, on `database`."""
     words = oneshot.argv("odoo_drill", *command, variables={"ODOO_DATABASE": database})

@@ -60,14 +60,16 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
         engine.probe(stack.runner)
         service.prepare(stack, reporter)
         service.need_database(stack)
+        place = (name, "--data", _VOLUME)
         try:
             with reporter.step("Restoring into a throw-away database"):
-                command = ["stage", wanted, name, "--data", _VOLUME]
-                manifest = service.ask(stack, reporter, service.RESTORE, *command)
+                manifest = service.ask(stack, reporter, service.RESTORE, "stage", wanted, *place)
             with reporter.step("Starting Odoo on it, without a way out"):
                 found = _use(stack, name)
-        finally:
-            service.ask(stack, reporter, service.RESTORE, "discard", name, "--data", _VOLUME)
+        except BaseException:
+            service.try_to_discard(stack, reporter, *place)
+            raise
+        service.ask(stack, reporter, service.RESTORE, "discard", *place)
     return _certify(stack.settings, manifest, found, time.monotonic() - started)
 
 

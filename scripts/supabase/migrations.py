@@ -12,9 +12,16 @@ from scripts.core.report import Reporter
 from scripts.supabase.database import Database, Target
 
 _NAME: Final = re.compile(r"(\d{14})_([a-z0-9_]+)\.sql")
+# Comments, texts and bodies of functions, in which everything may stand.
+_QUOTED: Final = re.compile(
+    r"--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|\be'(?:[^'\\]|\\.)*'|'[^']*'|\"[^\"]*\"",
+    re.IGNORECASE | re.DOTALL,
+)
 # The CLI runs no psql, and it is the caller who begins and ends the transaction.
 _FORBIDDEN: Final = re.compile(
-    r"^\s*(\\|(begin|commit|end|rollback|start\s+transaction)\s*;)", re.IGNORECASE | re.MULTILINE
+    r"\\|(?:^|;)\s*(?:begin(?!\s+atomic)|start\s+transaction|commit|end|abort|rollback(?!\s+to)"
+    r"|prepare\s+transaction)\b",
+    re.IGNORECASE,
 )
 # As the Supabase CLI makes it.
 _BOOKS: Final = """
@@ -60,8 +67,8 @@ def found(root: Path) -> list[Migration]:
         if not match:
             hint = "Name it like 20261101000000_what_it_does.sql"
             raise UsageError(f"{path.name} is no name of a migration", hint)
-        if wrong := _FORBIDDEN.search(path.read_text()):
-            word = wrong[0].strip()
+        if wrong := _FORBIDDEN.search(_QUOTED.sub(_blank, path.read_text())):
+            word = wrong[0].strip("; \n")
             hint = "Each file is one transaction already, and the Supabase CLI knows no psql."
             raise UsageError(f"{path.name} has {word!r} in it", hint)
         migrations.append(Migration(match[1], match[2], path))
@@ -69,6 +76,10 @@ def found(root: Path) -> list[Migration]:
     if twice := {version for version in versions if versions.count(version) > 1}:
         raise UsageError(f"two migrations have the version {min(twice)}")
     return migrations
+
+
+def _blank(quoted: re.Match[str]) -> str:
+    return " " if quoted[0].startswith(("--", "/*")) else "''"
 
 
 def state(database: Database) -> State:

@@ -18,6 +18,8 @@ from tests.e2e.checkout import eventually, free_port
 
 FUNCTION = ROOT / "supabase" / "functions" / "run-executor"
 DENO = str(Path(sys.executable).with_name("deno"))
+# /odd: a character that PostgreSQL has not, and one that is cut in two wherever it is cut.
+_BODIES = {"large": b"x" * 200_000, "odd": b"\0" + b"x" * 298 + "💣".encode() * 4000}
 CRON_SECRET = "a secret of cron that is long enough"
 
 
@@ -36,7 +38,7 @@ class Listener:
 
     @contextmanager
     def listening(self) -> Iterator["Listener"]:
-        """While the block runs. /STATUS answers so, /hang not before `hang` is set."""
+        """While the block runs. …/STATUS answers so, /hang not before `hang` is set."""
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,7 +52,7 @@ class Listener:
                 if last == "302":
                     self.send_header("Location", "/200")
                 self.end_headers()
-                self.wfile.write(b"x" * 200_000 if last == "large" else b"received")
+                self.wfile.write(_BODIES.get(self.path.split("/")[1], b"received"))
 
             do_POST = do_PUT = do_GET  # noqa: N815
 

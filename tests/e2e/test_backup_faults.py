@@ -68,6 +68,23 @@ def test_a_disk_that_is_full_for_a_restore(
         assert broken.platform.run("docker", "volume", "rm", name).returncode == 0
 
 
+@pytest.mark.parametrize("flag", ["--plain", "--zip"])
+def test_a_disk_that_is_full_for_a_file_of_its_own(books: Books, tmp_path: Path, flag: str) -> None:
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = books.platform.run("mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place))
+    if mount.returncode:
+        pytest.skip("a small file system can be mounted by root only")
+    try:
+        (place / "b").write_text("of yesterday")
+        done = books.platform.inv("backup", flag, str(place / "b"))
+        assert "No space left" in last_error(done)
+        assert [path.name for path in place.iterdir()] == ["b"]
+        assert (place / "b").read_text() == "of yesterday"
+    finally:
+        books.platform.run("umount", str(place))
+
+
 @pytest.mark.parametrize("name", ["restic", "pg_dump", "python3"])
 def test_a_killed_process(broken: Books, name: str) -> None:
     with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):

@@ -75,9 +75,21 @@ def test_a_restore_asks_and_can_be_undone(books: Books) -> None:
     assert "" not in books.files().values()
 
 
+def refuse_another_odoo(books: Books, fresh: Checkout, file: Path) -> None:
+    """What would not start is not restored, where no database tells the version either."""
+    done = books.platform.inv("backup", "--plain", str(file))
+    assert done.returncode == 0, done.stderr
+    base = "SELECT latest_version FROM ir_module_module WHERE name = 'base'"
+    file.write_text(file.read_text().replace(books.platform.sql(base), "12.0.1.3"))
+    refused = last_error(fresh.inv("restore", str(file), "--yes"))
+    assert "the backup is of Odoo 12.0, and Odoo" in refused
+    assert fresh.sql("SELECT count(*) FROM pg_database WHERE datname ~ 'odoo'", "postgres") == "0"
+
+
 def test_a_second_empty_stack_needs_only_the_repository_and_its_key(
-    books: Books, fresh: Checkout
+    books: Books, fresh: Checkout, tmp_path: Path
 ) -> None:
+    refuse_another_odoo(books, fresh, tmp_path / "older.sql")
     shutil.copytree(books.platform.root / "backups", fresh.root / "backups")
     shutil.copy2(books.platform.root / "secrets/backup_key.txt", fresh.root / "secrets")
     done = fresh.inv("restore", "latest", "--neutralize", "--yes")
@@ -167,6 +179,16 @@ def test_old_backups_are_forgotten_by_whole_sets_and_never_the_last(books: Books
     assert done.returncode == 0 and "1 backups" in done.stdout
     assert books.platform.inv("restore", "--to-database", "proof").returncode == 0
     books.platform.sql("DROP DATABASE proof", "postgres")
+
+
+def test_those_made_by_hand_are_forgotten_like_others(books: Books) -> None:
+    for _ in range(2):
+        done = books.platform.compose("run", "--rm", "-T", "--no-deps", "backup", "create")
+        assert done.returncode == 0, done.stderr
+    earlier, later = books.backups()[-2:]
+    done = books.platform.inv("backup.prune", "--keep", "1d")
+    assert done.returncode == 0, done.stderr
+    assert earlier not in books.backups() and later in books.backups()
 
 
 def test_no_file_is_ever_missing_though_attachments_come_and_go(books: Books) -> None:

@@ -266,6 +266,16 @@ def test_a_source_or_type_is_a_plain_name(queue: Local, name: str) -> None:
         connection.execute("SELECT mcp_jobs.enqueue_job(%s, 'http')", (name,))
 
 
+@pytest.mark.parametrize("moment", ["-infinity", "infinity"])
+def test_what_is_no_moment_is_refused_and_holds_nobody_up(queue: Local, moment: str) -> None:
+    later = "SELECT mcp_jobs.enqueue_job('t', 'http', '{}', 1, %s)"
+    with queue.connect() as connection:
+        connection.execute(ENQUEUE, ("{}", 5))
+        with pytest.raises(CheckViolation):
+            connection.execute(later, (moment,))
+        assert claim(connection)["priority"] == 5
+
+
 def test_what_is_old_is_purged_the_dead_later_and_metrics_are_added_up(queue: Local) -> None:
     age = (
         "UPDATE mcp_jobs.jobs SET finished_at = now() - interval '31 days' WHERE status <> 'queued'"

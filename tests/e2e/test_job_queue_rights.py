@@ -6,13 +6,16 @@ from psycopg.errors import InsufficientPrivilege
 
 from tests.e2e.supabase import Connection, Local
 
-_TABLES = ("jobs", "job_runs", "job_events", "dead_letter_queue", "metrics")
+_COLUMNS = {"jobs": "status", "job_runs": "error", "job_events": "event",
+            "dead_letter_queue": "last_error", "metrics": "count"}  # fmt: skip
 _STATEMENTS = {
     "SELECT": "SELECT * FROM mcp_jobs.{}", "DELETE": "DELETE FROM mcp_jobs.{}",
     "TRUNCATE": "TRUNCATE mcp_jobs.{} CASCADE", "INSERT": "INSERT INTO mcp_jobs.{} DEFAULT VALUES",
+    "UPDATE": "UPDATE mcp_jobs.{} SET {} = NULL",
 }  # fmt: skip
 _MAY = {
-    "anon": set[str](), "authenticated": {"SELECT"}, "service_role": {"SELECT", "DELETE", "INSERT"}
+    "anon": set[str](), "authenticated": {"SELECT"},
+    "service_role": {"SELECT", "DELETE", "INSERT", "UPDATE"},
 }  # fmt: skip
 
 
@@ -31,11 +34,11 @@ def _allowed(connection: Connection, statement: str) -> bool:
 def test_a_role_may_do_to_every_table_what_it_should_and_no_more(queue: Local, role: str) -> None:
     listed = queue.psql("SELECT relname FROM pg_class WHERE relnamespace='mcp_jobs'::regnamespace"
                         " AND relkind IN ('r', 'p', 'v', 'm')")  # fmt: skip
-    assert set(listed.split()) == set(_TABLES)
+    assert set(listed.split()) == set(_COLUMNS)
     with queue.connect(role) as connection:
-        for table in _TABLES:
+        for table in _COLUMNS:
             for verb, statement in _STATEMENTS.items():
-                allowed = _allowed(connection, statement.format(table))
+                allowed = _allowed(connection, statement.format(table, _COLUMNS[table]))
                 assert allowed is (verb in _MAY[role]), f"{role} {verb} {table}"
 
 

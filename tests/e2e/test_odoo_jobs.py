@@ -30,6 +30,18 @@ print(f"TOOK={{time.monotonic() - started}}")
 """
 
 
+_ELSEWHERE = """
+from unittest.mock import patch
+import requests
+answer = requests.Response()
+answer.status_code, answer._content = {status}, b"<html>"
+job = env["mcp.job"]._enqueue("http", {{}}, key="elsewhere-{status}")
+with patch("requests.post", return_value=answer):
+    env["mcp.job"]._send()
+print(f"STATE={{job.state}} {{job.error}}")
+"""
+
+
 def odoo_shell(platform: Checkout, script: str) -> str:
     """What `script` prints; it is committed."""
     run = "printf '%s' \"$0\" | odoo shell -d odoo --no-http --log-level=error"
@@ -164,3 +176,14 @@ def test_with_the_queue_away_nobody_waits_and_nothing_is_lost(module: Local) -> 
     assert eventually(lambda: platform.sql(state) == "sent", 90)
     jobs = module.psql("SELECT count(*) FROM mcp_jobs.jobs WHERE idempotency_key = 'while-away'")
     assert jobs == "1"
+
+
+@pytest.mark.parametrize(("status", "error"), [(200, "JSONDecodeError"), (301, "status 301")])
+def test_with_somebody_else_at_the_queues_address_jobs_wait(
+    module: Local, status: int, error: str
+) -> None:
+    out = odoo_shell(module.checkout, _ELSEWHERE.format(status=status))
+    assert f"STATE=waiting {error}" in out
+    state = f"SELECT state FROM mcp_job WHERE key = 'elsewhere-{status}'"
+    odoo_shell(module.checkout, "env.ref('mcp_jobs.cron_send')._trigger()")
+    assert eventually(lambda: module.checkout.sql(state) == "sent", 90), "it comes through later"

@@ -53,6 +53,7 @@ def test_quickstart_prints_the_address_the_login_and_the_file_with_its_password(
     assert checkout.url in done.stdout
     assert str(checkout.root / "secrets" / "odoo_admin_password.txt") in done.stdout
     assert checkout.admin_password not in done.stdout + done.stderr
+    assert "Keep the key of the backups in another place too: inv backup.key" in done.stderr
     assert checkout.get("/web/login") == 200
 
 

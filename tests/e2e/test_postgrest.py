@@ -8,6 +8,7 @@ import base64
 import json
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import jwt
 import pytest
@@ -17,6 +18,7 @@ from tests.e2e.supabase import Local, Rest
 
 _TRUE = "a true PostgREST"
 _TABLES = ("jobs", "job_runs", "job_events", "dead_letter_queue", "metrics")
+_MOST_ROWS = 1000  # PGRST_DB_MAX_ROWS of compose.yaml
 _ENQUEUE = {"p_source": "rest", "p_job_type": "http", "p_payload": {"a": 1}}
 
 
@@ -167,7 +169,9 @@ def test_one_key_is_one_job_and_another_wish_is_409(rest: Rest) -> None:
 
 
 def test_a_limit_on_rows_is_kept(rest: Rest) -> None:
-    for _ in range(3):
-        rest.call("enqueue_job", **_ENQUEUE)
-    answer = rest.ask("GET", "jobs", rest.token("authenticated"), limit="2")
-    assert len(answer.json()) == 2
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: rest.call("enqueue_job", **_ENQUEUE), range(_MOST_ROWS + 1)))
+    for given, found in (("2", 2), (str(_MOST_ROWS + 1), _MOST_ROWS), ("", _MOST_ROWS)):
+        wanted = {"select": "id", **({"limit": given} if given else {})}
+        answer = rest.ask("GET", "jobs", rest.token("authenticated"), **wanted)
+        assert len(answer.json()) == found, given

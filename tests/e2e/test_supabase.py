@@ -63,6 +63,10 @@ def test_a_database_with_older_data_is_brought_up_to_date_by_one_of_two(supabase
         "INSERT INTO mcp_jobs.jobs (source, job_type, tries_left, priority)"
         " SELECT 'old', 'http', 1, 1 + n % 10 FROM generate_series(1, 1000) n"
     )
+    supabase.psql(
+        "INSERT INTO mcp_jobs.jobs (source, job_type, tries_left, priority, scheduled_at)"
+        " VALUES ('first', 'http', 1, 1, '-infinity'), ('never', 'http', 1, 1, 'infinity')"
+    )
     both = [checkout.start("./scripts/inv", "supabase.migrate") for _ in range(2)]
     ends = [(*process.communicate(timeout=120), process.returncode) for process in both]
     assert 0 in {code for _, _, code in ends}, ends
@@ -71,8 +75,20 @@ def test_a_database_with_older_data_is_brought_up_to_date_by_one_of_two(supabase
     assert supabase.psql(APPLIED).count("\n") == len(files) - 1
     with supabase.connect() as connection:
         query = "SELECT source, priority FROM mcp_jobs.claim_next_job('w')"
-        assert connection.execute(query).fetchone() == {"source": "old", "priority": 1}
-    assert supabase.psql("SELECT count(*) FROM mcp_jobs.jobs") == "1000"
+        found = [connection.execute(query).fetchone() for _ in range(1001)]
+        assert connection.execute(query).fetchone() is None
+    assert {"source": "first", "priority": 1} in found[:101]
+    assert {"source": "old", "priority": 1} in found[:101]
+    assert supabase.psql("SELECT count(*) FROM mcp_jobs.jobs WHERE status = 'running'") == "1001"
+
+
+def test_postgrest_is_told_of_every_change_of_the_schema(supabase: Local) -> None:
+    with supabase.connect() as connection:
+        connection.execute("LISTEN pgrst")
+        for change in ("CREATE TABLE public.told (a int)", "DROP TABLE public.told"):
+            supabase.psql(change)
+            heard = list(connection.notifies(timeout=10, stop_after=1))
+            assert [note.payload for note in heard] == ["reload schema"], change
 
 
 def test_a_migration_that_fails_is_undone_as_a_whole(supabase: Local) -> None:

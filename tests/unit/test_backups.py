@@ -60,6 +60,11 @@ def test_the_same_name_on_another_installation_is_another_database() -> None:
     assert [b.id for b in retention.expired(backups, "1d")] == [backups[0].id]
 
 
+def test_those_made_by_hand_are_of_one_origin_though_each_container_has_its_own_name() -> None:
+    by_hand = [replace(b, installation=f"{n:012x}") for n, b in enumerate(_nightly(5))]
+    assert _kept(by_hand, "2d") == ["03-30", "03-31"]
+
+
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     return ready_stack(tmp_path, monkeypatch)
@@ -216,6 +221,10 @@ def test_a_certificate_says_what_was_proved(stack: Stack, monkeypatch: pytest.Mo
     with pytest.raises(OpsError, match="nobody gets in"):
         verify.verify(stack, FakeReporter(), "latest")
     assert runner.calls[-1][-4:] == ["discard", "odoo__drill", "--data", "/drill"]
+    runner.answers[f"{RUN} restore discard"] = says(code=1, stderr="error: PostgreSQL went away")
+    with pytest.raises(OpsError, match="nobody gets in"):  # the first failure, not the last
+        verify.verify(stack, left := FakeReporter(), "latest")
+    assert "PostgreSQL went away" in left.said[-1]
 
 
 def test_both_outcomes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +247,8 @@ def test_an_address_that_nobody_answers_at_hides_no_failure(
         raise OpsError("nobody could be told")
 
     monkeypatch.setattr(http, "post", deaf)
-    with pytest.raises(OpsError, match="the disk is full"), notify.outcome("https://x.test", "i"):
+    both = r"the disk is full \(nobody could be told\)"
+    with pytest.raises(OpsError, match=both), notify.outcome("https://x.test", "i"):
         raise OpsError("the disk is full")
     with (
         pytest.raises(OpsError, match="nobody could be told"),

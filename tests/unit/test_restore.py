@@ -34,6 +34,35 @@ def test_a_restore_that_nobody_agrees_to_stages_nothing(stack: Stack) -> None:
     assert not runner.ran(f"{RUN} restore stage")
 
 
+def test_where_no_odoo_says_its_version_nothing_is_restored(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore databases"] = says('{"postgres": 1}')
+    runner.answers[f"{RUN} --env"] = says(code=78, stderr="no such database")
+    with pytest.raises(OpsError, match="no such database"):
+        restore.restore(stack, FakeReporter(), "latest")
+    assert not runner.ran(f"{RUN} restore stage")
+
+
+def test_a_clone_is_made_of_the_repository_that_was_there(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore databases"] = says('{"odoo": 5}')
+    runner.answers[f"{RUN} restore stage"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore swap"] = says('{"replaced": false}')
+    runner.answers[f"{RUN} restore scan"] = says("{}")
+    for option in ("--database", "--existing"):  # the first is remembered
+        restore.clone(stack, FakeReporter(), "", "staging")
+        assert runner.ran(f"{RUN} backup create {option}")
+        runner.calls.clear()
+
+
 def test_undo_heeds_what_it_is_told_or_refuses(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

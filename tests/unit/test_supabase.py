@@ -77,11 +77,29 @@ def test_the_migrations_of_the_project_can_be_applied() -> None:
         ("1_short", "SELECT 1;"), ("20260101000000_UPPER", "SELECT 1;"),
         ("20260101000000_a", "BEGIN;\nSELECT 1;"), ("20260101000000_a", "SELECT 1;\n commit ;"),
         ("20260101000000_a", "\\! rm -rf /"), ("20260101000000_a", "SELECT 1;\n  \\c other"),
+        ("20260101000000_a", "SELECT 1 \\g /tmp/out"), ("20260101000000_a", "SELECT 1; COMMIT;"),
+        ("20260101000000_a", "SELECT ''; commit work;"), ("20260101000000_a", "ABORT"),
+        ("20260101000000_a", "BEGIN TRANSACTION;"), ("20260101000000_a", "SELECT $$a$$; ROLLBACK;"),
+        ("20260101000000_a", "SELECT E'it\\'s'; /* ' */ END;"),
+        ("20260101000000_a", "-- it's\nCOMMIT AND CHAIN;"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_migration_is_refused(tmp_path: Path, name: str, text: str) -> None:
     with pytest.raises(UsageError, match=name.split("_")[0]):
         migrations.found(folder_with(tmp_path, **{name: text}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DO $$\nBEGIN\n  PERFORM 1;\nEND;\n$$;", "DO $_a$ BEGIN COMMIT; END; $_a$;",
+        "SAVEPOINT a; ROLLBACK TO a;", "INSERT INTO a VALUES ('; COMMIT; \\', E'\\'; COMMIT;');",
+        "-- COMMIT;\n/* ;\nEND; */ SELECT 1;", "SELECT CASE WHEN a THEN 1 END;",
+        'ALTER TABLE a RENAME COLUMN "; END" TO b;',
+    ],
+)  # fmt: skip
+def test_what_ends_no_transaction_may_stand_in_a_migration(tmp_path: Path, text: str) -> None:
+    assert migrations.found(folder_with(tmp_path, **{"20260101000000_a": text}))
 
 
 def test_two_files_of_one_version_are_refused(tmp_path: Path) -> None:

@@ -42,8 +42,7 @@ export class Queue {
       p_job_id: job.id,
       p_worker_id: worker,
       p_attempt: job.attempts,
-      // PostgreSQL has no character 0.
-      p_error: error.replaceAll("\u0000", "").slice(0, 2000),
+      p_error: error.slice(0, 2000),
       p_retry: retry,
     });
   }
@@ -85,7 +84,7 @@ export class Queue {
           "Content-Profile": "mcp_jobs",
           "Content-Type": "application/json",
         },
-        body: JSON.stringify(args),
+        body: JSON.stringify(args, storable),
         redirect: "error",
         signal: AbortSignal.timeout(SECONDS * 1000),
       });
@@ -97,6 +96,11 @@ export class Queue {
     if (!response.ok) throw new QueueError(response.status, said(text, response.status));
     return JSON.parse(text) as T;
   }
+}
+
+/** PostgreSQL takes neither the character 0 nor half a character, where a text was cut. */
+function storable(_: string, value: unknown): unknown {
+  return typeof value === "string" ? value.replaceAll("\u0000", "").toWellFormed() : value;
 }
 
 function said(text: string, status: number): string {

@@ -69,9 +69,13 @@ class Pool:
             raise RefusedError(503, "PGRST001", "Database client error", str(error)) from error
 
     def give(self, connection: Any) -> None:
-        """Keep it for the next request."""
+        """Keep it for the next request; with one that broke, the others have."""
         if not connection.closed:
             self.idle.put(connection)
+            return
+        with suppress(Empty):
+            while True:
+                self.idle.get_nowait().close()
 
 
 POOL = Pool()

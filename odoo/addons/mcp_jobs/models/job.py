@@ -116,12 +116,15 @@ class Job(models.Model):
                 f"{url}/rpc/enqueue_job", data=json.dumps(body), headers=headers,
                 timeout=_SECONDS, allow_redirects=False,
             )  # fmt: skip
-        except requests.RequestException as error:
+            status = answer.status_code
+            # A redirect, or a page that is no JSON: some other server than the queue's.
+            given = answer.json() if status == 200 else None
+        except (requests.RequestException, ValueError) as error:
             raise UnavailableError(type(error).__name__) from error
-        if answer.status_code in _LATER or answer.status_code >= 500:
-            raise UnavailableError(f"status {answer.status_code}")
-        if answer.ok:
-            self.write({"state": "sent", "queue_id": answer.json(), "error": False})
+        if status in _LATER or status >= 500 or (status != 200 and status < 400):
+            raise UnavailableError(f"status {status}")
+        if status == 200:
+            self.write({"state": "sent", "queue_id": given, "error": False})
         else:
             self.write({"state": "refused", "error": answer.text[:2000]})
 

@@ -1,0 +1,91 @@
+"""Parts of the program of backup/ that no fault from outside can be aimed at."""
+
+import errno
+import importlib
+import io
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+Load = Callable[[str], Any]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    """Imports a module of backup/, which is no package, and forgets it again."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(ROOT / "backup")
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if str(ROOT / "backup") in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_a_psql_with_much_to_say_is_fed_to_its_end(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    psql = tmp_path / "psql"
+    psql.write_text(
+        "#!/bin/sh\nhead -c 500000 /dev/zero >&2\ncat >/dev/null\necho END >&2\nexit 3\n"
+    )
+    psql.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    dump = tmp_path / "dump.sql"
+    dump.write_bytes(b"x" * 500_000)
+    with pytest.raises(load("common").Failure, match="END"):
+        load("archives").opened(dump).load("any")
+
+
+def test_a_full_disk_under_an_sql_dump_ends_who_writes_it(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pg_restore = tmp_path / "pg_restore"
+    pg_restore.write_text("#!/bin/sh\nexec cat\n")
+    pg_restore.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    export = load("export")
+
+    def start(*_: str, **streams: Any) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(["head", "-c", "5000000", "/dev/zero"], **streams)
+
+    class Full(io.BytesIO):
+        def write(self, *_: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(export.restic, "start", start)
+    chosen = type("Set", (), {"snapshots": {"database": "1"}, "paths": {"database": "/d"}})
+    with pytest.raises(OSError, match="No space left"):
+        export._write_sql(chosen, Full())
+
+
+@pytest.mark.parametrize("cut", [0, 700, 1500])
+def test_files_that_end_in_the_middle_are_a_failure_with_a_reason(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    with tarfile.open(tmp_path / "whole.tar", "w") as whole:
+        for name in ("ab/one", "cd/two"):
+            member = tarfile.TarInfo(name)
+            member.size = 600
+            whole.addfile(member, io.BytesIO(b"x" * 600))
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "whole.tar").read_bytes()[:cut])
+    export = load("export")
+
+    def start(*_: str, stdout: int) -> "subprocess.Popen[bytes]":
+        argv = ["sh", "-c", "cat cut.tar; exit 1"]
+        return subprocess.Popen(argv, cwd=tmp_path, stdout=stdout)
+
+    monkeypatch.setattr(export.restic, "start", start)
+    chosen = type("Set", (), {"snapshots": {"files": "1"}, "paths": {"files": "/f"}})
+    with (
+        zipfile.ZipFile(tmp_path / "b.zip", "w") as archive,
+        pytest.raises(load("common").Failure, match="could not read the files back"),
+    ):
+        export._copy_files(chosen, archive)
