@@ -5,7 +5,6 @@ whether Odoo works, and says `keep`. Until then any failure, and the silence of 
 has died, brings back the snapshot that was made before.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +61,7 @@ class Plan:
 
 def change(wish: Wish, dialogue: Dialogue) -> dict[str, Any]:
     """Do what is wished; gives back what was done, raises Failure if it was undone."""
-    os.environ["BACKUP_DOING"] = "inv module"
+    postgres.doing = "inv module"
     with postgres.exclusive() as still_alone:
         addons.refuse_no_odoo(wish.database)
         _refuse_unfinished(wish.database)
@@ -205,7 +204,7 @@ def remember(database: str, plan: Plan) -> None:
 
 def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
     """Go back to a snapshot; what is there now becomes one itself."""
-    os.environ["BACKUP_DOING"] = "inv module.rollback"
+    postgres.doing = "inv module.rollback"
     with postgres.exclusive():
         chosen = snapshots.unfinished(database) or snapshots.find(database, name)
         tell("plan", **asdict(chosen), empty=False, restart=True)
@@ -229,7 +228,7 @@ def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
 
 def recover(database: str) -> dict[str, Any]:
     """Undo what a container that died has begun."""
-    os.environ["BACKUP_DOING"] = "inv module"
+    postgres.doing = "inv module"
     with postgres.exclusive():
         left = snapshots.unfinished(database)
         if left:

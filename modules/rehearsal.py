@@ -1,6 +1,5 @@
 """What is tried on a copy, or on nothing, before anybody's books are touched."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ _NO_TESTS = " 0 failed, 0 error(s) of 0 tests"
 
 def rehearse(wish: change.Wish, dialogue: Dialogue) -> dict[str, Any]:
     """Do what is wished on a neutralised copy; gives back how long it took and what it locked."""
-    os.environ["BACKUP_DOING"] = "inv module.rehearse"
+    postgres.doing = "inv module.rehearse"
     with postgres.exclusive():
         addons.refuse_no_odoo(wish.database)
         plan = change.make_plan(wish)
@@ -70,7 +69,7 @@ def _neutralise(name: str, dialogue: Dialogue) -> None:
 
 def test(database: str, module: str) -> dict[str, Any]:
     """Run the tests of one module in a database of its own; raises Failure if any fails."""
-    os.environ["BACKUP_DOING"] = "inv module.test"
+    postgres.doing = "inv module.test"
     name = database + SCRATCH
     with postgres.exclusive():
         addons.look_up([module])
