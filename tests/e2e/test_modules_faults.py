@@ -190,14 +190,14 @@ def test_a_lock_is_waited_for_and_its_holder_reported(shop: Workshop) -> None:
 def test_a_full_disk_while_the_snapshot_is_made(shop: Workshop) -> None:
     shop.write("zz_one")
     data = "/var/lib/postgresql/data"
-    fill = (
-        f"head -c $(($(df --output=avail -B1 {data} | tail -1) - 9000000)) /dev/zero >{data}/fill"
-    )
-    assert shop.platform.compose("exec", "-T", "odoo_db", "sh", "-c", fill).returncode == 0
+    free = f"$(df --output=avail -B1 {data} | tail -1)"
+    as_server = ["exec", "-T", "--user", "postgres", "odoo_db", "sh", "-c"]
+    fill = f"head -c $(({free} - 9000000)) /dev/zero >{data}/fill"
+    assert shop.platform.compose(*as_server, fill).returncode == 0
     try:
         said = shop.refused("module.install", "zz_one")
     finally:
-        shop.platform.compose("exec", "-T", "odoo_db", "rm", f"{data}/fill")
+        shop.platform.compose(*as_server, f"rm {data}/fill")
     assert "No space left" in said or "could not extend" in said
 
 
