@@ -89,9 +89,9 @@ def refuse_another_odoo(books: Books, fresh: Checkout, file: Path) -> None:
 def test_a_second_empty_stack_needs_only_the_repository_and_its_key(
     books: Books, fresh: Checkout, tmp_path: Path
 ) -> None:
-    refuse_another_odoo(books, fresh, tmp_path / "older.sql")
     shutil.copytree(books.platform.root / "backups", fresh.root / "backups")
     shutil.copy2(books.platform.root / "secrets/backup_key.txt", fresh.root / "secrets")
+    refuse_another_odoo(books, fresh, tmp_path / "older.sql")
     done = fresh.inv("restore", "latest", "--neutralize", "--yes")
     assert done.returncode == 0, done.stderr
     there = Books(fresh)

@@ -34,7 +34,7 @@ class Job(models.Model):
 
     source = fields.Char(required=True, default="odoo")
     job_type = fields.Char(required=True)
-    payload = fields.Json(required=True)
+    payload = fields.Json()  # not required: an empty one is NULL for Odoo
     priority = fields.Integer(required=True, default=5)
     scheduled_at = fields.Datetime()
     max_retries = fields.Integer(required=True, default=3)
@@ -101,7 +101,7 @@ class Job(models.Model):
 
     def _post(self, url, token):
         body = {
-            "p_source": self.source, "p_job_type": self.job_type, "p_payload": self.payload,
+            "p_source": self.source, "p_job_type": self.job_type, "p_payload": self.payload or {},
             "p_priority": self.priority, "p_max_retries": self.max_retries,
             "p_idempotency_key": self.key,
         }  # fmt: skip
