@@ -19,6 +19,7 @@ _SOURCES: Final = (
     "tests",
     "benchmarks",
     "odoo/bin/platform-bootstrap",
+    "odoo/bin/platform-develop",
     "odoo/addons",
     "backup",
 )
