@@ -21,6 +21,7 @@ _SOURCES: Final = (
     "odoo/bin/platform-bootstrap",
     "odoo/bin/platform-develop",
     "odoo/addons",
+    "odoo/scaffold",
     "backup",
 )
 

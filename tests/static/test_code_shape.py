@@ -18,6 +18,7 @@ _ALLOWED = {
     "tls": {"core", "stack", "tls"},
     "health": {"core", "stack", "health"},
     "backups": {"core", "stack", "backups"},
+    "modules": {"core", "stack", "backups", "modules"},
     "sessions": {"core", "stack"},
     "testing": {"core", "stack"},
     "supabase": {"core", "stack", "credentials", "supabase"},
