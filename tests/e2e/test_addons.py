@@ -93,13 +93,13 @@ def test_what_is_nowhere_fails_the_build_by_its_name_and_leaves_the_image(
 ) -> None:
     requirements = extended.root / "odoo" / "requirements.txt"
     before = requirements.read_text()
-    requirements.write_text(before + "rapidfuzz==0.0.0.dev1\n")
+    requirements.write_text(before + "python-slugify==0.0.0.dev1\n")
     try:
         done = extended.inv("images")
     finally:
         requirements.write_text(before)
     assert done.returncode == 1
-    assert "rapidfuzz==0.0.0.dev1" in done.stderr
+    assert "python-slugify==0.0.0.dev1" in done.stderr
     assert (
         extended.run("docker", "image", "inspect", extended.variables["ODOO_IMAGE"]).returncode == 0
     )
