@@ -20,6 +20,7 @@ _KEPT_LINES = 4000
 _SHOWN_LINES = 12
 _LOADING = re.compile(r"Loading module (?P<name>\S+) \((?P<n>\d+)/(?P<all>\d+)\)")
 _BEGINNING = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (?P<level>[A-Z]+) ")
+_COUNT = re.compile(r"\d+ fail(ed|ures), \d+ error")  # of tests, which says not why
 _GRACE_SECONDS = 20
 _QUIET_SECONDS = 10  # between two words on how far it is
 
@@ -34,7 +35,10 @@ class Ended:
     @property
     def telling(self) -> list[str]:
         """The lines that matter: from the last error on, the end of them where they are many."""
-        errors = [n for n, line in enumerate(self.lines) if _level(line) in ("ERROR", "CRITICAL")]
+        errors = [
+            n for n, line in enumerate(self.lines)
+            if _level(line) in ("ERROR", "CRITICAL") and not _COUNT.search(line)
+        ]  # fmt: skip
         chosen = list(self.lines[errors[-1] :]) if errors else list(self.lines[-3:])
         for n, line in enumerate(chosen[1:], 1):
             if _level(line):  # the next record is another matter

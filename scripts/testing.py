@@ -19,7 +19,9 @@ _SOURCES: Final = (
     "tests",
     "benchmarks",
     "odoo/bin/platform-bootstrap",
+    "odoo/bin/platform-develop",
     "odoo/addons",
+    "odoo/scaffold",
     "backup",
     "modules",
 )

@@ -47,10 +47,14 @@ def images_task(c: Context, json: bool = False) -> None:
     session.console.rows(["variable", "image", "id"], rows, as_json=json)
 
 
-@command({"prod": PROD, "supabase": "The local Supabase, too, with its migrations (dev only)."})
-def up(c: Context, prod: bool = False, supabase: bool = False) -> None:
+@command({
+    "prod": PROD,
+    "supabase": "The local Supabase, too, with its migrations (dev only).",
+    "debug": "Let a debugger attach to Odoo, on this machine (dev only).",
+})  # fmt: skip
+def up(c: Context, prod: bool = False, supabase: bool = False, debug: bool = False) -> None:
     """Start the platform and wait until the login page is served."""
-    session = open_session(c, prod=prod)
+    session = open_session(c, prod=prod, debug=debug)
     stack = Stack(session.settings, session.runner)
     preflight = quick.preflight(session.settings, supabase=supabase)
     quick.prepare_tls(stack, session.console)

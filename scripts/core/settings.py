@@ -60,6 +60,8 @@ class Settings:
     https_port: int
     odoo_bind: str
     odoo_port: int
+    debug: bool  # whether Odoo lets a debugger attach; never in production
+    debug_port: int
     postgrest_bind: str
     postgrest_port: int
     supabase_ref: str  # of the project in Supabase Cloud; '' if there is none
@@ -78,6 +80,8 @@ class Settings:
         files = [self.root / "compose.yaml"]
         if self.environment is Environment.PROD:
             files.append(self.root / "compose.prod.yaml")
+        elif self.debug:
+            files.append(self.root / "compose.debug.yaml")
         return tuple(files)
 
     @property
@@ -121,10 +125,10 @@ class Settings:
         return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
 
     @classmethod
-    def load(cls, root: Path = ROOT, *, prod: bool = False) -> "Settings":
+    def load(cls, root: Path = ROOT, *, prod: bool = False, debug: bool = False) -> "Settings":
         """Read `root/.env` and the environment, which wins as it does in Compose.
 
-        Raises UsageError naming *every* wrong value.
+        Raises UsageError naming *every* wrong value, and for a debugger in production.
         """
         stored = {key: value for key, value in dotenv_values(root / ".env").items() if value}
         values = _Values({**stored, **{key: value for key, value in os.environ.items() if value}})
@@ -144,6 +148,8 @@ class Settings:
             https_port=values.port("NGINX_HTTPS_PORT", HTTPS),
             odoo_bind=values.text("ODOO_BIND", "127.0.0.1"),
             odoo_port=values.port("ODOO_PORT", 8069),
+            debug=debug,
+            debug_port=values.port("ODOO_DEBUG_PORT", 5678),
             postgrest_bind=values.text("POSTGREST_BIND", "127.0.0.1"),
             postgrest_port=values.port("POSTGREST_PORT", 3000),
             supabase_ref=values.matching("SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?"),
@@ -163,6 +169,12 @@ class Settings:
                 "wrong settings: " + "; ".join(values.problems),
                 f"Correct them in {root / '.env'} or in the environment; "
                 ".env.example explains each.",
+            )
+        if debug and environment is Environment.PROD:
+            raise UsageError(
+                "there is no debugger in production",
+                "It can run any program as Odoo. Without --prod, and with PLATFORM_ENV=dev: "
+                "inv up --debug",
             )
         return settings
 

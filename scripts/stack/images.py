@@ -1,7 +1,7 @@
 """Which images the platform needs, and how they get into the engine."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,7 @@ from scripts.core.files import digest, exclusive
 from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import ImageSource, Settings, remember
-from scripts.stack import debian
+from scripts.stack import debian, wheels
 from scripts.stack.compose import Stack
 
 PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAGE")
@@ -180,8 +180,13 @@ def _build_platform_image(stack: Stack, reporter: Reporter, images: Mapping[str,
             f"ODOO_IMAGE={tag} names a base image", "That name belongs to ODOO_BASE_IMAGE."
         )
     context = stack.settings.root / "odoo"
-    sources = [context / "Dockerfile", *(context / "bin").iterdir()]
-    _build_on(stack, reporter, tag, sources, ("ODOO_BASE_IMAGE", images["ODOO_BASE_IMAGE"]))
+    sources = [context / "Dockerfile", context / "requirements.txt", *(context / "bin").iterdir()]
+    base = images["ODOO_BASE_IMAGE"]
+
+    def fetch(log: Path) -> None:
+        wheels.fetch(stack.runner, reporter, context, base, log)
+
+    _build_on(stack, reporter, tag, sources, ("ODOO_BASE_IMAGE", base), fetch)
 
 
 def _build_backup_image(stack: Stack, reporter: Reporter, images: Mapping[str, str]) -> None:
@@ -196,9 +201,17 @@ def has_backup_image(stack: Stack) -> bool:
 
 
 def _build_on(
-    stack: Stack, reporter: Reporter, tag: str, sources: Sequence[Path], base: tuple[str, str]
+    stack: Stack,
+    reporter: Reporter,
+    tag: str,
+    sources: Sequence[Path],
+    base: tuple[str, str],
+    prepare: Callable[[Path], None] | None = None,
 ) -> None:
-    """Build the folder of the first of `sources` as `tag`, unless it is up to date."""
+    """Build the folder of the first of `sources` as `tag`, unless it is up to date.
+
+    `prepare` is called before, with the log of the build.
+    """
     context = sources[0].parent
     parent = debian.label(stack.runner, base[1]) or base[1]
     wanted = digest(sources, context, parent)
@@ -206,6 +219,8 @@ def _build_on(
         return
     log = stack.settings.state_folder / "logs" / f"build-platform-{context.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    if prepare:
+        prepare(log)
     with reporter.step(f"Building {tag}"):
         debian.build_image(stack.runner, context, tag, wanted, dict([base]), log)
 

@@ -11,7 +11,7 @@ from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment
-from scripts.stack import engine, frontdoor, images, preflight
+from scripts.stack import debugger, engine, frontdoor, images, preflight
 from scripts.stack.compose import Stack
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
@@ -31,6 +31,7 @@ def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> 
         checks = [*extra_checks, *preflight.checks(stack, host, stack.services())]
         require(run_all(checks), "the platform was not started")
         images.ensure(stack, reporter)
+        debugger.ensure(stack, reporter)
         _start(stack, reporter)
 
 

@@ -26,6 +26,8 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         ports.append(("Nginx", "NGINX_HTTPS_PORT", settings.bind, settings.https_port))
     else:
         ports.append(("Odoo", "ODOO_PORT", settings.odoo_bind, settings.odoo_port))
+    if settings.debug:
+        ports.append(("The debugger", "ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
     ours = {port for service in services if service.state == "running" for port in service.ports}
     return [
         Check("Memory", lambda: _memory(engine)),

@@ -13,14 +13,6 @@ from scripts.stack.engine import Engine
 from tests.e2e.checkout import eventually
 from tests.e2e.workshop import MODEL, PARTNER, Workshop
 
-SLOW = """\
-import time
-
-
-def wait(env):
-    time.sleep({seconds})
-"""
-
 
 @pytest.fixture(scope="module")
 def started(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
@@ -156,7 +148,10 @@ def test_snapshots_are_listed_and_forgotten(shop: Workshop) -> None:
 
 
 def test_a_rehearsal_tells_what_would_happen_and_changes_nothing(shop: Workshop) -> None:
-    shop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
+    pause = "\n    def zz_wait(self):\n        time.sleep(1)\n"
+    model = "import time\n\n" + MODEL.format(name="one", value="a") + pause
+    wait = '<odoo><function model="res.partner" name="zz_wait" eval="[[]]"/></odoo>'
+    shop.write("zz_one", {"__init__.py": model, "data.xml": wait})
     shop.write("zz_bad", {"data.xml": PARTNER.format(field="nonsense", value="x")})
     with shop.unharmed():
         said = shop.inv("module.rehearse", "--install", "zz_one").stdout
@@ -203,7 +198,10 @@ def test_another_database_is_changed_while_the_platform_serves_its_own(shop: Wor
     try:
         shop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
         shop.inv("module.install", "zz_one", "--database", "staging")
-        assert (shop.state("zz_one", "staging"), shop.state("zz_one")) == ("installed", "uninstalled")
+        assert (shop.state("zz_one", "staging"), shop.state("zz_one")) == (
+            "installed",
+            "uninstalled",
+        )
         assert shop.modules("--database", "staging")["zz_one"]["state"] == "installed"
         shop.inv("module.prune", "--keep", "0", "--database", "staging")
     finally:

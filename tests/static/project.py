@@ -13,6 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILES = ("compose.yaml", "compose.prod.yaml")
+DEBUG_FILE = "compose.debug.yaml"  # on top of development only
 _SCALARS = ("bool", "int", "float", "null", "timestamp")
 
 

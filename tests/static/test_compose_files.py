@@ -9,6 +9,7 @@ import pytest
 
 from .project import (
     COMPOSE_FILES,
+    DEBUG_FILE,
     ROOT,
     compose,
     documented,
@@ -25,7 +26,11 @@ _NOT_INTERPOLATED = {
 }  # fmt: skip
 # Empty in .env.example: what Compose mounts instead is no value to write there.
 _UNSET = {"ACME_CA_FILE"}
-_FLAVOURS = {"dev": COMPOSE_FILES[:1], "prod": COMPOSE_FILES}
+_FLAVOURS = {
+    "dev": COMPOSE_FILES[:1],
+    "debug": (*COMPOSE_FILES[:1], DEBUG_FILE),
+    "prod": COMPOSE_FILES,
+}
 _SERVICES = sorted({s for name in COMPOSE_FILES for s in compose(name)["services"]})
 _EVERY = pytest.mark.parametrize(
     ("flavour", "name"),
@@ -80,6 +85,11 @@ def test_every_variable_is_in_env_example_with_its_development_default() -> None
         assert defaults == {shown[name]}, f"compose.yaml and .env.example differ on {name}"
 
 
+def test_the_debugger_adds_its_port_and_nothing_else() -> None:
+    found = variables((ROOT / DEBUG_FILE).read_text())
+    assert found == {"ODOO_DEBUG_PORT": {documented()["ODOO_DEBUG_PORT"]}}
+
+
 def test_production_invents_no_variable_and_differs_only_where_it_means_to() -> None:
     shown = documented()
     for name, defaults in variables((ROOT / "compose.prod.yaml").read_text()).items():
@@ -89,7 +99,7 @@ def test_production_invents_no_variable_and_differs_only_where_it_means_to() -> 
 
 
 def test_every_documented_variable_is_read_by_somebody() -> None:
-    read = variables("".join((ROOT / name).read_text() for name in COMPOSE_FILES))
+    read = variables("".join((ROOT / name).read_text() for name in (*COMPOSE_FILES, DEBUG_FILE)))
     unused = set(documented()) - set(read) - _NOT_INTERPOLATED
     assert not unused
     settings = (ROOT / "scripts" / "core" / "settings.py").read_text()
@@ -225,7 +235,8 @@ def test_every_bind_mount_is_read_only_and_its_source_is_there(flavour: str) -> 
                 assert volume["read_only"] is True, f"{name}: {volume['source']}"
                 assert volume["source"] != "/var/run/docker.sock"
                 folder = volume["source"]
-                assert folder.startswith(str(ROOT / "secrets")) or (ROOT / folder).exists()
+                made = (str(ROOT / "secrets"), str(ROOT / ".state"))  # by `inv`
+                assert folder.startswith(made) or (ROOT / folder).exists()
 
 
 def test_another_project_name_renames_everything() -> None:
@@ -238,3 +249,19 @@ def test_another_project_name_renames_everything() -> None:
     assert merged["name"] == "second"
     for kind in ("volumes", "networks"):
         assert all(item["name"].startswith("second_") for item in merged[kind].values())
+
+
+def test_only_development_starts_odoo_for_developers() -> None:
+    assert _service("dev", "odoo")["command"][:3] == ["platform-develop", "reload,qweb,xml", "odoo"]
+    for flavour in _FLAVOURS:
+        for name, service in _merged(flavour)["services"].items():
+            if (flavour, name) not in {("dev", "odoo"), ("debug", "odoo")}:
+                told = str([service.get(key) for key in ("command", "entrypoint", "environment")])
+                assert not re.search(r"develop|reload|--dev|debug", told, re.IGNORECASE), name
+    assert "dev_mode" not in (ROOT / "odoo" / "odoo.conf").read_text()
+
+
+def test_a_debugger_is_published_to_this_machine_only_and_by_its_own_file_only() -> None:
+    assert _service("debug", "odoo")["environment"]["ODOO_DEBUGGER"] == "0.0.0.0:5678"
+    also = {"odoo": {("127.0.0.1", "8069", 8069), ("127.0.0.1", "5678", 5678)}}
+    assert _published("debug") == _published("dev") | also

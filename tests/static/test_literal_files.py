@@ -44,7 +44,7 @@ def _assets() -> list[Path]:
             or (_name(path).startswith("images/") and path.name == "Dockerfile")
         )
         and not {path.suffix, path.name} & _NO_COMMENTS
-        and not _name(path).startswith("odoo/addons/")
+        and not _name(path).startswith(("odoo/addons/", "odoo/scaffold/"))
     ]
 
 

@@ -187,9 +187,23 @@ def test_the_platform_image_is_built_once_for_each_state_of_its_sources(root: Pa
     runner.calls.clear()
     images.ensure(stack, FakeReporter())
     assert not runner.ran("docker build")
-    (root / "odoo" / "bin" / "odoo").write_text("#!/bin/sh\n")
-    images.ensure(stack, FakeReporter())
-    assert runner.ran("docker build")
+    for changed in ("bin/odoo", "requirements.txt"):
+        (root / "odoo" / changed).write_text("# changed\n")
+        runner.calls.clear()
+        images.ensure(stack, FakeReporter())
+        assert runner.ran("docker build"), changed
+
+
+def test_what_odoo_requires_from_pypi_is_fetched_before_the_build(root: Path) -> None:
+    (root / "odoo" / "requirements.txt").write_text("odoo-addon-a\n")
+    runner = _engine(root, says())
+    runner.answers["docker run"] = says('["18.0", "3.12", "x86_64", 39]')
+    (root / "odoo" / "wheels").mkdir()
+    images.ensure(Stack(settings_in(root), runner), FakeReporter())
+    order = ["download" if "download" in argv else argv[1] for argv in runner.calls]
+    assert order.index("run") < order.index("download") < order.index("build")
+    base = images.official(root)["ODOO_BASE_IMAGE"]
+    assert base in next(argv for argv in runner.calls if argv[:2] == ["docker", "run"])
 
 
 def test_a_failed_build_shows_the_end_of_its_log(root: Path) -> None:

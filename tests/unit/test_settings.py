@@ -131,3 +131,21 @@ def test_a_variable_whose_name_merely_ends_alike_is_left_alone(tmp_path: Path) -
     env.write_text("MY_REDIS_IMAGE=mine\n")
     remember(settings_in(tmp_path), {"REDIS_IMAGE": "new"})
     assert env.read_text() == "MY_REDIS_IMAGE=mine\nREDIS_IMAGE=new\n"
+
+
+def test_a_debugger_is_one_more_file_in_development(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path, debug=True)
+    assert settings.compose_files == (tmp_path / "compose.yaml", tmp_path / "compose.debug.yaml")
+    assert settings.debug_port == 5678
+
+
+@pytest.mark.parametrize(("stored", "prod"), [("prod", False), ("dev", True)])
+def test_a_debugger_in_production_is_refused(tmp_path: Path, stored: str, prod: bool) -> None:
+    (tmp_path / ".env").write_text(f"PLATFORM_ENV={stored}\n")
+    with pytest.raises(UsageError, match="no debugger in production"):
+        Settings.load(tmp_path, prod=prod, debug=True)
+
+
+def test_no_settings_of_production_have_the_debugger(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, environment=Environment.PROD, debug=True)
+    assert tmp_path / "compose.debug.yaml" not in settings.compose_files

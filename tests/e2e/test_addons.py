@@ -1,0 +1,105 @@
+"""Modules of others: from PyPI by odoo/requirements.txt, and as a clone of a repository."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.e2e.checkout import Checkout
+
+_MANIFEST = '{"name": "N", "version": "1.0.0", "license": "LGPL-3", "author": "Tests"}\n'
+
+
+@pytest.fixture(scope="module")
+def extended(request: pytest.FixtureRequest) -> Iterator[Checkout]:
+    """The platform with an image and modules of its own, and as it was in the end."""
+    platform, done = request.getfixturevalue("quickstart")
+    assert done.returncode == 0, done.stderr
+    image = f"localhost/ipai-test/odoo-{platform.project}:1"
+    extended = replace(platform, variables={**platform.variables, "ODOO_IMAGE": image})
+    requirements = platform.root / "odoo" / "requirements.txt"
+    before = requirements.read_text()
+    repository = platform.root / "odoo" / "addons" / "some-repository"
+    odd = repository.with_name("odd, name")
+    for folder in (repository / "cloned_one", repository / "cloned_two", odd / "cloned_three"):
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+        (folder / "__manifest__.py").write_text(_MANIFEST)
+    (repository / ".git").mkdir()
+    # A module, and a library that is compiled for one Python and one machine.
+    requirements.write_text(before + "odoo-addon-partner-firstname\nrapidfuzz==3.14.1\n")
+    try:
+        for command in ("images", "up"):
+            done = extended.inv(command)
+            assert done.returncode == 0, done.stderr
+        yield extended
+    finally:
+        requirements.write_text(before)
+        assert platform.inv("up").returncode == 0
+        platform.run("docker", "image", "rm", image)
+
+
+def _install(platform: Checkout, names: str) -> None:
+    install = ["odoo", "-d", "odoo", "-i", names, "--stop-after-init"]
+    done = platform.compose("exec", "-T", "odoo", *install)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in names.split(","):
+        state = platform.sql(f"SELECT state FROM ir_module_module WHERE name = '{name}'")
+        assert state == "installed", (name, done.stderr[-3000:])
+
+
+def test_a_module_of_pypi_is_found_and_installed(extended: Checkout) -> None:
+    _install(extended, "partner_firstname")
+    assert extended.sql("SELECT count(firstname) >= 0 FROM res_partner") == "t"
+
+
+def test_a_library_of_pypi_is_there_for_odoos_python(extended: Checkout) -> None:
+    script = "import rapidfuzz; print(rapidfuzz.fuzz.ratio('odoo', 'odoo'))"
+    done = extended.compose("exec", "-T", "--user", "odoo", "odoo", "python3", "-c", script)
+    assert done.stdout.strip() == "100.0", done.stderr
+
+
+def test_modules_of_a_cloned_repository_are_found_and_installed(extended: Checkout) -> None:
+    _install(extended, "cloned_one,cloned_two")
+
+
+def test_a_repository_whose_name_odoo_could_not_take_is_named(extended: Checkout) -> None:
+    log = extended.compose("logs", "--no-log-prefix", "odoo")
+    assert "left out, rename it: /mnt/extra-addons/odd, name" in log.stdout + log.stderr
+
+
+def test_the_image_is_built_anew_when_the_requirements_change_and_only_then(
+    extended: Checkout,
+) -> None:
+    inspect = [
+        "docker",
+        "image",
+        "inspect",
+        "--format",
+        "{{.Id}}",
+        extended.variables["ODOO_IMAGE"],
+    ]
+    before = extended.run(*inspect).stdout
+    assert extended.inv("images").returncode == 0
+    assert extended.run(*inspect).stdout == before
+    requirements = extended.root / "odoo" / "requirements.txt"
+    requirements.write_text(requirements.read_text() + "# another line\n")
+    assert extended.inv("images").returncode == 0
+    assert extended.run(*inspect).stdout != before
+
+
+def test_what_is_nowhere_fails_the_build_by_its_name_and_leaves_the_image(
+    extended: Checkout,
+) -> None:
+    requirements = extended.root / "odoo" / "requirements.txt"
+    before = requirements.read_text()
+    requirements.write_text(before + "python-slugify==0.0.0.dev1\n")
+    try:
+        done = extended.inv("images")
+    finally:
+        requirements.write_text(before)
+    assert done.returncode == 1
+    assert "python-slugify==0.0.0.dev1" in done.stderr
+    assert (
+        extended.run("docker", "image", "inspect", extended.variables["ODOO_IMAGE"]).returncode == 0
+    )
