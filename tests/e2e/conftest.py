@@ -16,6 +16,7 @@ from tests.e2e.pebble import Pebble, Site
 from tests.e2e.production import Production
 from tests.e2e.supabase import Local
 from tests.e2e.tools import build
+from tests.e2e.workshop import Workshop
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +76,16 @@ def production(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def admin(production: Production) -> str:
     """The Cookie header of somebody who is logged in."""
     return production.log_in()
+
+
+@pytest.fixture(scope="session")
+def workshop(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    """A running platform to change modules on."""
+    started = Workshop.start_new(tmp_path_factory.mktemp("workshop") / "clone")
+    try:
+        yield started
+    finally:
+        started.platform.destroy()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """Modules of others: from PyPI by odoo/requirements.txt, and as a clone of a repository."""
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -61,6 +63,15 @@ def test_a_library_of_pypi_is_there_for_odoos_python(extended: Checkout) -> None
 
 def test_modules_of_a_cloned_repository_are_found_and_installed(extended: Checkout) -> None:
     _install(extended, "cloned_one,cloned_two")
+
+
+def test_where_each_comes_from_is_listed(extended: Checkout) -> None:
+    done = extended.inv("module.list", "--json", "--all")
+    assert done.returncode == 0, done.stderr
+    source = {module["name"]: module["source"] for module in json.loads(done.stdout)}
+    assert re.fullmatch(r"odoo-addon-partner[-_]firstname \d.*", source["partner_firstname"])
+    assert source["cloned_one"] == "odoo/addons/some-repository"
+    assert (source["session_redis"], source["crm"]) == ("odoo/addons", "odoo")
 
 
 def test_a_repository_whose_name_odoo_could_not_take_is_named(extended: Checkout) -> None:

@@ -9,25 +9,15 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from scripts.stack.engine import Engine
 from tests.e2e.checkout import eventually
 from tests.e2e.workshop import MODEL, PARTNER, Workshop
 
 
-@pytest.fixture(scope="module")
-def started(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    shop = Workshop.start_new(tmp_path_factory.mktemp("modules") / "clone")
-    try:
-        yield shop
-    finally:
-        shop.platform.destroy()
-
-
 @pytest.fixture
-def shop(started: Workshop) -> Iterator[Workshop]:
+def shop(workshop: Workshop) -> Iterator[Workshop]:
     """A platform with no module of a test before."""
-    yield started
-    started.clean()
+    yield workshop
+    workshop.clean()
 
 
 def test_an_installed_module_is_listed_with_its_version_and_source(shop: Workshop) -> None:

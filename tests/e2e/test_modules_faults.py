@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.stack.engine import Engine
 from tests.e2e.checkout import eventually
 from tests.e2e.workshop import MODEL, PARTNER, Workshop
 
@@ -32,21 +31,12 @@ class Partner(models.Model):
 """
 
 
-@pytest.fixture(scope="module")
-def started(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    shop = Workshop.start_new(tmp_path_factory.mktemp("faults") / "clone")
-    try:
-        yield shop
-    finally:
-        shop.platform.destroy()
-
-
 @pytest.fixture
-def shop(started: Workshop) -> Iterator[Workshop]:
+def shop(workshop: Workshop) -> Iterator[Workshop]:
     """A platform that has to be unharmed by the test."""
-    with started.unharmed():
-        yield started
-    started.clean()
+    with workshop.unharmed():
+        yield workshop
+    workshop.clean()
 
 
 def begin(shop: Workshop, *arguments: str) -> subprocess.Popen[str]:
@@ -124,21 +114,21 @@ def test_a_failure_in_the_middle_undoes_the_good_one_too(shop: Workshop) -> None
     assert shop.partners("zz_good") == 0
 
 
-def test_data_that_fail_on_an_update_only(started: Workshop) -> None:
-    started.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
-    started.inv("module.install", "zz_one")
-    started.inv("module.prune", "--keep", "0")
+def test_data_that_fail_on_an_update_only(workshop: Workshop) -> None:
+    workshop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
+    workshop.inv("module.install", "zz_one")
+    workshop.inv("module.prune", "--keep", "0")
     once = '<odoo><function model="res.partner" name="zz_fail"/></odoo>'
     for files in (
         {"__init__.py": MODEL.format(name="two", value="b"), "data.xml": once},
         {"__init__.py": "1 / 0\n"},
     ):
-        with started.unharmed():
-            started.write("zz_one", files)
-            said = started.refused("module.update")
+        with workshop.unharmed():
+            workshop.write("zz_one", files)
+            said = workshop.refused("module.update")
             assert "zz_fail" in said or "ZeroDivisionError" in said
-    started.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
-    started.clean()
+    workshop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
+    workshop.clean()
 
 
 def test_the_container_is_killed_half_way(shop: Workshop) -> None:
@@ -201,20 +191,20 @@ def test_a_full_disk_while_the_snapshot_is_made(shop: Workshop) -> None:
     assert "No space left" in said or "could not extend" in said
 
 
-def test_an_odoo_that_does_not_come_back_gets_its_database_back(started: Workshop) -> None:
-    started.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
-    started.inv("module.install", "zz_one")
-    started.inv("module.prune", "--keep", "0")
-    before = started.everything()
+def test_an_odoo_that_does_not_come_back_gets_its_database_back(workshop: Workshop) -> None:
+    workshop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
+    workshop.inv("module.install", "zz_one")
+    workshop.inv("module.prune", "--keep", "0")
+    before = workshop.everything()
     served = "import sys\n\nif '--stop-after-init' not in sys.argv:\n    raise RuntimeError('zz')\n"
-    started.write("zz_one", {"__init__.py": served})
-    said = started.refused("module.update")
+    workshop.write("zz_one", {"__init__.py": served})
+    said = workshop.refused("module.update")
     assert "Odoo does not work" in said and "What was there before is there again" in said
-    assert started.everything()[0] == before[0]
-    started.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
-    started.inv("restart", "--service", "odoo")
-    assert started.platform.get("/web/login") == 200
-    started.clean()
+    assert workshop.everything()[0] == before[0]
+    workshop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
+    workshop.inv("restart", "--service", "odoo")
+    assert workshop.platform.get("/web/login") == 200
+    workshop.clean()
 
 
 def test_what_died_with_everybody_is_told_to_the_next(shop: Workshop) -> None:

@@ -44,7 +44,8 @@ class Workshop(Books):
         checkout = Checkout.clone(target)
         in_use = images.effective(Settings.load())
         lines = [f"{name}={image}" for name, image in in_use.items()]
-        (checkout.root / ".env").write_text("\n".join(lines) + "\n")
+        # As in production: Odoo goes on with the code that it has loaded.
+        (checkout.root / ".env").write_text("\n".join([*lines, "ODOO_DEV="]) + "\n")
         compose = checkout.root / "compose.yaml"
         memory = f'{{ driver_opts: {{ type: tmpfs, device: tmpfs, o: "size={_DISK}" }} }}'
         compose.write_text(
