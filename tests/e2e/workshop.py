@@ -1,10 +1,12 @@
 """A platform to change modules on, and modules to change: good ones and broken ones."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ _RESTLESS = {
     "bus_bus", "ir_cron", "ir_cron_progress", "ir_cron_trigger", "res_device_log",
     "res_users_log",
 }  # fmt: skip
+_FRESH = "fresh"  # the database as it was in the beginning
 _DISK = "600m"  # of PostgreSQL: in memory, which is quick, and can be filled
 MODEL = """\
 from odoo import fields, models
@@ -55,7 +58,12 @@ class Workshop(Books):
         if started.returncode:
             checkout.destroy()
         assert started.returncode == 0, started.stderr
-        return cls(checkout)
+        shop = cls(checkout)
+        copy = f"pg_dump -U odoo odoo | psql -q -U odoo -d {_FRESH}"
+        shop.platform.sql(f"CREATE DATABASE {_FRESH} TEMPLATE template0 LC_COLLATE 'C'", "postgres")
+        done = checkout.compose("exec", "-T", "odoo_db", "sh", "-c", copy)
+        assert done.returncode == 0, done.stderr
+        return shop
 
     def write(self, name: str, files: Mapping[str, str] | None = None, **manifest: Any) -> Path:
         """A module in odoo/addons; with nothing given, one that makes a partner."""
@@ -130,11 +138,22 @@ class Workshop(Books):
         assert self.platform.inspect("odoo")["State"]["StartedAt"] == odoo
 
     def clean(self) -> None:
-        """Take the written modules away again, from the database and from disk."""
-        there = [p.name for p in self.written if self.state(p.name) == "installed"]
-        if there:
-            self.inv("module.uninstall", ",".join(there), "--no-snapshot", "--yes")
-        self.inv("module.prune", "--keep", "0")
+        """Take written modules, what they did, and snapshots away again."""
+        leave = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{_FRESH}'"
+        self.platform.sql(leave, "postgres")
+        for name in self.databases() - {"postgres", "template0", "template1", _FRESH}:
+            assert eventually(partial(self._drop, name), 20)
+        self.platform.sql(f"CREATE DATABASE odoo TEMPLATE {_FRESH}", "postgres")
+        forget = ["exec", "-T", "odoo", "sh", "-c", "rm -rf /var/lib/odoo/filestore/odoo__*"]
+        assert self.platform.compose(*forget).returncode == 0
         for folder in self.written:
-            self.platform.run("rm", "-r", str(folder))
+            shutil.rmtree(folder)
         self.written.clear()
+        # The server notices that it has another database than it had before.
+        assert eventually(lambda: self.platform.get("/web/login") == 200, 60)
+
+    def _drop(self, database: str) -> bool:
+        """Fails while PostgreSQL itself is at work there."""
+        drop = ["psql", "-U", "odoo", "-d", "postgres", "-c"]
+        command = f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
+        return self.platform.compose("exec", "-T", "odoo_db", *drop, command).returncode == 0
