@@ -92,7 +92,7 @@ class Workshop(Books):
         """What `inv …` says on standard error, which has to fail like a tool and not like a bug."""
         done = self.platform.inv(*arguments)
         assert done.returncode == 1, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr, done.stderr
+        assert "\nTraceback" not in f"\n{done.stderr}", done.stderr  # Odoo's own are indented
         assert "\nerror: " in f"\n{done.stderr}", done.stderr
         return done.stderr
 
