@@ -144,7 +144,8 @@ class Workshop(Books):
         for name in self.databases() - {"postgres", "template0", "template1", _FRESH}:
             assert eventually(partial(self._drop, name), 20)
         self.platform.sql(f"CREATE DATABASE odoo TEMPLATE {_FRESH}", "postgres")
-        forget = ["exec", "-T", "odoo", "sh", "-c", "rm -rf /var/lib/odoo/filestore/odoo__*"]
+        remove = "rm -rf /var/lib/odoo/filestore/odoo__*"
+        forget = ["exec", "-T", "--user", "odoo", "odoo", "sh", "-c", remove]
         assert self.platform.compose(*forget).returncode == 0
         for folder in self.written:
             shutil.rmtree(folder)
