@@ -16,6 +16,7 @@ from scripts.stack.compose import Stack
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
 _USABLE_SECONDS: Final = 60
+_CURL_SAW_ERROR: Final = 22  # with --fail: an HTTP status of 400 or more; see curl(1)
 _LOG_LINES: Final = 20
 
 
@@ -71,13 +72,11 @@ def await_odoo(stack: Stack) -> None:
 
     Raises OpsError with its last log lines if it does not.
     """
-    url = "http://127.0.0.1:8069/web/login"
+    asked = ["curl", "-fsS", "-m", "60", "-o", "/dev/null", "http://127.0.0.1:8069/web/login"]
     deadline = time.monotonic() + START_SECONDS / 2
-    while True:
-        asked = ["curl", "-fsS", "-m", "60", "-o", "/dev/null", url]
-        done = stack.exec("odoo", *asked, timeout=90)
-        if done.ok:
-            return
+    while not (done := stack.exec("odoo", *asked, timeout=90)).ok:
+        if done.code == _CURL_SAW_ERROR:  # it is there, and this is what it has to say
+            deadline = min(deadline, time.monotonic() + _USABLE_SECONDS)
         if time.monotonic() > deadline or _ended(stack):
             lines = "".join(f"\n  {line}" for line in stack.logs("odoo", _LOG_LINES))
             raise OpsError(f"Odoo does not work ({done.last_line}); its last log lines:{lines}")
