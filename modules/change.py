@@ -193,12 +193,16 @@ def _read_back(database: str, plan: Plan, ended: run.Ended) -> None:
 
 
 def remember(database: str, plan: Plan) -> None:
-    """Keep what the modules are now: those of `plan`, and those nobody has looked at yet."""
-    there = addons.installed(addons.in_database(database))
-    now, known = addons.checksums(database, there), addons.remembered(database)
+    """Keep what the modules are now: those of `plan`, and those nobody has looked at yet.
+
+    Not those of another version than the installed one: they still want their update.
+    """
+    entries = addons.in_database(database)
+    now, known = addons.checksums(database, addons.installed(entries)), addons.remembered(database)
+    waiting = addons.changed(entries, known, now)
     done = {*plan.install, *plan.update, *plan.besides}
     gone = {n: s for n, s in known.items() if n not in now}  # a server may still have their code
-    new = {n: s for n, s in now.items() if n in done or n not in known}
+    new = {n: s for n, s in now.items() if n in done or (n not in known and n not in waiting)}
     addons.remember(database, {**gone, **{n: known[n] for n in now if n in known}, **new})
 
 
