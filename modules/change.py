@@ -22,6 +22,7 @@ import postgres
 
 QUIET = ("--stop-after-init", "--no-http", "--workers=0", "--max-cron-threads=0")
 _UNTOUCHABLE = {"base", "web"}
+_UNDO_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -231,9 +232,12 @@ def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
 
 
 def recover(database: str) -> dict[str, Any]:
-    """Undo what a container that died has begun."""
+    """Undo what a container that died has begun.
+
+    One that only cannot be heard any more is at that itself: waits until it has ended.
+    """
     postgres.doing = "inv module"
-    with postgres.exclusive():
+    with postgres.exclusive(_UNDO_SECONDS):
         left = snapshots.unfinished(database)
         if left:
             heed_no_signals()
