@@ -30,7 +30,9 @@ class Wish:
     patience: int = 60  # seconds
 
     def __post_init__(self) -> None:
-        """Raises UsageError for what PostgreSQL would not take."""
+        """Raises UsageError for no wish at all, and for what PostgreSQL would not take."""
+        if not (self.install or self.update or self.uninstall or self.changed):
+            raise UsageError("no module is named", "For example: sale,crm")
         if not 0 < self.patience <= _LONGEST:
             raise UsageError(f"--max-lock-wait takes 1 to {_LONGEST} seconds")
 
@@ -221,6 +223,8 @@ def roll_back(
 
 def test(stack: Stack, reporter: Reporter, module: str) -> dict[str, Any]:
     """Run the tests of one module; raises OpsError if any fails, or there are none."""
+    if len(split(module)) != 1:
+        raise UsageError(f"{module!r}: not the name of one module", "For example: sale")
     with exclusive(service.lock(stack.settings), "module.test"):
         service.prepare(stack)
         with reporter.step(f"Installing {module} into a database of its own, and testing it"):
