@@ -92,7 +92,7 @@ def names(found: Sequence[str]) -> str:
 
 def change(stack: Stack, reporter: Reporter, wish: Wish, doing: str) -> Done:
     """Do what is wished, as a whole or not at all."""
-    with exclusive(service.lock(stack.settings), doing):
+    with service.alone(stack.settings, doing):
         service.prepare(stack)
         live = wish.database in ("", stack.settings.database)
         begin = service.conversation(
@@ -189,9 +189,9 @@ def roll_back(
     stack: Stack, reporter: Reporter, name: str, database: str, *, accept: bool
 ) -> list[str]:
     """Go back to a snapshot, or (`accept`) keep what an interrupted change has left."""
-    with exclusive(service.lock(stack.settings), "module.rollback"):
+    with service.alone(stack.settings, "module.rollback"):
         service.prepare(stack)
-        command = ["rollback", *name.split()]
+        command = ["rollback", *(["--", name] if name else [])]
         begin = service.conversation(stack, reporter, service.LIVE, database, *command)
         with ExitStack() as outside, begin as program:
             chosen = program.hear("plan")

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from scripts.core.errors import OpsError, UsageError
+from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError, Completed, Talk
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, images, oneshot
+from scripts.stack import engine, images, lifecycle, oneshot
 from scripts.stack.compose import Stack
 
 LIVE: Final = "odoo_modules"
@@ -22,6 +23,13 @@ _SECONDS: Final = 3600.0
 def lock(settings: Settings) -> Path:
     """Held by whatever changes modules; two never run at once."""
     return settings.state_folder / "modules.lock"
+
+
+@contextmanager
+def alone(settings: Settings, doing: str) -> Iterator[None]:
+    """Nobody else changes modules, or starts, stops or restarts the platform meanwhile."""
+    with exclusive(lock(settings), doing), exclusive(lifecycle.lock(settings), doing):
+        yield
 
 
 def prepare(stack: Stack) -> None:
@@ -58,7 +66,7 @@ def ask(stack: Stack, reporter: Reporter, service: str, database: str, *command:
 
 
 def _on(database: str) -> list[str]:
-    return ["--database", database] if database else []
+    return [f"--database={database}"] if database else []
 
 
 def _failure(done: Completed) -> OpsError:
