@@ -8,12 +8,10 @@ from typing import Any, Final
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
-from scripts.modules import gate, service
-from scripts.stack import lifecycle
+from scripts.modules import gate, service, serving
 from scripts.stack.compose import Stack
 
 _SHOWN: Final = 12  # names in a sentence
-_STARTED: Final = ("running", "restarting")
 _LONGEST: Final = 86_400  # seconds
 
 
@@ -110,7 +108,9 @@ def change(stack: Stack, reporter: Reporter, wish: Wish, doing: str) -> Done:
             program.say("go")
             with reporter.step(_title(plan)):
                 changed = program.hear("changed")
-            restarted = live and _bring_up(stack, reporter, restart=changed["restart"])
+            if live:
+                outside.enter_context(serving.anew_if_undone(stack))
+            restarted = live and serving.bring_up(stack, reporter, restart=changed["restart"])
             program.say("keep")
             return _finish(program, plan, restarted=restarted)
 
@@ -137,22 +137,6 @@ def _agree(reporter: Reporter, plan: dict[str, Any]) -> None:
     )
     if not reporter.confirm(question, unattended=False):
         raise OpsError("nothing was removed", "Say yes, or give --yes where nobody can answer.")
-
-
-def _bring_up(stack: Stack, reporter: Reporter, *, restart: bool) -> bool:
-    """Have Odoo work on what was done; gives back whether it was restarted.
-
-    Raises OpsError with its log if it does not. One that was stopped stays so.
-    """
-    if not any(s.service == "odoo" and s.state in _STARTED for s in stack.services()):
-        return False
-    if restart:
-        with reporter.step("Restarting Odoo, for its Python code has changed"):
-            stack.run("restart", "odoo", timeout=300, changes=True)
-    with reporter.step("Waiting until Odoo works"):
-        lifecycle.await_odoo(stack)
-    lifecycle.forget_static_files(stack)
-    return restart
 
 
 def rehearse(stack: Stack, reporter: Reporter, wish: Wish) -> Done:
@@ -212,7 +196,8 @@ def roll_back(
             with reporter.step(f"Going back to {chosen['made']}"):
                 program.hear("changed")
             if live:
-                _bring_up(stack, reporter, restart=True)
+                outside.enter_context(serving.anew_if_undone(stack))
+                serving.bring_up(stack, reporter, restart=True)
             program.say("keep")
             result = program.hear("result")["result"]
     return [

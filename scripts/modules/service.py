@@ -18,6 +18,7 @@ from scripts.stack.compose import Stack
 LIVE: Final = "odoo_modules"
 APART: Final = "odoo_rehearsal"  # no way out, and no session of the platform
 _SECONDS: Final = 3600.0
+_UNDONE: Final = "What was there before is there again."
 
 
 def lock(settings: Settings) -> Path:
@@ -100,15 +101,15 @@ class Conversation:
 
     def _reason(self) -> OpsError:
         error = _failure(self.talk.end())
-        again = "What was there before is there again." if "undone" in self.told else ""
+        again = _UNDONE if "undone" in self.told else ""
         return OpsError(error.message, f"{again} {error.hint}".strip())
 
     def close(self) -> bool:
         """Leave; gives back whether what had begun is undone, or nothing had."""
         done = self.talk.end()
-        steps = {json.loads(line)["step"] for line in done.stdout.splitlines() if line}
-        begun = "snapshot" in {*steps, *self.told}
-        return not begun or bool({"undone", "result"} & {*steps, *self.told})
+        told = [json.loads(line) for line in done.stdout.splitlines() if line]
+        self.told.update({step["step"]: step for step in told})
+        return "snapshot" not in self.told or bool({"undone", "result"} & self.told.keys())
 
 
 @contextmanager
@@ -125,8 +126,11 @@ def conversation(
         try:
             yield spoken
         except BaseException:
+            known = "undone" in spoken.told
             if not spoken.close() and service == LIVE:
                 _recover(stack, reporter, database)
+            elif "undone" in spoken.told and not known:
+                reporter.note(_UNDONE)
             raise
 
 
