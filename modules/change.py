@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import addons
+import psycopg2
 import run
 import snapshots
 from common import Failure, note
@@ -79,8 +80,16 @@ def change(wish: Wish, dialogue: Dialogue) -> dict[str, Any]:
             tell("changed", restart=plan.restart, seconds=seconds, waited_for=watch.blockers)
             dialogue.expect("keep")
             remember(wish.database, plan)
-        snapshots.prune(wish.database, wish.keep)
+        _tidy(wish)
         return {"done": True, "seconds": seconds, "locked": longest(watch.held)}
+
+
+def _tidy(wish: Wish) -> None:
+    """What was done is kept by now, whether or not older snapshots can be taken away."""
+    try:
+        snapshots.prune(wish.database, wish.keep)
+    except (Failure, psycopg2.Error, OSError) as error:
+        note(f"older snapshots stay: {str(error).strip().splitlines()[0]}")
 
 
 def _refuse_unfinished(database: str) -> None:

@@ -238,16 +238,16 @@ def find(database: str, name: str) -> Snapshot:
 
 
 def prune(database: str, keep: int) -> list[Snapshot]:
-    """Take away all but the last `keep`, and what was left half-made."""
+    """Take away all but the last `keep`, and what was left half-made; gives back which."""
     _sweep(database)
-    done = [s for s in of(database) if s.state == CLOSED]
-    doomed = done[: max(0, len(done) - keep)]
-    for snapshot in doomed:
+    done, gone = [s for s in of(database) if s.state == CLOSED], []
+    for snapshot in done[: max(0, len(done) - keep)]:
         try:
             drop(snapshot.name)
+            gone.append(snapshot)
         except Failure as error:
             note(error.message)
-    return doomed
+    return gone
 
 
 def listed(database: str) -> list[dict[str, Any]]:
