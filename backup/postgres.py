@@ -37,19 +37,18 @@ def connect(database: str = "postgres") -> Any:
 
 
 @contextmanager
-def exclusive() -> Iterator[Callable[[], None]]:
+def exclusive(patience: float = 0) -> Iterator[Callable[[], None]]:
     """One run at a time, whoever started it; the server lets go of it if we die.
 
-    Gives a function that raises Failure if the lock was lost meanwhile.
+    Gives a function that raises Failure if the lock was lost meanwhile. Raises Failure
+    with the holder's name if it is taken for longer than `patience` seconds.
     """
     connection = connect()
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
             cursor.execute("SET idle_session_timeout = 0")
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,))
-            if not cursor.fetchone()[0]:
-                raise Failure(f"{_holder(cursor)} is still running", "Wait for it to end.")
+            _lock(cursor, time.monotonic() + patience)
 
         def still_alone() -> None:
             try:
@@ -61,6 +60,16 @@ def exclusive() -> Iterator[Callable[[], None]]:
         yield still_alone
     finally:
         connection.close()
+
+
+def _lock(cursor: Any, deadline: float) -> None:
+    while True:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,))
+        if cursor.fetchone()[0]:
+            return
+        if time.monotonic() > deadline:
+            raise Failure(f"{_holder(cursor)} is still running", "Wait for it to end.")
+        time.sleep(0.5)
 
 
 def _holder(cursor: Any) -> str:

@@ -97,7 +97,7 @@ def on_disk() -> dict[str, Addon]:
 def _read(manifest: Path) -> dict[str, Any]:
     try:
         values = ast.literal_eval(manifest.read_text())
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, TypeError, SyntaxError, RecursionError):
         return {"installable": False, "summary": "its manifest cannot be read"}
     return values if isinstance(values, dict) else {}
 
@@ -108,13 +108,19 @@ def _addon(path: Path, values: Mapping[str, Any], source: str) -> Addon:
     with contextlib.suppress(ValueError):
         version = module.adapt_version(version)
         valid = bool(module.check_version(version, should_raise=False))
-    outside = values.get("external_dependencies") or {}
-    depends = values.get("depends") or ([] if path.name == "base" else ["base"])
+    outside = values.get("external_dependencies")
+    outside = outside if isinstance(outside, dict) else {}
+    depends = _words(values.get("depends")) or (() if path.name == "base" else ("base",))
     return Addon(
         path.name, path, str(values.get("name", path.name)), version,
         bool(values.get("installable", True)) and valid,
-        tuple(depends), tuple(outside.get("python", ())), tuple(outside.get("bin", ())), source,
+        depends, _words(outside.get("python")), _words(outside.get("bin")), source,
     )  # fmt: skip
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """Those of a list; one odd manifest must not keep all the others from being seen."""
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
 
 
 def _source(path: Path, core: Path, packages: Mapping[str, str]) -> str:

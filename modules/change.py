@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import addons
+import psycopg2
 import run
 import snapshots
 from common import Failure, note
@@ -22,6 +23,7 @@ import postgres
 
 QUIET = ("--stop-after-init", "--no-http", "--workers=0", "--max-cron-threads=0")
 _UNTOUCHABLE = {"base", "web"}
+_UNDO_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,16 @@ def change(wish: Wish, dialogue: Dialogue) -> dict[str, Any]:
             tell("changed", restart=plan.restart, seconds=seconds, waited_for=watch.blockers)
             dialogue.expect("keep")
             remember(wish.database, plan)
-        snapshots.prune(wish.database, wish.keep)
+        _tidy(wish)
         return {"done": True, "seconds": seconds, "locked": longest(watch.held)}
+
+
+def _tidy(wish: Wish) -> None:
+    """What was done is kept by now, whether or not older snapshots can be taken away."""
+    try:
+        snapshots.prune(wish.database, wish.keep)
+    except (Failure, psycopg2.Error, OSError) as error:
+        note(f"older snapshots stay: {str(error).strip().splitlines()[0]}")
 
 
 def _refuse_unfinished(database: str) -> None:
@@ -193,12 +203,16 @@ def _read_back(database: str, plan: Plan, ended: run.Ended) -> None:
 
 
 def remember(database: str, plan: Plan) -> None:
-    """Keep what the modules are now: those of `plan`, and those nobody has looked at yet."""
-    there = addons.installed(addons.in_database(database))
-    now, known = addons.checksums(database, there), addons.remembered(database)
+    """Keep what the modules are now: those of `plan`, and those nobody has looked at yet.
+
+    Not those of another version than the installed one: they still want their update.
+    """
+    entries = addons.in_database(database)
+    now, known = addons.checksums(database, addons.installed(entries)), addons.remembered(database)
+    waiting = addons.changed(entries, known, now)
     done = {*plan.install, *plan.update, *plan.besides}
     gone = {n: s for n, s in known.items() if n not in now}  # a server may still have their code
-    new = {n: s for n, s in now.items() if n in done or n not in known}
+    new = {n: s for n, s in now.items() if n in done or (n not in known and n not in waiting)}
     addons.remember(database, {**gone, **{n: known[n] for n in now if n in known}, **new})
 
 
@@ -227,9 +241,12 @@ def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
 
 
 def recover(database: str) -> dict[str, Any]:
-    """Undo what a container that died has begun."""
+    """Undo what a container that died has begun.
+
+    One that only cannot be heard any more is at that itself: waits until it has ended.
+    """
     postgres.doing = "inv module"
-    with postgres.exclusive():
+    with postgres.exclusive(_UNDO_SECONDS):
         left = snapshots.unfinished(database)
         if left:
             heed_no_signals()

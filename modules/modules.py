@@ -97,6 +97,7 @@ def main() -> None:
     heed_signals()
     become_odoo()
     try:
+        snapshots.refuse_name(given.database)
         tell("result", result=given.run(given))
     except (Failure, psycopg2.Error, OSError, KeyboardInterrupt) as error:
         sys.exit(_reason(error))

@@ -26,6 +26,9 @@ import postgres
 OPEN, CLOSED = "open", "closed"
 UNDONE = "__undone"
 _SUFFIX = r"__s\d{10}"
+# As Odoo names databases. PostgreSQL cuts names off after 63: the copy of one that is longer
+# than this might be called like that itself, and what takes copies away would take it.
+_NAME = r"(?!.*__(rehearsal|test|undone|s\d{10})$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}"
 _MARGIN = 1.2  # of the size of the database; the server's log wants room as well
 _SPARE = 256 << 20
 
@@ -44,6 +47,15 @@ class Snapshot:
     @property
     def comment(self) -> str:
         return json.dumps({k: v for k, v in asdict(self).items() if k not in ("name", "bytes")})
+
+
+def refuse_name(database: str) -> None:
+    """Raises Failure for one that leaves no room for those of its copies, or is one of them."""
+    if not re.fullmatch(_NAME, database):
+        raise Failure(
+            f"{database!r} cannot have snapshots",
+            "Only names of up to 50 letters, digits, _ . - that do not end like that of a copy.",
+        )
 
 
 def take(database: str, doing: str, patience: int) -> Snapshot:
@@ -226,16 +238,16 @@ def find(database: str, name: str) -> Snapshot:
 
 
 def prune(database: str, keep: int) -> list[Snapshot]:
-    """Take away all but the last `keep`, and what was left half-made."""
+    """Take away all but the last `keep`, and what was left half-made; gives back which."""
     _sweep(database)
-    done = [s for s in of(database) if s.state == CLOSED]
-    doomed = done[: max(0, len(done) - keep)]
-    for snapshot in doomed:
+    done, gone = [s for s in of(database) if s.state == CLOSED], []
+    for snapshot in done[: max(0, len(done) - keep)]:
         try:
             drop(snapshot.name)
+            gone.append(snapshot)
         except Failure as error:
             note(error.message)
-    return doomed
+    return gone
 
 
 def listed(database: str) -> list[dict[str, Any]]:

@@ -8,12 +8,10 @@ from typing import Any, Final
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
-from scripts.modules import gate, service
-from scripts.stack import lifecycle
+from scripts.modules import gate, service, serving
 from scripts.stack.compose import Stack
 
 _SHOWN: Final = 12  # names in a sentence
-_STARTED: Final = ("running", "restarting")
 _LONGEST: Final = 86_400  # seconds
 
 
@@ -30,7 +28,9 @@ class Wish:
     patience: int = 60  # seconds
 
     def __post_init__(self) -> None:
-        """Raises UsageError for what PostgreSQL would not take."""
+        """Raises UsageError for no wish at all, and for what PostgreSQL would not take."""
+        if not (self.install or self.update or self.uninstall or self.changed):
+            raise UsageError("no module is named", "For example: sale,crm")
         if not 0 < self.patience <= _LONGEST:
             raise UsageError(f"--max-lock-wait takes 1 to {_LONGEST} seconds")
 
@@ -90,7 +90,7 @@ def names(found: Sequence[str]) -> str:
 
 def change(stack: Stack, reporter: Reporter, wish: Wish, doing: str) -> Done:
     """Do what is wished, as a whole or not at all."""
-    with exclusive(service.lock(stack.settings), doing):
+    with service.alone(stack.settings, doing):
         service.prepare(stack)
         live = wish.database in ("", stack.settings.database)
         begin = service.conversation(
@@ -108,7 +108,9 @@ def change(stack: Stack, reporter: Reporter, wish: Wish, doing: str) -> Done:
             program.say("go")
             with reporter.step(_title(plan)):
                 changed = program.hear("changed")
-            restarted = live and _bring_up(stack, reporter, restart=changed["restart"])
+            if live:
+                outside.enter_context(serving.anew_if_undone(stack))
+            restarted = live and serving.bring_up(stack, reporter, restart=changed["restart"])
             program.say("keep")
             return _finish(program, plan, restarted=restarted)
 
@@ -135,22 +137,6 @@ def _agree(reporter: Reporter, plan: dict[str, Any]) -> None:
     )
     if not reporter.confirm(question, unattended=False):
         raise OpsError("nothing was removed", "Say yes, or give --yes where nobody can answer.")
-
-
-def _bring_up(stack: Stack, reporter: Reporter, *, restart: bool) -> bool:
-    """Have Odoo work on what was done; gives back whether it was restarted.
-
-    Raises OpsError with its log if it does not. One that was stopped stays so.
-    """
-    if not any(s.service == "odoo" and s.state in _STARTED for s in stack.services()):
-        return False
-    if restart:
-        with reporter.step("Restarting Odoo, for its Python code has changed"):
-            stack.run("restart", "odoo", timeout=300, changes=True)
-    with reporter.step("Waiting until Odoo works"):
-        lifecycle.await_odoo(stack)
-    lifecycle.forget_static_files(stack)
-    return restart
 
 
 def rehearse(stack: Stack, reporter: Reporter, wish: Wish) -> Done:
@@ -187,9 +173,9 @@ def roll_back(
     stack: Stack, reporter: Reporter, name: str, database: str, *, accept: bool
 ) -> list[str]:
     """Go back to a snapshot, or (`accept`) keep what an interrupted change has left."""
-    with exclusive(service.lock(stack.settings), "module.rollback"):
+    with service.alone(stack.settings, "module.rollback"):
         service.prepare(stack)
-        command = ["rollback", *name.split()]
+        command = ["rollback", *(["--", name] if name else [])]
         begin = service.conversation(stack, reporter, service.LIVE, database, *command)
         with ExitStack() as outside, begin as program:
             chosen = program.hear("plan")
@@ -210,7 +196,8 @@ def roll_back(
             with reporter.step(f"Going back to {chosen['made']}"):
                 program.hear("changed")
             if live:
-                _bring_up(stack, reporter, restart=True)
+                outside.enter_context(serving.anew_if_undone(stack))
+                serving.bring_up(stack, reporter, restart=True)
             program.say("keep")
             result = program.hear("result")["result"]
     return [
@@ -221,6 +208,8 @@ def roll_back(
 
 def test(stack: Stack, reporter: Reporter, module: str) -> dict[str, Any]:
     """Run the tests of one module; raises OpsError if any fails, or there are none."""
+    if len(split(module)) != 1:
+        raise UsageError(f"{module!r}: not the name of one module", "For example: sale")
     with exclusive(service.lock(stack.settings), "module.test"):
         service.prepare(stack)
         with reporter.step(f"Installing {module} into a database of its own, and testing it"):

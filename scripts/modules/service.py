@@ -8,20 +8,29 @@ from pathlib import Path
 from typing import Any, Final
 
 from scripts.core.errors import OpsError, UsageError
+from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError, Completed, Talk
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, images, oneshot
+from scripts.stack import engine, images, lifecycle, oneshot
 from scripts.stack.compose import Stack
 
 LIVE: Final = "odoo_modules"
 APART: Final = "odoo_rehearsal"  # no way out, and no session of the platform
 _SECONDS: Final = 3600.0
+_UNDONE: Final = "What was there before is there again."
 
 
 def lock(settings: Settings) -> Path:
     """Held by whatever changes modules; two never run at once."""
     return settings.state_folder / "modules.lock"
+
+
+@contextmanager
+def alone(settings: Settings, doing: str) -> Iterator[None]:
+    """Nobody else changes modules, or starts, stops or restarts the platform meanwhile."""
+    with exclusive(lock(settings), doing), exclusive(lifecycle.lock(settings), doing):
+        yield
 
 
 def prepare(stack: Stack) -> None:
@@ -58,7 +67,7 @@ def ask(stack: Stack, reporter: Reporter, service: str, database: str, *command:
 
 
 def _on(database: str) -> list[str]:
-    return ["--database", database] if database else []
+    return [f"--database={database}"] if database else []
 
 
 def _failure(done: Completed) -> OpsError:
@@ -92,15 +101,15 @@ class Conversation:
 
     def _reason(self) -> OpsError:
         error = _failure(self.talk.end())
-        again = "What was there before is there again." if "undone" in self.told else ""
+        again = _UNDONE if "undone" in self.told else ""
         return OpsError(error.message, f"{again} {error.hint}".strip())
 
     def close(self) -> bool:
         """Leave; gives back whether what had begun is undone, or nothing had."""
         done = self.talk.end()
-        steps = {json.loads(line)["step"] for line in done.stdout.splitlines() if line}
-        begun = "snapshot" in {*steps, *self.told}
-        return not begun or bool({"undone", "result"} & {*steps, *self.told})
+        told = [json.loads(line) for line in done.stdout.splitlines() if line]
+        self.told.update({step["step"]: step for step in told})
+        return "snapshot" not in self.told or bool({"undone", "result"} & self.told.keys())
 
 
 @contextmanager
@@ -117,8 +126,11 @@ def conversation(
         try:
             yield spoken
         except BaseException:
+            known = "undone" in spoken.told
             if not spoken.close() and service == LIVE:
                 _recover(stack, reporter, database)
+            elif "undone" in spoken.told and not known:
+                reporter.note(_UNDONE)
             raise
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from scripts.core.checks import Check, require, run_all
@@ -10,7 +11,7 @@ from scripts.core.errors import OpsError
 from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
-from scripts.core.settings import Environment
+from scripts.core.settings import Environment, Settings
 from scripts.stack import debugger, engine, frontdoor, images, preflight
 from scripts.stack.compose import Stack
 
@@ -20,6 +21,11 @@ _CURL_SAW_ERROR: Final = 22  # with --fail: an HTTP status of 400 or more; see c
 _LOG_LINES: Final = 20
 
 
+def lock(settings: Settings) -> Path:
+    """Held by whatever starts, stops or restarts the platform, or must not see that happen."""
+    return settings.state_folder / "lock"
+
+
 def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> None:
     """Start the platform and come back when a login page is served.
 
@@ -27,7 +33,7 @@ def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> 
     changed if a check fails, and with the log of the guilty service if the
     start does.
     """
-    with exclusive(stack.settings.state_folder / "lock", "up"):
+    with exclusive(lock(stack.settings), "up"):
         host = engine.probe(stack.runner)
         checks = [*extra_checks, *preflight.checks(stack, host, stack.services())]
         require(run_all(checks), "the platform was not started")
@@ -116,7 +122,7 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
     With `volumes` the data goes too, after its volumes were named and the
     person agreed; without a terminal only `--yes` agrees.
     """
-    with exclusive(stack.settings.state_folder / "lock", "down"):
+    with exclusive(lock(stack.settings), "down"):
         engine.probe(stack.runner)
         # Compose leaves services of a profile, and what only they use, unless it is named.
         arguments = ["--profile", "*", "down", "--remove-orphans"]
@@ -135,7 +141,7 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
 
 def restart(stack: Stack, reporter: Reporter, service: str = "") -> None:
     """Restart `service`, or all running ones, and wait until Odoo can be used again."""
-    with exclusive(stack.settings.state_folder / "lock", "restart"):
+    with exclusive(lock(stack.settings), "restart"):
         engine.probe(stack.runner)
         running = {s.service for s in stack.services() if s.state == "running"}
         if not running or (service and service not in running):

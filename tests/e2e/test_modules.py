@@ -53,6 +53,18 @@ def test_without_changes_an_update_does_nothing(shop: Workshop) -> None:
         assert shop.inv("module.list", "--changed").stdout.count("\n") == 1
 
 
+def test_a_new_version_is_still_to_be_updated_after_a_rehearsal(shop: Workshop) -> None:
+    """Where nobody has looked at the modules before: most of them are taken as they are."""
+    shop.write("zz_one")
+    shop.inv("module.install", "zz_one")
+    shop.platform.sql("DELETE FROM ir_config_parameter WHERE key = 'ipai.modules.checksums'")
+    shop.write("zz_one", version="1.0.1")
+    assert "updating zz_one" in shop.inv("module.rehearse").stdout
+    assert shop.modules("--changed").keys() == {"zz_one"}
+    assert "Updated: zz_one" in shop.inv("module.update").stdout
+    assert not shop.modules("--changed")
+
+
 def test_changed_data_are_updated_and_seen_without_a_restart(shop: Workshop) -> None:
     shop.write("zz_one")
     shop.write("zz_two", {}, depends=["zz_one"])

@@ -14,7 +14,9 @@ BROKEN = PARTNER.format(field="nonsense", value="x")
 SLEEP = """\
 <odoo><function model="res.partner" name="zz_wait"/></odoo>
 """
+DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 SLEEPER = """\
+import signal
 import time
 
 from odoo import api, models
@@ -39,9 +41,13 @@ def shop(workshop: Workshop) -> Iterator[Workshop]:
     workshop.clean()
 
 
-def begin(shop: Workshop, *arguments: str) -> subprocess.Popen[str]:
-    """A change that has written half of what it writes, and waits."""
-    shop.write("zz_slow", {"__init__.py": SLEEPER, "data.xml": SLEEP})
+def begin(shop: Workshop, *arguments: str, stubborn: bool = False) -> subprocess.Popen[str]:
+    """A change that has written half of what it writes, and waits.
+
+    A stubborn one does not end when it is asked to.
+    """
+    code = SLEEPER.replace("time.sleep", f"{DEAF}time.sleep") if stubborn else SLEEPER
+    shop.write("zz_slow", {"__init__.py": code, "data.xml": SLEEP})
     running = shop.platform.start("./scripts/inv", "module.install", *(arguments or ("zz_slow",)))
     assert eventually(lambda: shop.partners("zz_half"), 120), running.communicate(timeout=5)
     return running
@@ -77,6 +83,24 @@ def test_what_cannot_be_installed_is_refused_before_anything_is_touched(
     shop.write("zz_one", {}, **manifest)
     said = shop.refused("module.install", "zz_one")
     assert reason in said and hint in said
+
+
+def test_an_odd_manifest_hides_no_other_module(shop: Workshop) -> None:
+    shop.write("zz_one", {}, external_dependencies=["x"])
+    shop.write("zz_two", {}, external_dependencies={"python": None}, depends="base")
+    (shop.write("zz_three", {}) / "__manifest__.py").write_text("{[]: 1}\n")
+    assert {"zz_one", "zz_two", "zz_three", "base"} <= shop.modules().keys()
+    assert "cannot be installed" in shop.refused("module.install", "zz_three")
+
+
+@pytest.mark.parametrize("name", ["x" * 63, "x" * 51, "odoo__s1234567890"])
+def test_a_database_that_is_called_like_a_copy_is_left_alone(shop: Workshop, name: str) -> None:
+    shop.platform.sql(f"CREATE DATABASE {name} OWNER odoo", "postgres")
+    try:
+        assert "cannot have snapshots" in shop.refused("module.prune", "--database", name)
+        assert name in shop.databases()
+    finally:
+        shop.platform.sql(f"DROP DATABASE IF EXISTS {name}", "postgres")
 
 
 def test_a_name_that_is_not_there_gets_a_suggestion(shop: Workshop) -> None:
@@ -150,11 +174,23 @@ def test_inv_is_ended_half_way(shop: Workshop, number: signal.Signals) -> None:
     assert eventually(lambda: shop.platform.get("/web/login") == 200, 30)
 
 
+def test_a_client_that_dies_is_waited_for_by_nobody_but_us(shop: Workshop) -> None:
+    """The container goes on without it, and undoes what it has begun by itself."""
+    running = begin(shop, stubborn=True)
+    words = f"project-directory {shop.platform.root} .*odoo_modules change"
+    for pid in shop.platform.run("pgrep", "-f", words).stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 1 and "that failed" not in said, said
+    assert gone(shop)
+
+
 def test_of_two_at_once_the_second_is_told_of_the_first(shop: Workshop) -> None:
     running = begin(shop)
     said = shop.refused("module.update", "web")
     assert "`inv module.install` (process" in said and "is still running" in said
     assert "`inv module`" in shop.refused("backup")  # which would see half of it
+    assert "`inv module.install`" in shop.refused("down")  # which would take the database away
     running.terminate()
     running.communicate(timeout=120)
     assert eventually(lambda: gone(shop), 60)

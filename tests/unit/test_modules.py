@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scripts.core.errors import OpsError, UsageError
-from scripts.modules import change, listing
+from scripts.core.files import exclusive
+from scripts.modules import change, listing, service
 from scripts.modules.change import Wish
 from scripts.stack import engine, images, lifecycle
 from scripts.stack.compose import Stack
@@ -126,9 +127,41 @@ def test_an_odoo_that_does_not_work_is_no_reason_to_keep(
     _runner(stack).answers[f"{RUN} odoo_modules change"] = says(
         _lines(PLAN, SNAPSHOT, CHANGED, UNDONE), code=1
     )
+    reporter = FakeReporter()
     with pytest.raises(OpsError, match="does not work"):
-        _install(stack)
+        change.change(stack, reporter, Wish(install=("sale",)), "module.install")
     assert _runner(stack).talks[0].heard == ["go"]
+    assert "What was there before is there again." in reporter.said
+    assert _runner(stack).ran(RESTART)  # it may have loaded the code of what is undone
+
+
+def test_the_platform_is_not_stopped_while_modules_change(stack: Stack) -> None:
+    told = pytest.raises(OpsError, match=r"`inv module.install` .* is still running")
+    with service.alone(stack.settings, "module.install"), told:
+        lifecycle.down(stack, FakeReporter())
+    with exclusive(lifecycle.lock(stack.settings), "up"), pytest.raises(OpsError, match="inv up"):
+        _install(stack)
+    assert not _runner(stack).talks
+
+
+def test_a_name_is_never_a_flag_of_the_program(stack: Stack) -> None:
+    _runner(stack).answers[RUN] = says(code=1, stderr="error: no such snapshot")
+    with pytest.raises(OpsError, match="no such snapshot"):
+        change.roll_back(stack, FakeReporter(), "-h", "-x", accept=False)
+    assert _runner(stack).ran(f"{RUN} odoo_modules --database=-x rollback -- -h")
+
+
+def test_a_change_of_no_module_is_refused() -> None:
+    with pytest.raises(UsageError, match="no module is named"):
+        Wish(install=change.split(" ,"))
+    assert Wish(changed=True).command("change")[1] == "--changed"
+
+
+@pytest.mark.parametrize("text", ["", "a,b"])
+def test_one_module_is_tested_at_a_time(stack: Stack, text: str) -> None:
+    with pytest.raises(UsageError, match="not the name of one module"):
+        change.test(stack, FakeReporter(), text)
+    assert not _runner(stack).calls
 
 
 def test_an_odoo_on_another_image_is_not_worked_on(stack: Stack) -> None:
