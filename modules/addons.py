@@ -1,29 +1,21 @@
-"""What modules there are: on the addons path of this Odoo, and in a database."""
+"""What modules there are on the addons path of this Odoo."""
 
 import ast
 import contextlib
 import difflib
-import hashlib
 import importlib.metadata
-import json
 import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from common import Failure
 
-import postgres
-
 OURS = Path("/mnt/extra-addons")
-PARAMETER = "ipai.modules.checksums"
 _MANIFEST = "__manifest__.py"
-_TAKEN = 16  # hexadecimal digits of a checksum: 64 bits tell two versions of a module apart
-_NO_CODE = {"static", "tests", "__pycache__", "node_modules"}
 
 
 @dataclass(frozen=True)
@@ -39,22 +31,6 @@ class Addon:
     python: tuple[str, ...]
     programs: tuple[str, ...]
     source: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A module in a database."""
-
-    state: str
-    version: str  # that was installed or updated last; '' if never
-
-
-@dataclass(frozen=True)
-class Checksum:
-    """Of all that an update reads, and of the Python code alone, which a server keeps loaded."""
-
-    content: str
-    code: str
 
 
 @cache
@@ -197,140 +173,3 @@ def _refuse_missing(addon: Addon) -> None:
     for program in addon.programs:
         if not shutil.which(program):
             raise Failure(f"the module {addon.name!r} needs the program {program!r}")
-
-
-def refuse_no_odoo(database: str) -> None:
-    """Raises Failure unless `database` is there and Odoo's."""
-    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
-        if not postgres.exists(cursor, database):
-            raise Failure(f"there is no database {database!r}", "See: inv psql --command '\\l'")
-    with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('public.ir_module_module') IS NOT NULL")
-        if not cursor.fetchone()[0]:
-            raise Failure(f"{database!r} is no database of Odoo")
-
-
-def in_database(database: str) -> dict[str, Entry]:
-    """Every module that the database knows."""
-    with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT name, state, coalesce(latest_version, '') FROM ir_module_module")
-        return {name: Entry(state, version) for name, state, version in cursor.fetchall()}
-
-
-def installed(entries: Mapping[str, Entry]) -> list[str]:
-    return sorted(n for n, e in entries.items() if e.state in ("installed", "to upgrade"))
-
-
-def dependants(database: str, names: Collection[str]) -> list[str]:
-    """The installed modules that build on `names`."""
-    with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "WITH RECURSIVE above AS (SELECT unnest(%s::text[]) AS name UNION"
-            " SELECT m.name::text FROM above JOIN ir_module_module_dependency d"
-            " ON d.name = above.name JOIN ir_module_module m ON m.id = d.module_id"
-            " WHERE m.state IN ('installed', 'to upgrade'))"
-            " SELECT name FROM above WHERE name <> ALL (%s) ORDER BY 1",
-            (list(names), list(names)),
-        )
-        return [name for (name,) in cursor.fetchall()]
-
-
-def checksum(addon: Addon, languages: Collection[str]) -> Checksum:
-    """Of a module on disk, without tests, static files, and languages that nobody uses."""
-    content, code = hashlib.sha256(), hashlib.sha256()
-    for path in _files(addon.path):
-        name = path.relative_to(addon.path)
-        if name.parts[0] in ("i18n", "i18n_extra") and not _speaks(path, languages):
-            continue
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        content.update(f"{name} {digest}\n".encode())
-        if path.suffix == ".py" and name.parts[0] != "migrations":
-            code.update(f"{name} {digest}\n".encode())
-    return Checksum(content.hexdigest()[:_TAKEN], code.hexdigest()[:_TAKEN])
-
-
-def _files(folder: Path) -> list[Path]:
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [n for n in folders if n not in _NO_CODE and not n.startswith(".")]
-        kept = (n for n in names if not n.startswith(".") and not n.endswith((".pyc", "~", ".pot")))
-        found += [Path(place) / name for name in kept]
-    return sorted(found)
-
-
-def _speaks(path: Path, languages: Collection[str]) -> bool:
-    return path.suffix == ".po" and any(
-        code == path.stem or code.partition("_")[0] == path.stem for code in languages
-    )
-
-
-def checksums(database: str, names: Iterable[str]) -> dict[str, Checksum]:
-    """Of `names` as they are on disk now; of those that are there."""
-    with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT code FROM res_lang WHERE active")
-        languages = [code for (code,) in cursor.fetchall()]
-    return {n: checksum(on_disk()[n], languages) for n in names if n in on_disk()}
-
-
-def remembered(database: str) -> dict[str, Checksum]:
-    """What the modules were when they were updated last; empty if nobody has looked yet."""
-    with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT value FROM ir_config_parameter WHERE key = %s", (PARAMETER,))
-        row = cursor.fetchone()
-    try:
-        return {name: Checksum(*pair) for name, pair in json.loads(row[0]).items()} if row else {}
-    except (ValueError, TypeError, AttributeError):  # somebody wrote into it: look anew
-        return {}
-
-
-def remember(database: str, sums: Mapping[str, Checksum]) -> None:
-    """Keep `sums` in the database itself, with which they are copied, restored and undone."""
-    text = json.dumps({name: [s.content, s.code] for name, s in sorted(sums.items())})
-    with closing(postgres.connect(database)) as connection, connection, connection.cursor() as c:
-        c.execute(
-            "INSERT INTO ir_config_parameter (key, value, create_uid, write_uid, create_date,"
-            " write_date) VALUES (%s, %s, 1, 1, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC')"
-            " ON CONFLICT (key) DO UPDATE SET value = excluded.value,"
-            " write_date = excluded.write_date",
-            (PARAMETER, text),
-        )
-
-
-def changed(
-    entries: Mapping[str, Entry], known: Mapping[str, Checksum], now: Mapping[str, Checksum]
-) -> list[str]:
-    """The installed modules that are not on disk what they were when they were updated last.
-
-    Of one that nobody has looked at yet the version decides: what is there is taken for
-    what was installed.
-    """
-    return [
-        name for name in installed(entries)
-        if name in now and (
-            known[name].content != now[name].content if name in known
-            else entries[name].version != on_disk()[name].version
-        )
-    ]  # fmt: skip
-
-
-def listed(database: str) -> dict[str, Any]:
-    """Everything about every module, for `inv module.list` and `module.info`."""
-    refuse_no_odoo(database)
-    entries, disk = in_database(database), on_disk()
-    now, known = checksums(database, installed(entries)), remembered(database)
-    differing = set(changed(entries, known, now))
-    rows = []
-    for name in sorted({*entries, *disk}):
-        addon, entry = disk.get(name), entries.get(name, Entry("uninstalled", ""))
-        if not addon and entry.state in ("uninstalled", "uninstallable"):
-            continue  # Odoo remembers every module it has ever seen
-        rows.append({
-            "name": name, "state": entry.state, "installed": entry.version,
-            "on_disk": addon.version if addon else "", "changed": name in differing,
-            "missing": addon is None, "source": addon.source if addon else "",
-            **({k: v for k, v in asdict(addon).items() if k in _DETAILS} if addon else {}),
-        })  # fmt: skip
-    return {"database": database, "modules": rows}
-
-
-_DETAILS = ("path", "title", "installable", "depends", "python", "programs")

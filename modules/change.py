@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import addons
+import catalogue
+import checksums
 import psycopg2
 import run
 import snapshots
@@ -65,7 +67,7 @@ def change(wish: Wish, dialogue: Dialogue) -> dict[str, Any]:
     """Do what is wished; gives back what was done, raises Failure if it was undone."""
     postgres.doing = "inv module"
     with postgres.exclusive() as still_alone:
-        addons.refuse_no_odoo(wish.database)
+        catalogue.refuse_no_odoo(wish.database)
         _refuse_unfinished(wish.database)
         plan = make_plan(wish)
         tell("plan", **asdict(plan), empty=plan.empty)
@@ -121,14 +123,14 @@ def _undoable(wish: Wish, doing: str) -> Iterator[None]:
 
 def make_plan(wish: Wish) -> Plan:
     """What `wish` comes to; raises Failure for whatever can be known to fail."""
-    entries = addons.in_database(wish.database)
-    there = addons.installed(entries)
+    entries = catalogue.in_database(wish.database)
+    there = catalogue.installed(entries)
     missing = tuple(name for name in there if name not in addons.on_disk())
     if wish.uninstall:
         return replace(_removal(wish, there), missing=missing)
     install = [a.name for a in addons.look_up(wish.install) if a.name not in there]
     besides = [n for n in addons.needed(install, there) if n not in install]
-    now, known = addons.checksums(wish.database, there), addons.remembered(wish.database)
+    now, known = checksums.look(wish.database, there)
     update = [addon.name for addon in addons.look_up(wish.update)]
     if absent := [name for name in update if name not in there]:
         raise Failure(
@@ -138,8 +140,8 @@ def make_plan(wish: Wish) -> Plan:
     if wish.changed:
         if not known:
             remember(wish.database, Plan())
-        update += [n for n in addons.changed(entries, known, now) if n not in update]
-    above = addons.dependants(wish.database, update) if update else []
+        update += [n for n in checksums.changed(entries, known, now) if n not in update]
+    above = catalogue.dependants(wish.database, update) if update else []
     addons.needed([*update, *above], [n for n in there if n not in update])
     touched = [*update, *above]
     restart = any(n in now and (n not in known or known[n].code != now[n].code) for n in touched)
@@ -149,9 +151,9 @@ def make_plan(wish: Wish) -> Plan:
     )  # fmt: skip
 
 
-def _loaded_before(names: list[str], known: dict[str, addons.Checksum], database: str) -> bool:
+def _loaded_before(names: list[str], known: dict[str, checksums.Checksum], database: str) -> bool:
     """Whether a server may have other code of modules loaded, from before they were removed."""
-    now = addons.checksums(database, [name for name in names if name in known])
+    now = checksums.checksums(database, [name for name in names if name in known])
     return any(known[name].code != now[name].code for name in now)
 
 
@@ -160,7 +162,7 @@ def _removal(wish: Wish, there: list[str]) -> Plan:
         raise Failure(f"Odoo does not work without {', '.join(kept)}")
     if absent := [name for name in wish.uninstall if name not in there]:
         raise Failure(f"not installed: {', '.join(absent)}", "See: inv module.list")
-    above = addons.dependants(wish.database, wish.uninstall)
+    above = catalogue.dependants(wish.database, wish.uninstall)
     return Plan(uninstall=wish.uninstall, besides=tuple(above))
 
 
@@ -188,7 +190,7 @@ def carry_out(wish: Wish, plan: Plan, dialogue: Dialogue | None) -> Watch:
 
 def _read_back(database: str, plan: Plan, ended: run.Ended) -> None:
     """Raises Failure unless the database says of every module what was wished."""
-    entries, wrong = addons.in_database(database), []
+    entries, wrong = catalogue.in_database(database), []
     for name in (*plan.install, *plan.update):
         entry, disk = entries.get(name), addons.on_disk()[name]
         if not entry or entry.state != "installed":
@@ -207,13 +209,13 @@ def remember(database: str, plan: Plan) -> None:
 
     Not those of another version than the installed one: they still want their update.
     """
-    entries = addons.in_database(database)
-    now, known = addons.checksums(database, addons.installed(entries)), addons.remembered(database)
-    waiting = addons.changed(entries, known, now)
+    entries = catalogue.in_database(database)
+    now, known = checksums.look(database, catalogue.installed(entries))
+    waiting = checksums.changed(entries, known, now)
     done = {*plan.install, *plan.update, *plan.besides}
     gone = {n: s for n, s in known.items() if n not in now}  # a server may still have their code
     new = {n: s for n, s in now.items() if n in done or (n not in known and n not in waiting)}
-    addons.remember(database, {**gone, **{n: known[n] for n in now if n in known}, **new})
+    checksums.remember(database, {**gone, **{n: known[n] for n in now if n in known}, **new})
 
 
 def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from typing import Any
 sys.dont_write_bytecode = True  # the folders are mounted read-only
 sys.path.append("/opt/platform")  # what it shares with backups
 
-import addons  # noqa: E402
 import change  # noqa: E402
+import listing  # noqa: E402
 import psycopg2  # noqa: E402
 import rehearsal  # noqa: E402
 import snapshots  # noqa: E402
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--max-lock-wait", {"type": int, "default": 60}),
         ("--keep", {"type": int, "default": 3}),
     )
-    add("list", lambda given: addons.listed(given.database))
+    add("list", lambda given: listing.listed(given.database))
     add("change", lambda given: change.change(_wish(given), Dialogue()), *wish)
     add("rehearse", lambda given: rehearsal.rehearse(_wish(given), Dialogue()), *wish)
     add("test", lambda given: rehearsal.test(given.database, given.name), ("name", {}))

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import addons
+import catalogue
 import change
 import load
 import run
@@ -25,7 +26,7 @@ def rehearse(wish: change.Wish, dialogue: Dialogue) -> dict[str, Any]:
     """Do what is wished on a neutralised copy; gives back how long it took and what it locked."""
     postgres.doing = "inv module.rehearse"
     with postgres.exclusive():
-        addons.refuse_no_odoo(wish.database)
+        catalogue.refuse_no_odoo(wish.database)
         plan = change.make_plan(wish)
         tell("plan", **asdict(plan), empty=plan.empty)
         if plan.empty:

@@ -45,6 +45,11 @@ def copy(source: str, target: str, patience: int) -> None:
             except psycopg2.errors.ObjectInUse:
                 if time.monotonic() > deadline:
                     raise _busy(source, patience) from None
+            except psycopg2.Error as error:
+                raise Failure(
+                    f"the database {source!r} could not be copied: {str(error).splitlines()[0]}",
+                    "Is the engine's disk full? See: inv logs --service odoo_db",
+                ) from error
 
 
 @contextmanager

@@ -200,10 +200,7 @@ def test_another_database_is_changed_while_the_platform_serves_its_own(shop: Wor
     try:
         shop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
         shop.inv("module.install", "zz_one", "--database", "staging")
-        assert (shop.state("zz_one", "staging"), shop.state("zz_one")) == (
-            "installed",
-            "uninstalled",
-        )
+        assert shop.state("zz_one", "staging") == "installed" != shop.state("zz_one")
         assert shop.modules("--database", "staging")["zz_one"]["state"] == "installed"
         shop.inv("module.prune", "--keep", "0", "--database", "staging")
     finally:
