@@ -229,19 +229,22 @@ def test_an_odoo_that_does_not_come_back_gets_its_database_back(workshop: Worksh
     workshop.clean()
 
 
-def test_what_died_with_everybody_is_told_to_the_next(shop: Workshop) -> None:
-    running = begin(shop)
-    victim = container(shop)
-    shop.platform.run("docker", "pause", victim)  # so that it cannot undo what it has begun
+def test_what_died_with_everybody_is_told_to_the_next(workshop: Workshop) -> None:
+    before = workshop.everything()
+    running = begin(workshop)
+    victim = container(workshop)
+    workshop.platform.run("docker", "pause", victim)  # so that it cannot undo what it has begun
     os.kill(running.pid, signal.SIGKILL)
     running.communicate(timeout=60)
-    shop.platform.run("docker", "kill", victim)
-    assert eventually(lambda: not container(shop), 30)
-    said = shop.refused("module.update")
+    workshop.platform.run("docker", "kill", victim)
+    assert eventually(lambda: not container(workshop), 30)
+    said = workshop.refused("module.update")
     assert "`install zz_slow`" in said and "was interrupted" in said
-    shop.inv("module.rollback", "--yes")
-    shop.inv("module.prune", "--keep", "0")
-    assert gone(shop)
+    workshop.inv("module.rollback", "--yes")
+    workshop.inv("module.prune", "--keep", "0")
+    assert gone(workshop)
+    assert workshop.everything() == before
+    workshop.clean()
 
 
 def test_a_full_disk_while_the_snapshot_is_made(shop: Workshop) -> None:
