@@ -199,7 +199,9 @@ def _read_back(database: str, plan: Plan, ended: run.Ended) -> None:
             wrong.append(f"{name} has version {entry.version} and not {disk.version}")
     gone = (*plan.uninstall, *(plan.besides if plan.uninstall else ()))
     wrong += [f"{n} is {entries[n].state}" for n in gone if entries[n].state != "uninstalled"]
-    wrong += [f"{n} is still {e.state!r}" for n, e in entries.items() if e.state.startswith("to ")]
+    # What is not on disk can be nothing else; the plan has said so.
+    stuck = {n: e.state for n, e in entries.items() if e.state.startswith("to ")}
+    wrong += [f"{n} is still {state!r}" for n, state in stuck.items() if n not in plan.missing]
     if wrong:
         raise run.fail(f"Odoo ended well, but {'; '.join(wrong[:5])}", ended)
 
@@ -222,14 +224,17 @@ def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
     """Go back to a snapshot; what is there now becomes one itself."""
     postgres.doing = "inv module.rollback"
     with postgres.exclusive():
-        chosen = snapshots.unfinished(database) or snapshots.find(database, name)
+        chosen, left = _to_go_back_to(database, name)
         tell("plan", **asdict(chosen), empty=False, restart=True)
         heard = dialogue.hear()
         if heard == "accept":
+            if not left:
+                raise Failure("no change was interrupted, so there is nothing to accept")
             snapshots.close(chosen)
             return {"name": chosen.name, "accepted": True}
         dialogue.require(heard, "go")
         present = snapshots.exchange(chosen)
+        tell("snapshot", name=present.name)
         try:
             tell("changed", restart=True)
             dialogue.expect("keep")
@@ -240,6 +245,19 @@ def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
             raise
         snapshots.close(present)
         return {"name": chosen.name, "present": present.name}
+
+
+def _to_go_back_to(database: str, name: str) -> tuple[snapshots.Snapshot, bool]:
+    """The snapshot that is meant, and whether it is that of an interrupted change."""
+    left = snapshots.unfinished(database)
+    if not left:
+        return snapshots.find(database, name), False
+    if name and snapshots.find(database, name) != left:
+        raise Failure(
+            f"`{left.doing}` of {left.made} was interrupted: first that is to be decided",
+            "inv module.rollback goes back to before it; with --accept what is there is kept.",
+        )
+    return left, True
 
 
 def recover(database: str) -> dict[str, Any]:

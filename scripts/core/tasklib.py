@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from invoke.context import Context
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 from invoke.parser.parser import ParseMachine
 from invoke.tasks import Task, task
@@ -44,7 +44,18 @@ def open_session(
     return Session(settings, runner, Console.standard(assume_yes=yes))
 
 
-class _OptionalPositional(Argument):
+class _Checked(Argument):
+    """An argument that refuses what is no number; Invoke's own ends with a traceback then."""
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        """See Argument.set_value."""
+        try:
+            super().set_value(value, cast)
+        except ValueError:
+            raise ParseError(f"--{self.name}: {value!r} is no whole number") from None
+
+
+class _OptionalPositional(_Checked):
     """A positional argument that may be missing; it is then `otherwise`."""
 
     def __init__(self, given: Argument) -> None:
@@ -63,12 +74,22 @@ class _Command(Task[Any]):
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """See Task.get_arguments."""
-        return [
-            _OptionalPositional(argument)
-            if argument.positional and argument.default is not None
-            else argument
-            for argument in super().get_arguments(ignore_unknown_help)
-        ]
+        return [_ours(argument) for argument in super().get_arguments(ignore_unknown_help)]
+
+
+def _ours(given: Argument) -> Argument:
+    if given.positional and given.default is not None:
+        return _OptionalPositional(given)
+    if given.kind is not int:
+        return given
+    return _Checked(
+        names=given.names,
+        kind=int,
+        default=given.default,
+        help=given.help,
+        positional=given.positional,
+        attr_name=given.attr_name,
+    )
 
 
 # Invoke 3.0.3 has no optional positional arguments. ParseMachine.handle gives the

@@ -149,6 +149,7 @@ def test_a_positional_with_a_default_may_be_left_out(
         ("restore", 1, "did not receive required positional arguments: 'archive'"),
         ("setup-tls own other", 1, "No idea what 'other' is"),
         ("setup-tls --mode", 1, "needed value"),
+        ("restore monday x", 1, "--jobs: 'x' is no whole number"),
         ("setup-tls --help", 2, "'--help' is a flag, not a value"),
         ("setup-tls --typo", 2, "'--typo' is a flag, not a value"),
         ("restore --help", 2, "'--help' is a flag, not a value"),
