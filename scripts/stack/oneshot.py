@@ -1,6 +1,7 @@
 """Programs of ours in containers of their own, which end with their answer."""
 
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ def argv(
 
 
 def failure(done: Completed, what: str, memory: str) -> OpsError:
-    """The reason that the container of `what` gave, for people.
+    """The reason that the container of `what` gave, with the indented lines that follow it.
 
     `memory` is the setting of its limit, the likely cause where it was killed.
     """
@@ -36,7 +37,8 @@ def failure(done: Completed, what: str, memory: str) -> OpsError:
     hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
     said = [n for n, line in enumerate(lines) if line.startswith("error: ")]
     if said:
-        message = "\n".join(lines[said[-1] :]).removeprefix("error: ")
+        more = takewhile(lambda line: line.startswith("  "), lines[said[-1] + 1 :])
+        message = "\n".join([lines[said[-1]].removeprefix("error: "), *more])
         return OpsError(message, hints[-1] if hints else "")
     if done.code in _KILLED:
         reason = f"it was killed (out of memory: {memory} in .env?)"
