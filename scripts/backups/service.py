@@ -12,7 +12,7 @@ from scripts.core.files import make_private_folder
 from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import images, oneshot
+from scripts.stack import engine, images, oneshot
 from scripts.stack.compose import Stack
 
 MAKE: Final = "backup"
@@ -34,6 +34,7 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
     if not settings.backups_elsewhere and not settings.backup_folder.is_dir():
         make_private_folder(settings.backup_folder)
     if not images.has_backup_image(stack):
+        engine.probe(stack.runner)  # one that does not answer has no image of anything
         images.ensure(stack, reporter, images.BACKUP)
 
 
