@@ -72,6 +72,8 @@ def change(wish: Wish, dialogue: Dialogue) -> dict[str, Any]:
         plan = make_plan(wish)
         tell("plan", **asdict(plan), empty=plan.empty)
         if plan.empty:
+            if wish.changed:  # what was installed by other means since is known from now on
+                remember(wish.database, plan)
             return {"done": False}
         dialogue.expect("go")
         with _undoable(wish, plan.title):
@@ -138,8 +140,6 @@ def make_plan(wish: Wish) -> Plan:
             f"inv module.install {','.join(absent)}",
         )
     if wish.changed:
-        if not known:
-            remember(wish.database, Plan())
         update += [n for n in checksums.changed(entries, known, now) if n not in update]
     above = catalogue.dependants(wish.database, update) if update else []
     addons.needed([*update, *above], [n for n in there if n not in update])
@@ -217,7 +217,9 @@ def remember(database: str, plan: Plan) -> None:
     done = {*plan.install, *plan.update, *plan.besides}
     gone = {n: s for n, s in known.items() if n not in now}  # a server may still have their code
     new = {n: s for n, s in now.items() if n in done or (n not in known and n not in waiting)}
-    checksums.remember(database, {**gone, **{n: known[n] for n in now if n in known}, **new})
+    sums = {**gone, **{n: known[n] for n in now if n in known}, **new}
+    if sums != known:
+        checksums.remember(database, sums)
 
 
 def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
