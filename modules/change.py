@@ -113,14 +113,21 @@ def _undoable(wish: Wish, doing: str) -> Iterator[None]:
     started = time.monotonic()
     taken = snapshots.take(wish.database, doing, wish.patience)
     tell("snapshot", name=taken.name, seconds=round(time.monotonic() - started, 1))
+    with _kept_or_undone(taken):
+        yield
+
+
+@contextmanager
+def _kept_or_undone(before: snapshots.Snapshot) -> Iterator[None]:
+    """Go back to `before` if the block fails; otherwise it is a way back like any other."""
     try:
         yield
     except BaseException:
         heed_no_signals()
-        snapshots.put_back(taken)
-        tell("undone", name=taken.name)
+        snapshots.put_back(before)
+        tell("undone", name=before.name)
         raise
-    snapshots.close(taken)
+    snapshots.close(before)
 
 
 def make_plan(wish: Wish) -> Plan:
@@ -237,15 +244,9 @@ def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
         dialogue.require(heard, "go")
         present = snapshots.exchange(chosen)
         tell("snapshot", name=present.name)
-        try:
+        with _kept_or_undone(present):
             tell("changed", restart=True)
             dialogue.expect("keep")
-        except BaseException:
-            heed_no_signals()
-            snapshots.put_back(present)
-            tell("undone", name=present.name)
-            raise
-        snapshots.close(present)
         return {"name": chosen.name, "present": present.name}
 
 
