@@ -88,6 +88,13 @@ def workshop(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         started.platform.destroy()
 
 
+@pytest.fixture
+def shop(workshop: Workshop) -> Iterator[Workshop]:
+    """The same with no module of a test before."""
+    yield workshop
+    workshop.clean()
+
+
 @pytest.fixture(scope="session")
 def supabase(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     """The local Supabase alone, with a stand-in in the place of PostgREST."""

@@ -8,21 +8,22 @@ from dataclasses import replace
 import pytest
 
 from tests.e2e.checkout import Checkout
+from tests.e2e.workshop import Workshop
 
 _MANIFEST = '{"name": "N", "version": "1.0.0", "license": "LGPL-3", "author": "Tests"}\n'
 
 
 @pytest.fixture(scope="module")
-def extended(request: pytest.FixtureRequest) -> Iterator[Checkout]:
+def extended(workshop: Workshop) -> Iterator[Checkout]:
     """The platform with an image and modules of its own, and as it was in the end."""
-    platform, done = request.getfixturevalue("quickstart")
-    assert done.returncode == 0, done.stderr
+    platform = workshop.platform
     image = f"localhost/ipai-test/odoo-{platform.project}:1"
     extended = replace(platform, variables={**platform.variables, "ODOO_IMAGE": image})
     requirements = platform.root / "odoo" / "requirements.txt"
     before = requirements.read_text()
     repository = platform.root / "odoo" / "addons" / "some-repository"
     odd = repository.with_name("odd, name")
+    workshop.written.extend((repository, odd))
     for folder in (repository / "cloned_one", repository / "cloned_two", odd / "cloned_three"):
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text("")
@@ -38,6 +39,7 @@ def extended(request: pytest.FixtureRequest) -> Iterator[Checkout]:
     finally:
         requirements.write_text(before)
         assert platform.inv("up").returncode == 0
+        workshop.clean()
         platform.run("docker", "image", "rm", image)
 
 

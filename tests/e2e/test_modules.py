@@ -4,20 +4,11 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
 
-import pytest
 import requests
 
 from tests.e2e.checkout import eventually
 from tests.e2e.workshop import MODEL, PARTNER, Workshop
-
-
-@pytest.fixture
-def shop(workshop: Workshop) -> Iterator[Workshop]:
-    """A platform with no module of a test before."""
-    yield workshop
-    workshop.clean()
 
 
 def test_an_installed_module_is_listed_with_its_version_and_source(shop: Workshop) -> None:

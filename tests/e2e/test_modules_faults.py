@@ -34,11 +34,10 @@ class Partner(models.Model):
 
 
 @pytest.fixture
-def shop(workshop: Workshop) -> Iterator[Workshop]:
+def shop(shop: Workshop) -> Iterator[Workshop]:
     """A platform that has to be unharmed by the test."""
-    with workshop.unharmed():
-        yield workshop
-    workshop.clean()
+    with shop.unharmed():
+        yield shop
 
 
 def begin(shop: Workshop, *arguments: str, stubborn: bool = False) -> subprocess.Popen[str]:

@@ -1,16 +1,24 @@
 """The module that a new one is made from, in a real Odoo."""
 
 import re
+from pathlib import Path
 
 from scripts.core.settings import Settings
 from scripts.modules import scaffold
-from tests.e2e.checkout import Checkout
+from tests.e2e.workshop import Workshop
+
+
+def _create(shop: Workshop, name: str) -> Path:
+    made = scaffold.create(Settings.load(shop.platform.root), name)
+    shop.written.append(made)
+    return made
 
 
 def test_a_new_module_installs_without_a_warning_and_passes_its_own_tests(
-    platform: Checkout,
+    shop: Workshop,
 ) -> None:
-    scaffold.create(Settings.load(platform.root), "fleet_fuel")
+    platform = shop.platform
+    _create(shop, "fleet_fuel")
     run = ["odoo", "-d", "odoo", "-i", "fleet_fuel", "--stop-after-init"]
     done = platform.compose("exec", "-T", "odoo", *run, "--test-tags", "/fleet_fuel")
     assert done.returncode == 0, done.stderr[-3000:]
@@ -21,11 +29,10 @@ def test_a_new_module_installs_without_a_warning_and_passes_its_own_tests(
     assert platform.sql(query.format("ir.ui.menu")) == "2"
 
 
-def test_its_tests_fail_where_the_module_is_wrong(platform: Checkout) -> None:
-    made = scaffold.create(Settings.load(platform.root), "fleet_toll")
-    model = made / "models" / "fleet_toll.py"
+def test_its_tests_fail_where_the_module_is_wrong(shop: Workshop) -> None:
+    model = _create(shop, "fleet_toll") / "models" / "fleet_toll.py"
     model.write_text(model.read_text().replace("record.quantity * record.price", "record.price"))
     run = ["odoo", "-d", "odoo", "-i", "fleet_toll", "--stop-after-init"]
-    done = platform.compose("exec", "-T", "odoo", *run, "--test-tags", "/fleet_toll")
+    done = shop.platform.compose("exec", "-T", "odoo", *run, "--test-tags", "/fleet_toll")
     assert done.returncode != 0
     assert "FAIL: TestFleetToll.test_the_total_follows_quantity_and_price" in done.stderr

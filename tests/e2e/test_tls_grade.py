@@ -91,6 +91,10 @@ def test_a_visitor_who_comes_back_resumes_the_session_without_tickets(
     context = ssl.create_default_context(cafile=str(production.ca))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with _connect(production, context) as first:
+        # Nginx keeps the session after it has sent its last word of the handshake: an answer
+        # says that it has come to that.
+        first.sendall(f"GET /nginx-health HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode())
+        assert first.recv(4096).startswith(b"HTTP/1.1 ")
         session = first.session
     assert session and session.id and not session.has_ticket
     # By any worker: the cache is shared.
