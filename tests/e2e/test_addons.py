@@ -43,17 +43,9 @@ def extended(workshop: Workshop) -> Iterator[Checkout]:
         platform.run("docker", "image", "rm", image)
 
 
-def _install(platform: Checkout, names: str) -> None:
-    install = ["odoo", "-d", "odoo", "-i", names, "--stop-after-init"]
-    done = platform.compose("exec", "-T", "odoo", *install)
-    assert done.returncode == 0, done.stderr[-3000:]
-    for name in names.split(","):
-        state = platform.sql(f"SELECT state FROM ir_module_module WHERE name = '{name}'")
-        assert state == "installed", (name, done.stderr[-3000:])
-
-
-def test_a_module_of_pypi_is_found_and_installed(extended: Checkout) -> None:
-    _install(extended, "partner_firstname")
+def test_a_module_of_pypi_is_found_and_installed(extended: Checkout, workshop: Workshop) -> None:
+    done = workshop.by_odoo("partner_firstname")
+    assert workshop.state("partner_firstname") == "installed", done.stderr[-3000:]
     assert extended.sql("SELECT count(firstname) >= 0 FROM res_partner") == "t"
 
 
@@ -63,8 +55,11 @@ def test_a_library_of_pypi_is_there_for_odoos_python(extended: Checkout) -> None
     assert done.stdout.strip() == "100.0", done.stderr
 
 
-def test_modules_of_a_cloned_repository_are_found_and_installed(extended: Checkout) -> None:
-    _install(extended, "cloned_one,cloned_two")
+@pytest.mark.usefixtures("extended")
+def test_modules_of_a_cloned_repository_are_found_and_installed(workshop: Workshop) -> None:
+    done = workshop.by_odoo("cloned_one,cloned_two")
+    for name in ("cloned_one", "cloned_two"):
+        assert workshop.state(name) == "installed", done.stderr[-3000:]
 
 
 def test_where_each_comes_from_is_listed(extended: Checkout) -> None:

@@ -56,6 +56,20 @@ def test_a_new_version_is_still_to_be_updated_after_a_rehearsal(shop: Workshop) 
     assert not shop.modules("--changed")
 
 
+def test_what_was_installed_by_other_means_is_watched_from_the_next_update_on(
+    shop: Workshop,
+) -> None:
+    shop.inv("module.update")
+    shop.write("zz_one")
+    assert shop.by_odoo("zz_one").returncode == 0
+    with shop.unharmed():  # a rehearsal learns nothing: that would be a change
+        assert "There is nothing to do" in shop.inv("module.rehearse").stdout
+    assert "There is nothing to do" in shop.inv("module.update").stdout
+    shop.write("zz_one", {"data.xml": PARTNER.format(field="name", value="zz_edited")})
+    assert "Updated: zz_one" in shop.inv("module.update").stdout
+    assert shop.partners("zz_edited") == 1
+
+
 def test_changed_data_are_updated_and_seen_without_a_restart(shop: Workshop) -> None:
     shop.write("zz_one")
     shop.write("zz_two", {}, depends=["zz_one"])

@@ -17,22 +17,19 @@ def _create(shop: Workshop, name: str) -> Path:
 def test_a_new_module_installs_without_a_warning_and_passes_its_own_tests(
     shop: Workshop,
 ) -> None:
-    platform = shop.platform
     _create(shop, "fleet_fuel")
-    run = ["odoo", "-d", "odoo", "-i", "fleet_fuel", "--stop-after-init"]
-    done = platform.compose("exec", "-T", "odoo", *run, "--test-tags", "/fleet_fuel")
+    done = shop.by_odoo("fleet_fuel", "--test-tags", "/fleet_fuel")
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(re.findall(r"Starting TestFleetFuel\.test_", done.stderr)) == 3
     assert not re.search(r" (WARNING|ERROR|CRITICAL) odoo ", done.stderr), done.stderr[-3000:]
     query = "SELECT count(*) FROM ir_model_data WHERE module = 'fleet_fuel' AND model = '{}'"
-    assert platform.sql(query.format("ir.ui.view")) == "3"
-    assert platform.sql(query.format("ir.ui.menu")) == "2"
+    assert shop.platform.sql(query.format("ir.ui.view")) == "3"
+    assert shop.platform.sql(query.format("ir.ui.menu")) == "2"
 
 
 def test_its_tests_fail_where_the_module_is_wrong(shop: Workshop) -> None:
     model = _create(shop, "fleet_toll") / "models" / "fleet_toll.py"
     model.write_text(model.read_text().replace("record.quantity * record.price", "record.price"))
-    run = ["odoo", "-d", "odoo", "-i", "fleet_toll", "--stop-after-init"]
-    done = shop.platform.compose("exec", "-T", "odoo", *run, "--test-tags", "/fleet_toll")
+    done = shop.by_odoo("fleet_toll", "--test-tags", "/fleet_toll")
     assert done.returncode != 0
     assert "FAIL: TestFleetToll.test_the_total_follows_quantity_and_price" in done.stderr
