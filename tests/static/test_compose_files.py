@@ -165,7 +165,7 @@ def test_a_service_has_a_health_check_unless_it_is_one_shot(flavour: str, name: 
     if service["restart"] == _ONE_SHOT:
         assert name in _RUNS_ONCE
         return
-    assert service["restart"] == "unless-stopped"
+    assert service["restart"] == "always"
     check = service["healthcheck"]
     assert check["test"]
     assert {"interval", "timeout", "retries", "start_period"} <= set(check)
