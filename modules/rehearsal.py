@@ -73,8 +73,10 @@ def test(database: str, module: str) -> dict[str, Any]:
     postgres.doing = "inv module.test"
     name = database + SCRATCH
     with postgres.exclusive():
-        addons.look_up([module])
+        (addon,) = addons.look_up([module])
         addons.needed([module], [])
+        if not any((addon.path / "tests").glob("test_*.py")):  # before a minute is spent on it
+            raise _no_tests(module)
         snapshots.drop(name)
         started = time.monotonic()
         try:
@@ -86,8 +88,12 @@ def test(database: str, module: str) -> dict[str, Any]:
     if ended.code:
         raise run.fail(f"the tests of {module} failed", ended)
     if not summary or _NO_TESTS in summary:
-        raise Failure(f"{module} has no tests that ran", "See odoo/scaffold for one.")
+        raise _no_tests(module)
     return {"module": module, "summary": summary.partition(": ")[2], **_seconds(started)}
+
+
+def _no_tests(module: str) -> Failure:
+    return Failure(f"{module} has no tests that run", "See odoo/scaffold for one.")
 
 
 def _seconds(started: float) -> dict[str, float]:

@@ -165,6 +165,8 @@ def test_the_container_is_killed_half_way(shop: Workshop) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_inv_is_ended_half_way(shop: Workshop, number: signal.Signals) -> None:
+    # A shell has what it starts in the background ignore SIGINT, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     running = begin(shop)
     os.kill(running.pid, number)
     running.communicate(timeout=120)
