@@ -128,7 +128,7 @@ def memory(local: Local) -> None:
     with Listener().listening() as listener, executor(
         POSTGREST_URL=local.rest.url, HTTP_ALLOWED_HOSTS="127.0.0.1",
         SUPABASE_SERVICE_ROLE_KEY=local.rest.token("service_role", 86400),
-        EXECUTOR_MAX_JOBS="2000", EXECUTOR_SECONDS="600", EXECUTOR_CONCURRENCY="8",
+        EXECUTOR_MAX_JOBS="500", EXECUTOR_SECONDS="60", EXECUTOR_CONCURRENCY="8",
     ) as running:  # fmt: skip
         local.psql(
             "SELECT count(mcp_jobs.enqueue_job('bench', 'http', jsonb_build_object('url',"
