@@ -14,6 +14,7 @@ import postgres
 
 SOON = 5.0  # seconds after which a wait is worth a word
 _PAUSE = 0.2
+_RESTED = 0.5  # seconds
 _WHO = (
     "coalesce(nullif(application_name, ''), 'somebody') || ' (process ' || pid || ', '"
     " || coalesce(host(client_addr), 'the socket') || ', since '"
@@ -54,19 +55,26 @@ def copy(source: str, target: str, patience: int) -> None:
 
 @contextmanager
 def _ushers(database: str) -> Iterator[None]:
-    """End idle connections to `database` as long as the block lasts."""
+    """End idle connections to `database` as long as the block lasts.
+
+    One that was used a moment ago may be about to be used again, and its end would be an
+    error for a visitor: Odoo's pool resets a connection when it lends it out. So they have
+    to be idle for a while first, for less and less, as some are never idle for long.
+    """
     leave = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = %s AND usename = current_user AND state = 'idle'"
+        " AND state_change < clock_timestamp() - %s * interval '1 second'"
     )
-    stop = threading.Event()
+    stop, started = threading.Event(), time.monotonic()
 
     def usher() -> None:
         with closing(postgres.connect()) as connection:
             connection.autocommit = True
             while not stop.wait(_PAUSE):
+                rested = _RESTED / 4 ** (time.monotonic() - started)
                 with connection.cursor() as cursor:
-                    cursor.execute(leave, (database,))
+                    cursor.execute(leave, (database, rested))
 
     thread = threading.Thread(target=usher, daemon=True)
     thread.start()
