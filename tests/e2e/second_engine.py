@@ -10,9 +10,12 @@ from pathlib import Path
 from tests.e2e.checkout import eventually
 
 _NAMESPACES = ("--net", "--mount", "--pid")
-# Leaves no zombies, which the next engine would take for alive.
+# Hides the containerd of a first engine that systemd started: the second would use it. Leaves
+# no zombies, which the next engine would take for alive.
 _INIT = """
-import os, time
+import os, subprocess, time
+os.makedirs("/run/containerd", exist_ok=True)
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/containerd"], check=True)
 while True:
     try:
         os.wait()
@@ -50,6 +53,7 @@ class SecondEngine:
             process.kill()
             process.wait()
         shutil.rmtree(self.run)
+        shutil.rmtree(self.data, ignore_errors=True)  # images, and what still ends
 
     @property
     def host(self) -> str:
@@ -81,11 +85,13 @@ class SecondEngine:
         assert saving.returncode == 0
 
     def _inside(self) -> list[str]:
-        """What a command begins with that runs in the namespaces."""
+        """What a command begins with that runs in the namespaces, once they are prepared."""
         outer = self.processes[0].pid
         children = Path(f"/proc/{outer}/task/{outer}/children")
-        init = eventually(lambda: children.read_text().split(), 10)
-        return ["nsenter", f"--target={init[0]}", *_NAMESPACES]
+        init = eventually(lambda: children.read_text().split(), 10)[0]
+        mounts = Path(f"/proc/{init}/mounts")
+        assert eventually(lambda: " /run/containerd tmpfs " in mounts.read_text(), 10)
+        return ["nsenter", f"--target={init}", *_NAMESPACES]
 
     def _docker(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         argv = ["docker", "--host", self.host, *arguments]
