@@ -102,7 +102,7 @@ class _Zip(_Sql):
     def check(self) -> None:
         try:
             damaged = self.archive.testzip()
-        except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed strangely
+        except RuntimeError as error:  # encrypted, or packed strangely
             raise Failure(f"{self.path.name} cannot be read: {error}") from error
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise Failure(f"{self.path.name} is damaged: {error}") from error

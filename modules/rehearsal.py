@@ -75,7 +75,7 @@ def test(database: str, module: str) -> dict[str, Any]:
     with postgres.exclusive():
         (addon,) = addons.look_up([module])
         addons.needed([module], [])
-        if not any((addon.path / "tests").glob("test_*.py")):  # before a minute is spent on it
+        if not (addon.path / "tests" / "__init__.py").is_file():  # before a minute is spent on it
             raise _no_tests(module)
         snapshots.drop(name)
         started = time.monotonic()

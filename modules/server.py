@@ -72,7 +72,8 @@ def _ushers(database: str) -> Iterator[None]:
         with closing(postgres.connect()) as connection:
             connection.autocommit = True
             while not stop.wait(_PAUSE):
-                rested = _RESTED / 4 ** (time.monotonic() - started)
+                # Not divided by 4 **: that overflows after 512 s, and this ends at 0.
+                rested = _RESTED * 0.25 ** (time.monotonic() - started)
                 with connection.cursor() as cursor:
                     cursor.execute(leave, (database, rested))
 

@@ -15,6 +15,7 @@ from tests.e2e.checkout import Checkout, free_port
 from tests.e2e.tools import build
 
 PROFILE = ("--profile", "supabase")
+ENQUEUE = "SELECT mcp_jobs.enqueue_job('test', 'http', %s::jsonb, %s) AS id"
 Connection = psycopg.Connection[dict[str, Any]]
 
 
@@ -132,3 +133,9 @@ def one(connection: Connection, query: LiteralString, *values: Any) -> dict[str,
     rows = connection.execute(query, values).fetchall()
     assert len(rows) == 1, rows
     return rows[0]
+
+
+def claim(connection: Connection, worker: str = "w1", source: str | None = None) -> Any:
+    """The next job, or None."""
+    query = "SELECT * FROM mcp_jobs.claim_next_job(%s, %s)"
+    return connection.execute(query, (worker, source)).fetchone()
