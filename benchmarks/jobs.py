@@ -20,9 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.checkout import Checkout  # noqa: E402
-from tests.e2e.executor import Listener, executor  # noqa: E402
-from tests.e2e.supabase import Local  # noqa: E402
+from tests.e2e.support.checkout import Checkout  # noqa: E402
+from tests.e2e.support.executor import Listener, executor  # noqa: E402
+from tests.e2e.support.supabase import Local  # noqa: E402
 
 WORKERS = (1, 8, 32)
 EXECUTED = 10_000

@@ -9,14 +9,14 @@ import pytest
 from scripts.core.settings import Settings
 from scripts.stack import images
 from scripts.stack.engine import Engine
-from tests.e2e import odoo_source
-from tests.e2e.books import Books
-from tests.e2e.checkout import Checkout
-from tests.e2e.pebble import Pebble, Site
-from tests.e2e.production import Production
-from tests.e2e.supabase import Local
-from tests.e2e.tools import build
-from tests.e2e.workshop import Workshop
+from tests.e2e.support import odoo_source
+from tests.e2e.support.books import Books
+from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.pebble import Pebble, Site
+from tests.e2e.support.production import Production
+from tests.e2e.support.supabase import Local
+from tests.e2e.support.tools import build
+from tests.e2e.support.workshop import Workshop
 
 
 @pytest.fixture(scope="session")

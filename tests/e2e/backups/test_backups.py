@@ -1,0 +1,229 @@
+"""Backups on the real stack: made, listed, restored, drilled, cloned."""
+
+import json
+import os
+import shutil
+import threading
+import zipfile
+from pathlib import Path
+
+from tests.e2e.support.books import Books, last_error
+from tests.e2e.support.checkout import Checkout
+
+RUNS = int(os.environ.get("BACKUP_RUNS", "4"))  # under load; more of them by hand
+
+
+def test_a_backup_says_nothing_to_cron_and_is_listed_with_its_manifest(books: Books) -> None:
+    done = books.platform.inv("backup")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "Making" not in done.stderr
+    shown = json.loads(books.platform.inv("backup.show", books.backups()[-1], "--json").stdout)
+    assert shown["database"] == "odoo" and shown["modules"]["base"].startswith(shown["odoo"])
+    assert shown["rows"]["public.ledger"] == 999
+    assert shown["files"]["count"] == len(books.files()) >= 30
+    assert shown["guarded_seconds"] <= 15  # on a busy machine; the aim is 3
+    assert shown["pg_dump"].split()[-1].startswith("16.")
+
+
+def test_the_repository_is_private_and_holds_nothing_readable(books: Books) -> None:
+    folder = books.platform.root / "backups"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    everything = b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
+    for told in (b"ledger", b"PGDMP", b"store_fname"):
+        assert told not in everything
+    key = books.platform.inv("backup.key").stdout.strip()
+    assert key == (books.platform.root / "secrets/backup_key.txt").read_text().strip()
+
+
+def test_a_second_backup_of_nothing_new_adds_next_to_nothing(books: Books) -> None:
+    books.back_up()  # of what the server has written by itself since the first one
+    assert books.back_up()["added_bytes"] < 1_000_000
+
+
+def test_every_row_and_file_survives_the_loss_of_all_volumes(books: Books) -> None:
+    platform = books.platform
+    platform.compose("stop", "odoo")  # so that nothing is written between the two looks
+    tables = books.tables()
+    made = books.back_up()
+    assert platform.compose("start", "odoo").returncode == 0
+    files = books.files()
+    assert platform.inv("down", "--volumes", "--yes").returncode == 0
+    done = platform.inv("restore", made["id"], "--yes")
+    assert done.returncode == 0, done.stderr
+    assert {n: s for n, s in books.files().items() if n in files} == files
+    assert platform.authenticate("admin", platform.admin_password)
+    done = platform.inv("restore", made["id"], "--to-database", "proof")
+    assert done.returncode == 0, done.stderr
+    assert books.tables("proof") == tables
+    assert books.files("proof") == files
+    platform.sql("DROP DATABASE proof", "postgres")
+    owners = platform.compose("exec", "-T", "odoo", "find", "/var/lib/odoo", "-user", "root")
+    assert owners.stdout == ""
+
+
+def test_a_restore_asks_and_can_be_undone(books: Books) -> None:
+    platform = books.platform
+    kept = books.attach(1)
+    refused = platform.inv("restore")
+    assert "nothing was restored" in last_error(refused)
+    done = platform.inv("restore", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert books.call("ir.attachment", "search", [["id", "in", kept]]) == []
+    assert "" not in books.files().values()
+    done = platform.inv("restore", "--undo", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert books.call("ir.attachment", "search", [["id", "in", kept]]) == kept
+    assert "" not in books.files().values()
+
+
+def refuse_another_odoo(books: Books, fresh: Checkout, file: Path) -> None:
+    """What would not start is not restored, where no database tells the version either."""
+    done = books.platform.inv("backup", "--plain", str(file))
+    assert done.returncode == 0, done.stderr
+    base = "SELECT latest_version FROM ir_module_module WHERE name = 'base'"
+    file.write_text(file.read_text().replace(books.platform.sql(base), "12.0.1.3"))
+    refused = last_error(fresh.inv("restore", str(file), "--yes"))
+    assert "the backup is of Odoo 12.0, and Odoo" in refused
+    assert fresh.sql("SELECT count(*) FROM pg_database WHERE datname ~ 'odoo'", "postgres") == "0"
+
+
+def test_a_second_empty_stack_needs_only_the_repository_and_its_key(
+    books: Books, fresh: Checkout, tmp_path: Path
+) -> None:
+    shutil.copytree(books.platform.root / "backups", fresh.root / "backups")
+    shutil.copy2(books.platform.root / "secrets/backup_key.txt", fresh.root / "secrets")
+    refuse_another_odoo(books, fresh, tmp_path / "older.sql")
+    done = fresh.inv("restore", "latest", "--neutralize", "--yes")
+    assert done.returncode == 0, done.stderr
+    there = Books(fresh)
+    assert fresh.sql("SELECT count(*) FROM ledger") == "999"
+    assert "" not in there.files().values()
+    parameter = "SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'"
+    assert fresh.sql(parameter).lower() == "true"
+    # Its own login is that of the company the backup is of.
+    assert fresh.authenticate("admin", books.platform.admin_password)
+
+
+def test_the_drill_starts_odoo_logs_in_and_leaves_a_certificate(books: Books) -> None:
+    done = books.platform.inv("backup.verify", "--json")
+    assert done.returncode == 0, done.stderr
+    certificate = json.loads(done.stdout)
+    assert certificate["login"] == "admin" and certificate["downloads"] >= 20
+    stored = books.platform.root / ".state" / "verified" / f"{certificate['id']}.json"
+    assert json.loads(stored.read_text()) == certificate
+    assert "__drill" not in books.platform.sql("SELECT datname FROM pg_database", "postgres")
+
+
+def test_a_clone_is_harmless_or_there_is_none(books: Books) -> None:
+    platform = books.platform
+    platform.sql("INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active,"
+                 " smtp_authentication) VALUES ('live', 'mail.example.com', 25, 'none', true,"
+                 " 'login')")  # fmt: skip
+    done = platform.inv("clone", "--to", "staging")
+    assert done.returncode == 0, done.stderr
+    alive = "SELECT smtp_host FROM ir_mail_server WHERE active"
+    assert platform.sql(alive, "staging") == "invalid"
+    assert platform.sql(alive) == "mail.example.com"
+    # A mail server that comes to life again whatever neutralises it.
+    platform.sql("CREATE RULE undead AS ON UPDATE TO ir_mail_server DO INSTEAD NOTHING")
+    try:
+        done = platform.inv("clone", "--to", "other")
+        assert "mail servers: live" in last_error(done)
+        assert "other" not in platform.sql("SELECT datname FROM pg_database", "postgres")
+    finally:
+        platform.sql("DROP RULE undead ON ir_mail_server; DELETE FROM ir_mail_server")
+        platform.sql("DROP DATABASE staging", "postgres")
+
+
+def test_the_plain_dump_and_the_zip_are_what_others_restore(books: Books, tmp_path: Path) -> None:
+    plain, zipped = tmp_path / "backup.sql", tmp_path / "backup.zip"
+    done = books.platform.inv("backup", "--plain", str(plain), "--zip", str(zipped))
+    assert done.returncode == 0, done.stderr
+    assert "PostgreSQL database dump complete" in plain.read_text()[-200:]
+    with zipfile.ZipFile(zipped) as archive:
+        assert archive.testzip() is None
+        names = set(archive.namelist())
+        assert {"dump.sql", "manifest.json"} <= names
+        assert {f"filestore/{name}" for name in books.files()} <= names
+        assert json.loads(archive.read("manifest.json"))["odoo_dump"] == "1"
+    # Odoo's own database manager takes it.
+    load = (
+        "import odoo; from odoo.service.db import restore_db; "
+        "odoo.tools.config.parse_config(['-c', '/run/odoo/odoo.conf', '--no-http']); "
+        "odoo.tools.config['list_db'] = True; restore_db('byodoo', '/tmp/backup.zip')"
+    )
+    copied = books.platform.run(
+        "sh", "-c", f"docker compose exec -T odoo sh -c 'cat > /tmp/backup.zip' < {zipped}"
+    )
+    assert copied.returncode == 0, copied.stderr
+    done = books.platform.compose("exec", "-T", "--user", "odoo", "odoo", "python3", "-c", load)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert books.platform.sql("SELECT count(*) FROM ledger", "byodoo") == "999"
+    books.platform.sql("DROP DATABASE byodoo", "postgres")
+    for file in (plain, zipped):
+        done = books.platform.inv("restore", str(file), "--to-database", "fromfile", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert books.platform.sql("SELECT count(*) FROM ledger", "fromfile") == "999"
+    assert "" not in books.files("fromfile").values()
+    books.platform.sql("DROP DATABASE fromfile", "postgres")
+
+
+def test_old_backups_are_forgotten_by_whole_sets_and_never_the_last(books: Books) -> None:
+    before = books.backups()
+    shown = books.platform.inv("backup.prune", "--keep", "1d", "--dry-run", "--json")
+    assert [row["id"] for row in json.loads(shown.stdout)] == before[:-1]
+    assert books.backups() == before
+    done = books.platform.inv("backup.prune", "--keep", "1d")
+    assert done.returncode == 0, done.stderr
+    assert books.backups() == before[-1:]
+    done = books.platform.inv("backup.check", "--data")
+    assert done.returncode == 0 and "1 backups" in done.stdout
+    assert books.platform.inv("restore", "--to-database", "proof").returncode == 0
+    books.platform.sql("DROP DATABASE proof", "postgres")
+
+
+def test_those_made_by_hand_are_forgotten_like_others(books: Books) -> None:
+    for _ in range(2):
+        done = books.platform.compose("run", "--rm", "-T", "--no-deps", "backup", "create")
+        assert done.returncode == 0, done.stderr
+    earlier, later = books.backups()[-2:]
+    done = books.platform.inv("backup.prune", "--keep", "1d")
+    assert done.returncode == 0, done.stderr
+    assert earlier not in books.backups() and later in books.backups()
+
+
+def test_no_file_is_ever_missing_though_attachments_come_and_go(books: Books) -> None:
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while not stop.is_set():
+                books.remove(books.attach(5))
+                books.attach(1)
+        except BaseException as error:
+            failures.append(error)
+
+    def clean() -> None:
+        try:
+            while not stop.is_set():
+                books.collect_garbage()
+        except BaseException as error:
+            failures.append(error)
+
+    workers = [threading.Thread(target=body) for body in (work, work, clean)]
+    for worker in workers:
+        worker.start()
+    try:
+        made = [books.back_up() for _ in range(RUNS)]
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join()
+    assert not failures, failures[0]
+    assert max(manifest["guarded_seconds"] for manifest in made) < 15
+    for manifest in made[-2:]:  # the backup has looked at every one; this is a second opinion
+        done = books.platform.inv("restore", manifest["id"], "--to-database", "proof", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert "" not in books.files("proof").values()
+    books.platform.sql("DROP DATABASE proof", "postgres")

@@ -1,0 +1,172 @@
+"""Bad circumstances: a clear error, a hint, a non-zero exit code, nothing lost."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.stack.engine import Engine
+from tests.e2e.support.checkout import Checkout, eventually
+
+
+def test_a_taken_port_is_named_with_its_holder(fresh: Checkout) -> None:
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", fresh.http_port))
+        squatter.listen()
+        done = fresh.inv("up")
+    assert done.returncode == 1
+    assert f"Port {fresh.http_port}: taken by process {os.getpid()}" in done.stderr
+    assert "NGINX_HTTP_PORT" in done.stderr
+    assert fresh.container("odoo_db") == ""
+
+
+def test_a_port_held_by_a_container_is_named_with_it(platform: Checkout, fresh: Checkout) -> None:
+    done = fresh.inv("up", NGINX_HTTP_PORT=str(platform.http_port))
+    assert done.returncode == 1
+    assert f"taken by container {platform.project}-nginx-1" in done.stderr
+
+
+def test_up_without_secrets_says_how_to_make_them(fresh: Checkout) -> None:
+    (fresh.root / "secrets" / "db_password.txt").unlink()
+    done = fresh.inv("up")
+    assert done.returncode == 1
+    assert "secrets/db_password.txt does not exist" in done.stderr
+    assert "inv secrets" in done.stderr
+    assert fresh.container("odoo_db") == ""
+
+
+def test_the_seeds_placeholder_is_refused_and_kept(fresh: Checkout) -> None:
+    secret = fresh.root / "secrets" / "db_password.txt"
+    secret.write_text("your-db-password\n")
+    for task in ("up", "secrets", "quickstart"):
+        done = fresh.inv(task)
+        assert done.returncode in (1, 2), task
+        assert "placeholder" in done.stderr, task
+        assert "Traceback" not in done.stderr
+    assert secret.read_text() == "your-db-password\n"
+    assert fresh.container("odoo_db") == ""
+
+
+def test_a_wrong_setting_is_a_usage_error_that_names_all(fresh: Checkout) -> None:
+    done = fresh.inv("up", NGINX_HTTP_PORT="http", ODOO_DATABASE="My DB")
+    assert done.returncode == 2
+    assert "NGINX_HTTP_PORT" in done.stderr and "ODOO_DATABASE" in done.stderr
+
+
+@pytest.mark.parametrize("task", ["up", "down", "restart", "images"])
+def test_a_stopped_engine_is_a_clear_error(fresh: Checkout, task: str) -> None:
+    done = fresh.inv(task, DOCKER_HOST=f"unix://{fresh.root}/none.sock")
+    assert done.returncode == 1
+    assert "error: the Docker engine is not running" in done.stderr
+    assert "hint: " in done.stderr and "Traceback" not in done.stderr
+
+
+def test_quickstart_does_not_replace_an_engine_that_the_user_chose(fresh: Checkout) -> None:
+    done = fresh.inv("quickstart", DOCKER_HOST=f"unix://{fresh.root}/none.sock")
+    assert done.returncode == 1
+    assert "DOCKER_HOST" in done.stderr
+
+
+@pytest.fixture
+def small_disk(docker: Engine, tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)]
+    subprocess.run(mount, check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def _fill(place: Path, leave: int = 0) -> None:
+    """Fill the file system of `place` but for `leave` bytes."""
+    with (place / "filler").open("wb", buffering=0) as stream:
+        with contextlib.suppress(OSError):
+            while True:
+                stream.write(b"\0" * 65536)
+        stream.truncate(stream.tell() - leave)
+
+
+def test_a_full_disk_stops_up_before_it_starts_anything(small_disk: Path) -> None:
+    checkout = Checkout.clone(small_disk / "clone")
+    assert checkout.inv("secrets").returncode == 0
+    checkout.inv("ps")  # writes Python's caches while there is room
+    _fill(small_disk, leave=1024 * 1024)
+    done = checkout.inv("up")
+    assert done.returncode == 1
+    assert "free at" in done.stderr and "are needed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert checkout.container("odoo_db") == ""
+
+
+def test_a_full_disk_leaves_no_half_written_secret(small_disk: Path) -> None:
+    checkout = Checkout.clone(small_disk / "clone")
+    _fill(small_disk)
+    done = checkout.inv("secrets")
+    assert done.returncode == 1
+    assert "No space left" in done.stderr and "Traceback" not in done.stderr
+    written = list((checkout.root / "secrets").glob("*"))
+    assert [path for path in written if path.stat().st_size == 0] == []
+    (small_disk / "filler").unlink()
+    assert checkout.inv("secrets").returncode == 0
+
+
+def test_a_killed_first_start_is_finished_by_the_next(fresh: Checkout) -> None:
+    first = fresh.start("./scripts/inv", "up")
+    tables = "SELECT count(*) > 40 FROM pg_tables WHERE schemaname = 'public'"
+    psql = ["psql", "-U", "odoo", "-d", "odoo", "-tAc", tables]
+
+    def half_way() -> bool:
+        return fresh.compose("exec", "-T", "odoo_db", *psql).stdout.strip() == "t"
+
+    assert eventually(half_way, 120)
+    fresh.run("docker", "kill", fresh.container("odoo_init"))
+    first.communicate(timeout=120)
+    assert first.returncode == 1
+    assert fresh.get("/web/login") != 200
+    done = fresh.inv("up")
+    assert done.returncode == 0, done.stderr
+    assert fresh.authenticate("admin", "admin") is None
+    assert fresh.authenticate("admin", fresh.admin_password)
+
+
+def _odoo_does_not_make_a_missing_database_with_a_known_password(checkout: Checkout) -> None:
+    drop = ["dropdb", "--force", "-U", "postgres", "odoo"]
+    assert checkout.compose("exec", "-T", "odoo_db", *drop).returncode == 0
+    checkout.compose("restart", "odoo")
+
+    def refused() -> bool:
+        done = checkout.compose("logs", "odoo")
+        return "the database odoo does not exist" in done.stdout + done.stderr
+
+    assert eventually(refused, 30)
+    present = "SELECT count(*) FROM pg_database WHERE datname = 'odoo'"
+    assert checkout.sql(present, "postgres") == "0"
+
+
+def test_by_hand_with_the_seeds_commands_only(fresh: Checkout) -> None:
+    for path in (fresh.root / "secrets").glob("*.txt"):
+        path.unlink()
+    shell = "openssl rand -base64 32 > secrets/db_password.txt && chmod 600 secrets/*.txt"
+    assert fresh.run("sh", "-c", f"mkdir -p secrets && {shell}").returncode == 0
+    os.chown(fresh.root / "secrets" / "db_password.txt", 1234, 1234)
+    done = fresh.compose("up", "-d")
+    assert done.returncode == 0, done.stderr
+    assert eventually(lambda: fresh.get("/web/login") == 200, 60)
+    assert fresh.authenticate("admin", "admin") is None
+    cat = ["exec", "-T", "odoo", "cat", "/var/lib/odoo/initial_admin_password"]
+    password = fresh.compose(*cat).stdout.strip()
+    assert fresh.authenticate("admin", password)
+    _odoo_does_not_make_a_missing_database_with_a_known_password(fresh)
+    started = time.monotonic()
+    assert fresh.compose("down").returncode == 0
+    assert time.monotonic() - started < 60  # nothing had to be killed after its grace time

@@ -1,0 +1,93 @@
+"""Periodic jobs on a real Debian: its cron runs them, its systemd reads the units."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from scripts.stack.engine import Engine
+from tests.e2e.support.checkout import eventually
+from tests.e2e.support.machine import Machine, debian_machine
+
+FOLDER = "/srv/my odoo 100% $HOME"
+FOREIGN = b"MAILTO=\"\"\n# caf\xe9, and no UTF-8\n\n0 4 * * * echo 'mine'  # 50\\%\n"
+ARGUMENTS = ["a b", "$HOME", "100% %h", "it's", 'q"\\', ";", "#"]
+WITNESS = b'#!/bin/sh\n{ pwd; printf "[%s]\\n" "$@"; } >/tmp/ran.new && mv /tmp/ran.new /tmp/ran\n'
+ONCE_EVERY_MINUTE = 75  # cron looks once a minute, at its begin
+
+
+@pytest.fixture(scope="module")
+def machine(docker: Engine) -> Iterator[Machine]:
+    with debian_machine() as started:
+        yield started
+
+
+def _job(machine: Machine, folder: str) -> list[str]:
+    machine.write(f"{folder}/inv", WITNESS)
+    machine.ok("chmod", "755", f"{folder}/inv")
+    return [
+        "from pathlib import Path",
+        "from scripts.core import schedule",
+        "from scripts.core.job import Job, service_unit, timer_unit",
+        "from scripts.core.process import SystemRunner",
+        f"folder = Path({folder!r})",
+        f"argv = (str(folder / 'inv'), *{ARGUMENTS!r})",
+        "job = Job('ipai-witness', '100% seen', argv, folder, tuple(range(24)), (0, 3))",
+        "runner = SystemRunner()",
+    ]
+
+
+def _next_minute(machine: Machine) -> int:
+    minute, second = map(int, machine.ok("date", "+%M %S").split())
+    return (minute + (1 if second < 50 else 2)) % 60
+
+
+def test_cron_runs_the_job_and_every_other_line_stays(machine: Machine) -> None:
+    job = _job(machine, FOLDER)
+    place = machine.python(
+        *job, f"print(schedule.install(job, runner, minute={_next_minute(machine)}))"
+    )
+    assert place == "crontab of root"  # of a user who had none
+    machine.ok("crontab", "-", stdin=FOREIGN)
+    minute = _next_minute(machine)
+    machine.python(*job, f"schedule.install(job, runner, minute={minute})")
+    machine.python(*job, "schedule.install(job, runner)")
+    lines = machine.ok("crontab", "-l")
+    assert lines.startswith(FOREIGN)
+    assert lines.removeprefix(FOREIGN).count(b"\n") == 1
+    assert lines.removeprefix(FOREIGN).startswith(f"{minute} 0,1,2,".encode())
+    ran = eventually(lambda: machine.run("cat", "/tmp/ran").stdout.decode(), ONCE_EVERY_MINUTE + 60)
+    assert ran.splitlines() == [FOLDER, *(f"[{argument}]" for argument in ARGUMENTS)]
+    removing = "print(schedule.remove(job.name, runner), schedule.find(job.name, runner) == '')"
+    assert machine.python(*job, removing) == "True True"
+    assert machine.ok("crontab", "-l") == FOREIGN
+
+
+def test_a_user_whom_cron_refuses_is_told_so_and_loses_nothing(machine: Machine) -> None:
+    machine.ok("useradd", "--create-home", "refused")
+    theirs = b"1 1 * * * theirs\n"
+    machine.ok("crontab", "-u", "refused", "-", stdin=theirs)
+    machine.write("/etc/cron.deny", b"refused\n")
+    program = "\n".join([
+        *_job(machine, "/srv/odoo"),
+        "try: schedule.install(job, runner)",
+        "except schedule.OpsError as error: print(error.message)",
+    ])  # fmt: skip
+    as_them = ["runuser", "-u", "refused", "--", "env", "PYTHONPATH=/src", "python3", "-B", "-c"]
+    said = machine.ok(*as_them, program).decode()
+    assert "`crontab -l` failed" in said
+    assert machine.ok("cat", "/var/spool/cron/crontabs/refused").endswith(theirs)
+
+
+@pytest.mark.parametrize("folder", [FOLDER, '/srv/Ada\'s "odoo" %h'])
+def test_systemd_understands_the_units(machine: Machine, folder: str) -> None:
+    machine.python(
+        *_job(machine, folder),
+        "units = Path('/etc/systemd/system')",
+        "(units / 'ipai-witness.service').write_text(service_unit(job))",
+        "(units / 'ipai-witness.timer').write_text(timer_unit(job, 7))",
+    )
+    units = [f"/etc/systemd/system/ipai-witness.{kind}" for kind in ("service", "timer")]
+    done = machine.run("systemd-analyze", "verify", *units)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+    timer = machine.ok("grep", "OnCalendar", units[1]).decode().splitlines()[0]
+    machine.ok("systemd-analyze", "calendar", timer.partition("=")[2])

@@ -1,0 +1,20 @@
+"""The module that a new one is made from, in a real Odoo."""
+
+import re
+
+from scripts.core.settings import Settings
+from scripts.modules import scaffold
+from tests.e2e.support.workshop import Workshop
+
+
+def test_a_new_module_installs_without_a_warning_and_passes_its_own_tests(
+    shop: Workshop,
+) -> None:
+    shop.written.append(scaffold.create(Settings.load(shop.platform.root), "fleet_fuel"))
+    done = shop.by_odoo("fleet_fuel", "--test-tags", "/fleet_fuel")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(re.findall(r"Starting TestFleetFuel\.test_", done.stderr)) == 3
+    assert not re.search(r" (WARNING|ERROR|CRITICAL) odoo ", done.stderr), done.stderr[-3000:]
+    query = "SELECT count(*) FROM ir_model_data WHERE module = 'fleet_fuel' AND model = '{}'"
+    assert shop.platform.sql(query.format("ir.ui.view")) == "3"
+    assert shop.platform.sql(query.format("ir.ui.menu")) == "2"

@@ -1,0 +1,165 @@
+"""A platform to change modules on, and modules to change: good ones and broken ones."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scripts.core.settings import Settings
+from scripts.stack import images
+from tests.e2e.support.books import Books
+from tests.e2e.support.checkout import Checkout, eventually
+
+# What a server writes by itself, whether or not somebody works.
+_RESTLESS = {
+    "bus_bus", "ir_cron", "ir_cron_progress", "ir_cron_trigger", "res_device_log",
+    "res_users_log",
+}  # fmt: skip
+_FRESH = "fresh"  # the database as it was in the beginning
+_DISK = "600m"  # of PostgreSQL: in memory, which is quick, and can be filled
+MODEL = """\
+from odoo import fields, models
+
+
+class Partner(models.Model):
+    _inherit = "res.partner"
+    zz_{name} = fields.Char(default="{value}")
+"""
+PARTNER = """\
+<odoo><record id="one" model="res.partner"><field name="{field}">{value}</field></record></odoo>
+"""
+
+
+@dataclass(frozen=True)
+class Workshop(Books):
+    """One platform, the modules that a test writes for it, and the state it may not lose."""
+
+    written: list[Path] = field(default_factory=list)
+
+    @classmethod
+    def start_new(cls, target: Path) -> "Workshop":
+        """A clone with its database in memory; whoever calls it has to destroy it."""
+        checkout = Checkout.clone(target)
+        in_use = images.effective(Settings.load())
+        lines = [f"{name}={image}" for name, image in in_use.items()]
+        # As in production: Odoo goes on with the code that it has loaded.
+        (checkout.root / ".env").write_text("\n".join([*lines, "ODOO_DEV="]) + "\n")
+        compose = checkout.root / "compose.yaml"
+        memory = f'{{ driver_opts: {{ type: tmpfs, device: tmpfs, o: "size={_DISK}" }} }}'
+        compose.write_text(
+            compose.read_text().replace("\n  odoo_db_data:\n", f"\n  odoo_db_data: {memory}\n")
+        )
+        started = checkout.inv("quickstart", "--yes")
+        if started.returncode:
+            checkout.destroy()
+        assert started.returncode == 0, started.stderr
+        shop = cls(checkout)
+        copy = f"pg_dump -U odoo odoo | psql -q -U odoo -d {_FRESH}"
+        shop.platform.sql(f"CREATE DATABASE {_FRESH} TEMPLATE template0 LC_COLLATE 'C'", "postgres")
+        done = checkout.compose("exec", "-T", "odoo_db", "sh", "-c", copy)
+        assert done.returncode == 0, done.stderr
+        return shop
+
+    def write(self, name: str, files: Mapping[str, str] | None = None, **manifest: Any) -> Path:
+        """A module in odoo/addons; with nothing given, one that makes a partner."""
+        folder = self.platform.root / "odoo" / "addons" / name
+        given = {"data.xml": PARTNER.format(field="name", value=name)} if files is None else files
+        values = {
+            "name": name, "version": "1.0.0", "author": "Test", "license": "LGPL-3",
+            "depends": ["base"], "data": [f for f in given if f.endswith(".xml")], **manifest,
+        }  # fmt: skip
+        for file, text in {
+            "__manifest__.py": repr(values), "__init__.py": "", **given,
+        }.items():  # fmt: skip
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(text)
+        if folder not in self.written:
+            self.written.append(folder)
+        return folder
+
+    def inv(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`inv …` that has to succeed."""
+        done = self.platform.inv(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def by_odoo(self, names: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """Install modules as somebody without `inv` would: by Odoo's own command."""
+        install = ["odoo", "-d", "odoo", "-i", names, "--stop-after-init", *options]
+        return self.platform.compose("exec", "-T", "odoo", *install)
+
+    def refused(self, *arguments: str) -> str:
+        """What `inv …` says on standard error, which has to fail like a tool and not like a bug."""
+        done = self.platform.inv(*arguments)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "\nTraceback" not in f"\n{done.stderr}", done.stderr  # Odoo's own are indented
+        assert "\nerror: " in f"\n{done.stderr}", done.stderr
+        return done.stderr
+
+    def state(self, name: str, database: str = "odoo") -> str:
+        """The state of a module, as the database has it."""
+        query = f"SELECT state FROM ir_module_module WHERE name = '{name}'"
+        return self.platform.sql(query, database)
+
+    def modules(self, *arguments: str) -> dict[str, dict[str, Any]]:
+        """What `inv module.list` knows, by name."""
+        rows = json.loads(self.inv("module.list", "--json", *arguments).stdout)
+        return {row["name"]: row for row in rows}
+
+    def partners(self, name: str, database: str = "odoo") -> int:
+        """How many partners are called that."""
+        query = f"SELECT count(*) FROM res_partner WHERE name = '{name}'"
+        return int(self.platform.sql(query, database))
+
+    def databases(self) -> set[str]:
+        """All of them."""
+        return set(self.platform.sql("SELECT datname FROM pg_database", "postgres").split())
+
+    def everything(self) -> Any:
+        """All rows, all files, all databases."""
+        tables = {t: row for t, row in self.tables().items() if t not in _RESTLESS}
+        return tables, self.all_files(), self.databases()
+
+    def all_files(self) -> dict[str, str]:
+        """Every file of every filestore, those that no attachment names too."""
+        look = "cd /var/lib/odoo/filestore && find . -type f -not -path '*/checklist/*' -print0"
+        argv = ["exec", "-T", "odoo", "sh", "-c", f"{look} | xargs -0r sha1sum"]
+        listing = self.platform.compose(*argv).stdout.splitlines()
+        return {line.split()[1]: line.split()[0] for line in listing}
+
+    @contextmanager
+    def unharmed(self) -> Iterator[None]:
+        """The block changes nothing, and Odoo works after it without being started."""
+        before, odoo = self.everything(), self.platform.inspect("odoo")["State"]["StartedAt"]
+        yield
+        eventually(lambda: self.platform.get("/web/login") == 200, 60)
+        assert self.platform.get("/web/login") == 200
+        assert self.everything() == before
+        assert self.platform.inspect("odoo")["State"]["StartedAt"] == odoo
+
+    def clean(self) -> None:
+        """Take written modules, what they did, and snapshots away again."""
+        leave = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{_FRESH}'"
+        self.platform.sql(leave, "postgres")
+        for name in self.databases() - {"postgres", "template0", "template1", _FRESH}:
+            assert eventually(partial(self._drop, name), 20)
+        self.platform.sql(f"CREATE DATABASE odoo TEMPLATE {_FRESH}", "postgres")
+        remove = "rm -rf /var/lib/odoo/filestore/odoo__*"
+        forget = ["exec", "-T", "--user", "odoo", "odoo", "sh", "-c", remove]
+        assert self.platform.compose(*forget).returncode == 0
+        for folder in self.written:
+            shutil.rmtree(folder)
+        self.written.clear()
+        # The server notices that it has another database than it had before.
+        assert eventually(lambda: self.platform.get("/web/login") == 200, 60)
+
+    def _drop(self, database: str) -> bool:
+        """Fails while PostgreSQL itself is at work there."""
+        drop = ["psql", "-U", "odoo", "-d", "postgres", "-c"]
+        command = f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
+        return self.platform.compose("exec", "-T", "odoo_db", *drop, command).returncode == 0
