@@ -1,5 +1,7 @@
 """Wall time of `inv up` against bare `docker compose up -d --wait`, as a ratio.
 
+The first ends when the login page is served, the second when every container is healthy.
+
 Run it beside a platform that was set up by `inv quickstart` and may be stopped:
     .venv/bin/python benchmarks/up.py [ROUNDS]
 Both start the same stopped stack in turn, so that a noisy machine hits both.

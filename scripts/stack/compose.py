@@ -20,6 +20,7 @@ class Service:
     exit_code: int
     ports: tuple[int, ...]  # published on the host
     targets: tuple[int, ...] = ()  # the ports in the container behind those
+    oneoff: bool = False  # of `docker compose run`, beside the service's own container
 
     @property
     def broken(self) -> bool:
@@ -111,4 +112,5 @@ def _service(row: dict[str, object]) -> Service:
         exit_code=int(str(row.get("ExitCode") or 0)),
         ports=tuple(sorted({p["PublishedPort"] for p in published})),
         targets=tuple(sorted({p.get("TargetPort", 0) for p in published})),
+        oneoff="com.docker.compose.oneoff=True" in str(row.get("Labels") or ""),
     )

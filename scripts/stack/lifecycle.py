@@ -1,8 +1,8 @@
 """Starting and stopping the platform as a whole."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +13,16 @@ from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
 from scripts.stack import debugger, engine, frontdoor, images, preflight
-from scripts.stack.compose import Stack
+from scripts.stack.compose import Service, Stack
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
-_USABLE_SECONDS: Final = 60
+_USABLE_SECONDS: Final = 60  # all containers are healthy, and there is no page yet
+_MOST_RESTARTS: Final = 5  # of a container, after which it will not do better the next time
+_LOOK_SECONDS: Final = 2.0
 _CURL_SAW_ERROR: Final = 22  # with --fail: an HTTP status of 400 or more; see curl(1)
 _LOG_LINES: Final = 20
+# What the login page needs; what the others wait for comes first.
+_PAGE_NEEDS: Final = ("odoo_db", "redis", "odoo_init", "odoo", "nginx")
 
 
 def lock(settings: Settings) -> Path:
@@ -43,34 +47,95 @@ def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> 
 
 
 def _start(stack: Stack, reporter: Reporter) -> None:
-    wait = ["--wait", "--wait-timeout", str(START_SECONDS)]
     with reporter.step("Starting the platform"):
-        done = stack.run(
-            "up", "--detach", "--remove-orphans", "--no-build", *wait,
-            timeout=START_SECONDS + 60, check=False, changes=True,
-        )  # fmt: skip
-        if not done.ok:
-            raise diagnose(stack, CommandFailedError(done))
-        _await_login_page(stack)
+        _bring_up(stack, "--remove-orphans")
 
 
-def _await_login_page(stack: Stack) -> None:
-    """Healthy containers are not yet a usable platform: the page itself is asked for."""
+def _bring_up(stack: Stack, option: str) -> None:
+    """`docker compose up`, and come back when the login page is served.
+
+    Without its --wait: Docker asks for the health of a container only after a whole interval,
+    and the page is there seconds before.
+    """
+    start = ["up", "--detach", "--no-build", option]
+    done = stack.run(*start, timeout=START_SECONDS + 60, check=False, changes=True)
+    if not done.ok:
+        raise diagnose(stack, CommandFailedError(done))
+    _await_login_page(stack)
+
+
+def _await_login_page(stack: Stack, services: Sequence[str] = _PAGE_NEEDS) -> None:
+    """Wait for the page itself, with none of `services` broken.
+
+    Raises OpsError with the log of the service that prevents it.
+    """
     if stack.runner.dry:
         return
     url = f"{stack.settings.url}/web/login"
-    deadline = time.monotonic() + _USABLE_SECONDS
+    began = time.monotonic()
+    watch = _Watch(stack, services)
     while True:
         try:
             reply = frontdoor.get(stack.settings, "/web/login", timeout=10)
             problem = f"{url} answers with status {reply.status}"
-            if reply.status in (200, 303):
-                return
+            served = reply.status in (200, 303)
         except OpsError as error:
-            problem = error.message
-        if time.monotonic() > deadline:
-            raise diagnose(stack, OpsError(problem))
-        time.sleep(0.5)
+            problem, served = error.message, False
+        # Odoo serves the page of a login that would fail, for want of Redis.
+        watch.look(now=served)
+        if served and not watch.broken:
+            return
+        if watch.hopeless or time.monotonic() - began > START_SECONDS:
+            raise diagnose(stack, OpsError(problem), watch.restarting)
+        time.sleep(0.3)
+
+
+@dataclass
+class _Watch:
+    """What becomes of containers that were started; asks the engine every few seconds."""
+
+    stack: Stack
+    services: Sequence[str]
+    looked: float = 0.0
+    broken: bool = False
+    hopeless: bool = False
+    healthy_since: float = 0.0  # 0: not all of them are healthy
+    restarts: dict[str, int] = field(default_factory=dict)  # by container, at the first look
+    restarting: set[str] = field(default_factory=set)  # services that end again and again
+
+    def look(self, *, now: bool) -> None:
+        """See whether one has ended, is unhealthy or ends again and again, or all are healthy.
+
+        That is hopeless, but the last, without a page, only after a minute: Odoo may be
+        loading its modules. `now`: even if the last look was a moment ago.
+        """
+        time_now = time.monotonic()
+        if not now and time_now - self.looked < _LOOK_SECONDS:
+            return
+        self.looked = time_now
+        found = [s for s in self.stack.services() if s.service in self.services and not s.oneoff]
+        broken = [s for s in found if s.broken]
+        self.broken = bool(broken)
+        self._count_restarts(found)
+        healthy = all(s.health in ("healthy", "") for s in found)
+        self.healthy_since = (self.healthy_since or time_now) if healthy else 0.0
+        self.hopeless = (
+            any(s.state != "restarting" for s in broken)
+            or bool(self.restarting)
+            or bool(self.healthy_since and time_now - self.healthy_since > _USABLE_SECONDS)
+        )
+
+    def _count_restarts(self, found: Sequence[Service]) -> None:
+        if not found:
+            return
+        form = "{{.Name}} {{.RestartCount}}"
+        inspect = ["docker", "inspect", "--format", form, *(s.name for s in found)]
+        lines = self.stack.runner.run(inspect, timeout=60, check=False).stdout.splitlines()
+        counts = {name.lstrip("/"): int(count) for name, count in map(str.split, lines)}
+        for service in found:
+            count = counts.get(service.name, 0)
+            if count - self.restarts.setdefault(service.name, count) > _MOST_RESTARTS:
+                self.restarting.add(service.service)
 
 
 def await_odoo(stack: Stack) -> None:
@@ -98,19 +163,26 @@ def forget_static_files(stack: Stack) -> None:
 def _ended(stack: Stack) -> bool:
     """Whether Odoo's container ended with an error, or ends again and again."""
     return any(
-        s.broken and s.health != "unhealthy" for s in stack.services() if s.service == "odoo"
+        s.broken and s.health != "unhealthy" and not s.oneoff
+        for s in stack.services()
+        if s.service == "odoo"
     )
 
 
-def diagnose(stack: Stack, failure: OpsError) -> OpsError:
-    """`failure` with the name and last log lines of the service that caused it."""
-    broken = [service for service in stack.services() if service.broken]
+def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) -> OpsError:
+    """`failure` with the name and last log lines of the service that caused it.
+
+    `suspects` are services that caused it whatever state their containers are in now.
+    """
+    services = [s for s in stack.services() if not s.oneoff]
+    broken = [s for s in services if s.broken or s.service in suspects]
     if not broken:
         return OpsError(failure.message, failure.hint or "See: inv logs")
-    # What the others wait for comes first: the database, then its bootstrap.
-    order = ["odoo_db", "redis", "odoo_init", "odoo", "nginx"]
-    first = min(broken, key=lambda s: order.index(s.service) if s.service in order else 99)
+    order = {service: place for place, service in enumerate(_PAGE_NEEDS)}
+    first = min(broken, key=lambda service: order.get(service.service, len(order)))
     state = first.health or f"{first.state}, exit code {first.exit_code}"
+    if first.service in suspects:
+        state = "restarting again and again"
     lines = "".join(f"\n  {line}" for line in stack.logs(first.service, _LOG_LINES))
     hint = f"More of it: inv logs --service {first.service}"
     return OpsError(f"service {first.service} is {state}; its last log lines:{lines}", hint)
@@ -149,7 +221,7 @@ def restart(stack: Stack, reporter: Reporter, service: str = "") -> None:
         with reporter.step(f"Restarting {service or 'the platform'}"):
             targets = [service] if service else sorted(running)
             stack.run("restart", *targets, timeout=300, changes=True)
-            _await_login_page(stack.as_running())
+            _await_login_page(stack.as_running(), targets)
 
 
 def pause_odoo(stack: Stack, reporter: Reporter) -> Stack:
@@ -169,9 +241,4 @@ def resume_odoo(stack: Stack, reporter: Reporter) -> None:
         up(stack, reporter)
         return
     with reporter.step("Starting Odoo"):
-        wait = ["--no-recreate", "--wait", "--wait-timeout", str(START_SECONDS)]
-        start = ["up", "--detach", "--no-build", *wait]
-        done = stack.run(*start, timeout=START_SECONDS + 60, check=False, changes=True)
-        if not done.ok:
-            raise diagnose(stack, CommandFailedError(done))
-        _await_login_page(stack)
+        _bring_up(stack, "--no-recreate")
