@@ -2,7 +2,7 @@
 
 Odoo writes a file before it commits the row that names it, and takes files away later,
 under a lock on ir_attachment that conflicts with ours. So, in this order: save the
-filestore with nothing held, which takes long; hold off the removal of files, look at
+filestore with nothing held, if that takes long; hold off the removal of files, look at
 the database at that moment, save the filestore again, which is quick; let go; dump what
 was looked at. The manifest comes last: without it, it never was a backup.
 """
@@ -76,9 +76,11 @@ def _take_back(run: Run) -> None:
 
 def _create(run: Run, before: list[restic.Set]) -> dict[str, Any]:
     verified = _verified_until(before, run.database)
+    # Over a slow line few files may take long, too.
+    if run.folder.is_dir() and (restic.is_remote() or files.are_many(run.folder, verified)):
+        say("saving the files, a first time without holding off their removal")
+        run.prepass_added = _save_files(run, "prepass").get("data_added_packed", 0)
     say("saving the files")
-    prepass = _save_files(run, "prepass") if run.folder.is_dir() else {}
-    run.prepass_added = prepass.get("data_added_packed", 0)
     guard = _guard(run.database)
     with closing(guard), closing(_connect(run.database)) as frozen:
         held = time.monotonic()

@@ -10,6 +10,9 @@ from common import Failure
 
 SHOWN = 3  # names in an error
 _CHUNK = 1 << 20
+# Restic saves as much in about a second, so that a first pass would gain nothing.
+QUICK_COUNT = 1_000
+QUICK_BYTES = 32_000_000
 
 
 def sha1(path: Path) -> str:
@@ -109,3 +112,19 @@ def give_to(owner: os.stat_result, folder: Path) -> None:
 def _walk(folder: Path) -> Iterator[Path]:
     yield folder
     yield from folder.rglob("*")
+
+
+def are_many(folder: Path, since: float) -> bool:
+    """Whether files that are newer than `since` (seconds since 1970) take seconds to save."""
+    count = size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                status = Path(parent, name).stat()
+            except FileNotFoundError:  # Odoo takes files away meanwhile
+                continue
+            if status.st_ctime >= since:
+                count, size = count + 1, size + status.st_size
+        if count > QUICK_COUNT or size > QUICK_BYTES:
+            return True
+    return False

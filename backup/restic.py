@@ -149,9 +149,13 @@ def ready_to_write(*, existing: bool) -> list[Set]:
     return known
 
 
+def is_remote() -> bool:
+    """Whether the repository is on another machine."""
+    return os.environ.get("BACKUP_REPOSITORY", str(LOCAL)) != str(LOCAL)
+
+
 def _initialise() -> None:
-    local = os.environ.get("BACKUP_REPOSITORY", str(LOCAL)) == str(LOCAL)
-    strangers = [p.name for p in LOCAL.iterdir() if p.name[0] != "."] if local else []
+    strangers = [] if is_remote() else [p.name for p in LOCAL.iterdir() if p.name[0] != "."]
     if strangers:
         raise Failure(
             f"the folder of backups holds {strangers[0]!r} but no repository",

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,3 +90,19 @@ def test_files_that_end_in_the_middle_are_a_failure_with_a_reason(
         pytest.raises(load("common").Failure, match="could not read the files back"),
     ):
         export._copy_files(chosen, archive)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "many"), [(0, 0, False), (5, 10, False), (8, 10, True), (2, 60, True)]
+)
+def test_only_a_filestore_that_has_grown_much_is_saved_in_two_passes(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, size: int, many: bool
+) -> None:
+    files = load("files")
+    monkeypatch.setattr(files, "QUICK_COUNT", 7)
+    monkeypatch.setattr(files, "QUICK_BYTES", 100)
+    for number in range(count):
+        (tmp_path / f"{number % 3}").mkdir(exist_ok=True)
+        (tmp_path / f"{number % 3}" / f"{number}").write_bytes(b"x" * size)
+    assert files.are_many(tmp_path, 0.0) is many
+    assert files.are_many(tmp_path, time.time() + 60) is False  # none is as new as that
