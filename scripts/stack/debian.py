@@ -35,6 +35,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "BACKUP_IMAGE": "localhost/ipai-platform/backup:16",
 }
 LABEL: Final = "ipai.source"
+# The classic builder leaves the container of a step that failed; BuildKit has none.
+_BUILD: Final = ("docker", "build", "--force-rm")
 _BUILD_SECONDS: Final = 3600
 _FOLDERS: Final = {
     POSTGRES: "postgres", REDIS: "redis", NGINX: "nginx", CERTBOT: "certbot", ODOO: "odoo",
@@ -109,7 +111,7 @@ class Builder:
         tags = ["--tag", tag or image]
         mark = ["--label", f"{LABEL}={self.source(image)}"]
         self._logged(
-            ["docker", "build", *tags, *mark, *options, str(context)],
+            [*_BUILD, *tags, *mark, *options, str(context)],
             self.logs / f"build-{context.name}.log",
         )
 
@@ -181,7 +183,7 @@ def build_image(
     """Build `context` as `tag`, marked with `source`; raises OpsError if that fails."""
     settings = [part for name, value in args.items() for part in ("--build-arg", f"{name}={value}")]
     mark = ["--label", f"{LABEL}={source}"]
-    logged(runner, ["docker", "build", "--tag", tag, *mark, *settings, str(context)], log)
+    logged(runner, [*_BUILD, "--tag", tag, *mark, *settings, str(context)], log)
 
 
 def _wheel(requirements: Path, target: Path) -> list[str]:
