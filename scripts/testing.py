@@ -1,9 +1,14 @@
 """What `inv test` and `inv lock` do: the project's own upkeep."""
 
+import json
+import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import digest, write_atomic
@@ -13,6 +18,10 @@ from scripts.stack import engine, images
 from scripts.stack.compose import Stack
 
 KINDS: Final = ("unit", "static", "e2e")
+PHASES_FILE: Final = "test-phases.json"  # in .state/; tests/durations.py shows it
+_PHASE_SECONDS: Final = 1800
+_MOST_JOBS: Final = 8  # an engine has room for some thirty networks, a platform has two
+_MEMORY_OF_A_JOB: Final = 2 * 1024**3  # bytes, for a platform and now and then a second
 _SOURCES: Final = (
     "tasks.py",
     "scripts",
@@ -27,36 +36,106 @@ _SOURCES: Final = (
 )
 
 
-def run(
-    stack: Stack, reporter: Reporter, require_docker: bool, only: str, options: Sequence[str]
-) -> int:
-    """Lint, types, tests; gives back the exit code of the first that fails, else 0."""
-    if only and only not in KINDS:
-        raise UsageError(f"there are no {only!r} tests", f"Choose one of: {', '.join(KINDS)}")
+@dataclass(frozen=True)
+class Request:
+    """What `inv test` was asked for."""
+
+    require_docker: bool = False  # fail where no engine can be had, instead of skipping
+    only: str = ""  # one of KINDS, all if empty
+    soak: bool = False  # the repetitions that take hours, and nothing else
+    jobs: int = 0  # how many processes run end-to-end tests; 0: as many as suit this machine
+    pytest: tuple[str, ...] = ()  # further options for pytest
+
+
+def run(stack: Stack, reporter: Reporter, request: Request) -> NoReturn:
+    """Lint, types and tests, the quick ones first; ends as the last of them does.
+
+    Raises OpsError with the output of the first that fails.
+    """
+    if request.only and request.only not in KINDS:
+        raise UsageError(
+            f"there are no {request.only!r} tests", f"Choose one of: {', '.join(KINDS)}"
+        )
+    if not 0 <= request.jobs <= _MOST_JOBS:
+        raise UsageError(f"--jobs has to be a number from 1 to {_MOST_JOBS}", "Or leave it out.")
     root, runner = stack.settings.root, stack.runner
     install(root, "dev", runner, reporter)
-    if require_docker and only != "unit":
+    if request.require_docker and request.only != "unit":
         engine.ensure(runner, reporter, root)
-        images.ensure(stack, reporter)
-    if not only:
-        for argv in _checkers():
-            reporter.note(f"$ python -m {' '.join(argv[2:])}")
-            runner.run(argv, timeout=900)
-    # Below the project: virtual machines (Colima) see the home folder, not /tmp.
-    flags = [f"--basetemp={stack.settings.state_folder / 'tests'}"]
-    flags += ["--require-docker"] if require_docker else []
+    host = _engine(runner) if request.only != "unit" else None
     stack.settings.state_folder.mkdir(exist_ok=True)
-    place = f"tests/{only}" if only else "tests"
-    pytest = [sys.executable, "-m", "pytest", place, *flags, *options]
-    runner.replace(pytest)
+    phases = _Phases(stack, reporter)
+    everything = not (request.only or request.pytest or request.soak)
+    if not request.only and not request.soak:
+        for name, argv in _checkers():
+            phases.run(name, argv)
+    if everything:
+        phases.run("unit tests", _pytest(stack, request, host, "unit"))
+    if host:
+        with phases.counted("images"):
+            images.ensure(stack, reporter)
+    if everything:
+        phases.run("static tests", _pytest(stack, request, host, "static"))
+    places = [request.only] if request.only else ["e2e"] if everything or request.soak else []
+    runner.replace(_pytest(stack, request, host, *places))
 
 
-def _checkers() -> list[list[str]]:
+def _engine(runner: Runner) -> engine.Engine | None:
+    try:
+        return engine.probe(runner)
+    except OpsError:  # its tests are skipped then, or fail under --require-docker
+        return None
+
+
+@dataclass
+class _Phases:
+    """What was run before the last pytest, which prints how long each took."""
+
+    stack: Stack
+    reporter: Reporter
+    taken: list[tuple[str, float]] = field(default_factory=list)
+
+    def run(self, name: str, argv: Sequence[str]) -> None:
+        """Run one, whose output goes to the terminal as it comes."""
+        self.reporter.note(f"$ python {' '.join(argv[1:])}")
+        with self.counted(name):
+            self.stack.runner.run(argv, stdout=sys.stdout.buffer, timeout=_PHASE_SECONDS)
+
+    @contextmanager
+    def counted(self, name: str) -> Iterator[None]:
+        """Count the block as the phase `name`."""
+        began = time.monotonic()
+        yield
+        self.taken.append((name, time.monotonic() - began))
+        text = json.dumps(self.taken).encode()
+        write_atomic(self.stack.settings.state_folder / PHASES_FILE, text)
+
+
+def _pytest(stack: Stack, request: Request, host: engine.Engine | None, *kinds: str) -> list[str]:
+    """The command line of pytest for the tests in the folders `kinds`, all if there are none."""
+    argv = [sys.executable, "-m", "pytest", *(f"tests/{kind}" for kind in kinds or ("",))]
+    # Below the project: virtual machines (Colima) see the home folder, not /tmp.
+    argv.append(f"--basetemp={stack.settings.state_folder / 'tests'}")
+    argv += ["--require-docker"] if request.require_docker else []
+    argv += ["--soak"] if request.soak else _side_by_side(request, host, kinds)
+    return [*argv, *request.pytest]
+
+
+def _side_by_side(request: Request, host: engine.Engine | None, kinds: Sequence[str]) -> list[str]:
+    """End-to-end tests wait more than they work: two processes for each core keep it busy."""
+    if kinds and "e2e" not in kinds:
+        return [f"--numprocesses={request.jobs or os.cpu_count() or 1}"]
+    most = min(2 * host.cpus, host.memory // _MEMORY_OF_A_JOB, _MOST_JOBS) if host else 1
+    jobs = request.jobs or max(1, most)
+    return [f"--numprocesses={jobs}", "--dist=loadgroup", "--no-loadscope-reorder"]
+
+
+def _checkers() -> list[tuple[str, list[str]]]:
     python = [sys.executable, "-m"]
     return [
-        [*python, "ruff", "check", *_SOURCES],
-        [*python, "ruff", "format", "--check", *_SOURCES],
-        [*python, "mypy"],
+        ("lint", [*python, "ruff", "check", *_SOURCES]),
+        ("format", [*python, "ruff", "format", "--check", *_SOURCES]),
+        ("types", [*python, "mypy"]),
     ]
 
 

@@ -1,17 +1,25 @@
 """What all tests share: where the project is, and whether an engine may be missing."""
 
+import os
+import secrets
+import shutil
 import sys
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT: Final = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # plain `pytest` puts only this folder there
     sys.path.insert(0, str(ROOT))
 
 from scripts.core.errors import OpsError  # noqa: E402
 from scripts.core.process import SystemRunner  # noqa: E402
 from scripts.stack import engine  # noqa: E402
+from tests import durations  # noqa: E402
+from tests.durations import pytest_runtest_makereport  # noqa: E402, F401 - a hook
+
+RUN_FOLDER: Final = pytest.StashKey[Path]()  # what all processes of this run share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,13 +32,55 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--odoo-source",
         metavar="FOLDER",
         type=Path,
-        help="a checkout of Odoo 18, on which the platform of tests/e2e then runs",
+        help="a checkout of Odoo 18, on which the platforms of tests/e2e/sessions then run",
     )
     parser.addoption(
         "--postgrest",
         metavar="URL",
         help="a true PostgREST (of `inv up --supabase`) for test_postgrest.py to ask as well",
     )
+    parser.addoption(
+        "--soak",
+        action="store_true",
+        help="run only the tests marked `soak`: many repetitions, which take hours",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    durations.install(config)
+    if not hasattr(config, "workerinput"):
+        # Below the project: virtual machines (Colima) see the home folder, not /tmp.
+        folder = ROOT / ".state" / f"test-run-{secrets.token_hex(4)}"
+        folder.mkdir(parents=True)
+    else:
+        folder = Path(config.workerinput["run_folder"])
+    config.stash[RUN_FOLDER] = folder
+    os.environ["IPAI_TEST_RUN"] = folder.name.rpartition("-")[2]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """See pytest-xdist: a process that runs tests is about to start."""
+    node.workerinput["run_folder"] = str(node.config.stash[RUN_FOLDER])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Either the tests marked `soak` or all others."""
+    soak = config.getoption("--soak")
+    left_out = [item for item in items if bool(item.get_closest_marker("soak")) != soak]
+    items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what all processes of this run shared, and what one that died has left."""
+    if hasattr(config, "workerinput") or RUN_FOLDER not in config.stash:
+        return
+    if shutil.which("docker"):
+        from tests.e2e.support import checkout, containers  # slow to import: not for unit tests
+
+        containers.remove_all(checkout.prefix())
+    shutil.rmtree(config.stash[RUN_FOLDER], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

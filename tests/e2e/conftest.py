@@ -1,22 +1,83 @@
-"""One running platform for all tests; small clones of their own for the refusals."""
+"""What all end-to-end tests share: how they run side by side, and fresh clones.
 
-import subprocess
-from collections.abc import Iterator
+Each folder starts the platform that its tests need, in its own conftest.py, and removes it
+with its last test. The tests of one folder (or of one mark `xdist_group` in it) run one after
+the other in one process; folders run side by side.
+"""
+
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
-from scripts.core.settings import Settings
-from scripts.stack import images
 from scripts.stack.engine import Engine
-from tests.e2e.support import odoo_source
-from tests.e2e.support.books import Books
+from tests.conftest import RUN_FOLDER
+from tests.e2e.support import containers, odoo_source
 from tests.e2e.support.checkout import Checkout
-from tests.e2e.support.pebble import Pebble, Site
-from tests.e2e.support.production import Production
-from tests.e2e.support.supabase import Local
-from tests.e2e.support.tools import build
-from tests.e2e.support.workshop import Workshop
+from tests.e2e.support.run_lock import RunLock
+from tests.e2e.support.template import Template, images_in_use
+
+# The platform itself first, which fails if anything does; then the longest, so that no process
+# has a long one left at the end.
+_ORDER: Final = (
+    "platform", "modules_faults", "backups", "modules", "backup_faults", "production", "sessions",
+    "acme", "addons", "jobs", "development", "browser", "odoo_jobs", "engine", "host",
+)  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put each test into a group, and the groups into order."""
+    for item in items:
+        if _is_ours(item) and not _group(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+    items.sort(key=lambda item: _ORDER.index(_group(item)) if _group(item) in _ORDER else -1)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse a pytest-xdist that takes no notice of groups, as happens without a word."""
+    grouped = session.config.getoption("loadgroup", False)
+    ours = [item for item in session.items if _is_ours(item)]
+    if grouped and not all("@" in item.nodeid for item in ours):
+        raise pytest.UsageError("this pytest-xdist does not group tests with this pytest")
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return Path(__file__).parent in item.path.parents
+
+
+def _group(item: pytest.Item) -> str:
+    mark = item.get_closest_marker("xdist_group")
+    return str(mark.args[0]) if mark else ""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Let a test marked `serial` have the machine to itself."""
+    lock = item.config.stash.setdefault(_LOCK, RunLock(item.config.stash[RUN_FOLDER]))
+    lock.acquire(alone=item.get_closest_marker("serial") is not None)
+    try:
+        return (yield)
+    finally:
+        if not (lock.alone and nextitem and nextitem.get_closest_marker("serial")):
+            lock.release()
+
+
+_LOCK: Final = pytest.StashKey[RunLock]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Add the last lines of the containers of a test that failed."""
+    report = yield
+    if report.failed:
+        values = getattr(item, "funcargs", {}).values()
+        for project in {containers.project_of(value) for value in values} - {""}:
+            report.sections.append((f"containers of {project}", containers.last_lines(project)))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -27,123 +88,18 @@ def source(pytestconfig: pytest.Config) -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def quickstart(
-    docker: Engine, tmp_path_factory: pytest.TempPathFactory, source: Path | None
-) -> Iterator[tuple[Checkout, subprocess.CompletedProcess[str]]]:
-    """A clean clone after `./scripts/inv quickstart`, and what that printed."""
-    checkout = Checkout.clone(tmp_path_factory.mktemp("platform"), with_venv=False)
-    if source:
-        checkout = odoo_source.put_in(checkout, source)
-    try:
-        yield checkout, checkout.inv("quickstart")
-    finally:
-        checkout.destroy()
-
-
-@pytest.fixture
-def platform(quickstart: tuple[Checkout, subprocess.CompletedProcess[str]]) -> Checkout:
-    """The running platform."""
-    checkout, done = quickstart
-    assert done.returncode == 0, done.stderr
-    return checkout
-
-
-@pytest.fixture
-def books(platform: Checkout) -> Books:
-    """The platform with something in it that is worth a backup."""
-    found = Books(platform)
-    platform.sql("CREATE TABLE IF NOT EXISTS ledger (id int, note text)")
-    if platform.sql("SELECT count(*) FROM ledger") == "0":
-        platform.sql(
-            "INSERT INTO ledger SELECT n, md5(n::text) || ' ✓ \\ '' ' FROM generate_series(1,999) n"
-        )
-        found.attach(30)
-        found.back_up()
-    return found
-
-
-@pytest.fixture(scope="session")
-def production(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    """A running platform of the production flavour, for odoo.test and shop.test."""
-    started = Production.start_new(tmp_path_factory.mktemp("production"))
-    try:
-        yield started
-    finally:
-        started.destroy()
-
-
-@pytest.fixture(scope="session")
-def admin(production: Production) -> str:
-    """The Cookie header of somebody who is logged in."""
-    return production.log_in()
-
-
-@pytest.fixture(scope="session")
-def workshop(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """A running platform to change modules on."""
-    started = Workshop.start_new(tmp_path_factory.mktemp("workshop") / "clone")
-    try:
-        yield started
-    finally:
-        started.platform.destroy()
-
-
-@pytest.fixture
-def shop(workshop: Workshop) -> Iterator[Workshop]:
-    """The same with no module of a test before."""
-    yield workshop
-    workshop.clean()
-
-
-@pytest.fixture(scope="session")
-def supabase(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
-    """The local Supabase alone, with a stand-in in the place of PostgREST."""
-    checkout = Checkout.clone(tmp_path_factory.mktemp("supabase") / "clone")
-    try:
-        yield Local.start_new(checkout)
-    finally:
-        checkout.destroy()
-
-
-@pytest.fixture
-def queue(supabase: Local) -> Local:
-    """The same with an empty queue."""
-    supabase.clean()
-    return supabase
+def template(docker: Engine, pytestconfig: pytest.Config) -> Template:
+    """The platform that others are copies of."""
+    return Template.of_this_run(pytestconfig.stash[RUN_FOLDER])
 
 
 @pytest.fixture
 def fresh(docker: Engine, tmp_path: Path) -> Iterator[Checkout]:
     """A clone that was never started, with settings and secrets in place."""
     checkout = Checkout.clone(tmp_path / "clone")
-    in_use = images.effective(Settings.load())
-    lines = [f"{name}={image}" for name, image in in_use.items()]
-    (checkout.root / ".env").write_text("\n".join(lines) + "\n")
+    (checkout.root / ".env").write_text("\n".join(images_in_use()) + "\n")
     assert checkout.inv("secrets").returncode == 0
     try:
         yield checkout
     finally:
         checkout.destroy()
-
-
-@pytest.fixture(scope="session")
-def site(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Nginx alone, in production flavour, with a self-signed certificate."""
-    site = Site(Checkout.clone(tmp_path_factory.mktemp("acme") / "clone"))
-    site.prepare()
-    try:
-        made = site.checkout.run("./scripts/setup-tls.sh", "selfsigned")
-        assert made.returncode == 0, made.stderr
-        started = site.compose("up", "--detach", "--no-deps", "--wait", "nginx")
-        assert started.returncode == 0, started.stderr
-        yield site
-    finally:
-        site.compose("--profile", "certbot", "down", "--volumes", "--timeout", "5")
-
-
-@pytest.fixture(scope="session")
-def pebble(site: Site) -> Iterator[Pebble]:
-    """The authority that ACME_SERVER of `site` names."""
-    build(site.checkout, "pebble")
-    with Pebble(site.checkout).running(site.identity) as authority:
-        yield authority

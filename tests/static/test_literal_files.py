@@ -170,11 +170,20 @@ def _copy_with_certificate(place: Path) -> Path:
     return copy
 
 
-def _nginx(site: str, place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The platform's own Nginx on the literal files, with the mounts of the compose files."""
+@pytest.fixture
+def nginx_image(docker: Engine, pytestconfig: pytest.Config) -> str:
+    """The image of the platform's own Nginx."""
     image = _nginx_image()
     if run("docker", "image", "inspect", image).returncode != 0:
-        pytest.skip(f"the image {image} is not there: inv images")
+        reason = f"the image {image} is not there: inv images"
+        if pytestconfig.getoption("--require-docker"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    return image
+
+
+def _nginx(image: str, site: str, place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Nginx on the literal files, with the mounts of the compose files."""
     folder = _copy_with_certificate(place)
     mounts = ["--volume", f"{folder}:/etc/nginx:ro"]
     environment = {"NGINX_ENTRYPOINT_QUIET_LOGS": "1"}
@@ -194,17 +203,19 @@ def _nginx(site: str, place: Path, *arguments: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("site", _MOUNTS)
-def test_nginx_accepts_its_configuration(docker: Engine, site: str, tmp_path: Path) -> None:
-    done = _nginx(site, tmp_path, "-t")
+def test_nginx_accepts_its_configuration(nginx_image: str, site: str, tmp_path: Path) -> None:
+    done = _nginx(nginx_image, site, tmp_path, "-t")
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("site", _MOUNTS)
-def test_gixy_finds_no_hole_in_the_configuration(docker: Engine, site: str, tmp_path: Path) -> None:
+def test_gixy_finds_no_hole_in_the_configuration(
+    nginx_image: str, site: str, tmp_path: Path
+) -> None:
     gixy = shutil.which("gixy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert gixy, "gixy-ng is in requirements/dev.in"
-    dump = _nginx(site, tmp_path, "-T")
+    dump = _nginx(nginx_image, site, tmp_path, "-T")
     assert dump.returncode == 0, dump.stderr
     assert "server_name" in dump.stdout
     if _MOUNTS[site]:
@@ -222,10 +233,10 @@ def test_gixy_finds_no_hole_in_the_configuration(docker: Engine, site: str, tmp_
         ("return 301 https://$public_host$request_uri", "return 302 https://$public_host$uri"),
     ],
 )
-def test_gixy_would_find_a_hole(docker: Engine, tmp_path: Path, old: str, new: str) -> None:
+def test_gixy_would_find_a_hole(nginx_image: str, tmp_path: Path, old: str, new: str) -> None:
     gixy = shutil.which("gixy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert gixy, "gixy-ng is in requirements/dev.in"
-    dump = _nginx("odoo-prod", tmp_path, "-T").stdout
+    dump = _nginx(nginx_image, "odoo-prod", tmp_path, "-T").stdout
     assert old in dump
     (tmp_path / "nginx.conf").write_text(dump.replace(old, new))
     assert run(gixy, str(tmp_path / "nginx.conf")).returncode != 0

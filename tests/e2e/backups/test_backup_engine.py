@@ -13,6 +13,8 @@ from tests.e2e.support.books import Books
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.second_engine import SecondEngine
 
+pytestmark = pytest.mark.xdist_group("engine")
+
 _FOR_BACKUPS = ("POSTGRES_IMAGE", "BACKUP_IMAGE")
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import eventually
 
+pytestmark = pytest.mark.xdist_group("backup_faults")
+
 
 @pytest.fixture
 def broken(books: Books) -> Iterator[Books]:

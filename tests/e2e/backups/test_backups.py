@@ -1,16 +1,15 @@
 """Backups on the real stack: made, listed, restored, drilled, cloned."""
 
 import json
-import os
 import shutil
 import threading
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout
-
-RUNS = int(os.environ.get("BACKUP_RUNS", "4"))  # under load; more of them by hand
 
 
 def test_a_backup_says_nothing_to_cron_and_is_listed_with_its_manifest(books: Books) -> None:
@@ -192,7 +191,8 @@ def test_those_made_by_hand_are_forgotten_like_others(books: Books) -> None:
     assert earlier not in books.backups() and later in books.backups()
 
 
-def test_no_file_is_ever_missing_though_attachments_come_and_go(books: Books) -> None:
+@pytest.mark.parametrize("runs", [4, pytest.param(200, marks=pytest.mark.soak)])
+def test_no_file_is_ever_missing_though_attachments_come_and_go(books: Books, runs: int) -> None:
     stop = threading.Event()
     failures: list[BaseException] = []
 
@@ -215,7 +215,12 @@ def test_no_file_is_ever_missing_though_attachments_come_and_go(books: Books) ->
     for worker in workers:
         worker.start()
     try:
-        made = [books.back_up() for _ in range(RUNS)]
+        made = [books.back_up() for _ in range(runs)]
+        books.attach(1200, size=20)  # more than one pass saves in a second
+        done = books.platform.compose("run", "--rm", "-T", "--no-deps", "backup", "create")
+        assert done.returncode == 0, done.stderr
+        assert "saving the files, a first time" in done.stderr
+        made.append(json.loads(done.stdout.splitlines()[-1]))
     finally:
         stop.set()
         for worker in workers:

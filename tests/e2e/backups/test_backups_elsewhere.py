@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout, eventually
 
+pytestmark = pytest.mark.xdist_group("engine")
+
 _IMAGE = "localhost/ipai-platform/backup:16"
 _SFTP_PORT = 2022
 
@@ -29,7 +31,7 @@ def _server(platform: Checkout, *serve: str, keys: Path | None = None) -> Iterat
         assert eventually(lambda: _is_up(_log(platform, name)), 30), _log(platform, name)
         yield name
     finally:
-        platform.run("docker", "rm", "--force", name)
+        platform.run("docker", "rm", "--force", "--volumes", name)
 
 
 def _is_up(log: str) -> bool:

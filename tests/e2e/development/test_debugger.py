@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.support.checkout import Checkout, eventually, free_port
 from tests.e2e.support.dap import Debugger
-from tests.e2e.support.probe import BUSY, RELOAD_SECONDS, Probe
+from tests.e2e.support.probe import RELOAD_SECONDS, Probe
 
 _SOURCE = "/mnt/extra-addons/probe/controllers.py"
 
@@ -20,10 +20,8 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def probe(request: pytest.FixtureRequest, port: int) -> Iterator[Probe]:
+def probe(platform: Checkout, port: int) -> Iterator[Probe]:
     """The platform after `inv up --debug`, and after `inv up` in the end."""
-    platform, done = request.getfixturevalue("quickstart")
-    assert done.returncode == 0, done.stderr
     debugged = replace(platform, variables={"ODOO_DEBUG_PORT": str(port), **platform.variables})
     up = debugged.inv("up", "--debug")
     try:
@@ -100,7 +98,7 @@ def test_it_is_there_again_after_a_reload_even_if_somebody_was_attached(
         debugger.ask("configurationDone")
         probe.save("controllers.py", '"first"', '"second"')
         assert probe.says("second")
-    assert eventually(lambda: _ready(port), RELOAD_SECONDS * BUSY)
+    assert eventually(lambda: _ready(port), RELOAD_SECONDS)
     with Debugger.attached(port) as debugger:
         _stop_at(probe, debugger, '"second"')
     assert probe.platform.inspect("odoo")["RestartCount"] == 0

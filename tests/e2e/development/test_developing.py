@@ -5,14 +5,12 @@ import time
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
-from tests.e2e.support.probe import BUSY, RELOAD_SECONDS, Probe
+from tests.e2e.support.checkout import BUSY, Checkout, eventually
+from tests.e2e.support.probe import RELOAD_SECONDS, Probe
 
 
 @pytest.fixture(scope="module")
-def probe(request: pytest.FixtureRequest) -> Probe:
-    platform, done = request.getfixturevalue("quickstart")
-    assert done.returncode == 0, done.stderr
+def probe(platform: Checkout) -> Probe:
     probe = Probe(platform)
     probe.install()
     return probe

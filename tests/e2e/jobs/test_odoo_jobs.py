@@ -9,6 +9,8 @@ from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.executor import executor
 from tests.e2e.support.supabase import PROFILE, Local
 
+pytestmark = pytest.mark.xdist_group("odoo_jobs")
+
 _KEY = """
 from datetime import timedelta
 from odoo import fields
@@ -53,10 +55,8 @@ def odoo_shell(platform: Checkout, script: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def local(request: pytest.FixtureRequest) -> Iterator[Local]:
+def local(platform: Checkout) -> Iterator[Local]:
     """The platform with its local Supabase, by `inv up --supabase`."""
-    platform, done = request.getfixturevalue("quickstart")
-    assert done.returncode == 0, done.stderr
     env = (platform.root / ".env").read_text()
     off = {path: requests.get(platform.url + path, timeout=10) for path in ("/rest/v1/jobs",)}
     assert off["/rest/v1/jobs"].status_code == 503, "without the profile"

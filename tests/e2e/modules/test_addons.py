@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.workshop import Workshop
 
+pytestmark = pytest.mark.xdist_group("addons")
+
 _MANIFEST = '{"name": "N", "version": "1.0.0", "license": "LGPL-3", "author": "Tests"}\n'
 
 

@@ -2,9 +2,13 @@
 
 import re
 
+import pytest
+
 from scripts.core.settings import Settings
 from scripts.modules import scaffold
 from tests.e2e.support.workshop import Workshop
+
+pytestmark = pytest.mark.xdist_group("addons")
 
 
 def test_a_new_module_installs_without_a_warning_and_passes_its_own_tests(

@@ -10,7 +10,7 @@ import time
 import pytest
 import requests
 
-from tests.e2e.support import gate
+from tests.e2e.support import browsing, gate
 from tests.e2e.support.checkout import Checkout, eventually, free_port
 from tests.e2e.support.gate import assert_away
 from tests.e2e.support.production import Answer
@@ -74,6 +74,15 @@ def test_only_the_generated_password_logs_in(platform: Checkout) -> None:
 def test_health_prints_what_the_readme_promises(platform: Checkout) -> None:
     done = platform.run("./scripts/health.sh")
     assert (done.stdout, done.returncode) == (HEALTHY, 0)
+
+
+def test_a_person_logs_in_and_sees_no_error(platform: Checkout) -> None:
+    with browsing.browsers(platform) as found, found.open() as driver:
+        browsing.log_in(driver, "http://nginx", platform.admin_password)
+        driver.save_screenshot(str(platform.root / ".state" / "login.png"))
+        assert browsing.severe(driver) == []
+        answers = browsing.responses(browsing.events(driver))
+        assert [answer for answer in answers if answer.status >= 400] == []
 
 
 def test_the_database_role_of_odoo_is_no_superuser(platform: Checkout) -> None:

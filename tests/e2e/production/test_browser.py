@@ -9,8 +9,10 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.e2e.support import browsing, gate
 from tests.e2e.support.browsing import Browsers
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import NAME, OTHER_NAME, Production
+
+pytestmark = pytest.mark.xdist_group("browser")
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +39,6 @@ def _notes(driver: WebDriver, text: str) -> list[str]:
         "return [...document.querySelectorAll('.o_notification')].map((note) => note.textContent)"
     )
     return [note for note in shown if text in note]
-
-
-def test_a_person_logs_in_and_sees_no_error(platform: Checkout) -> None:
-    with browsing.browsers(platform) as found, found.open() as driver:
-        browsing.log_in(driver, "http://nginx", platform.admin_password)
-        driver.save_screenshot(str(platform.root / ".state" / "login.png"))
-        assert browsing.severe(driver) == []
-        answers = browsing.responses(browsing.events(driver))
-        assert [answer for answer in answers if answer.status >= 400] == []
 
 
 def test_over_https_a_first_visit_is_never_refused(

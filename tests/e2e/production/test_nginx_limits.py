@@ -9,15 +9,22 @@ from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import HEADERS, Production
 from tests.e2e.support.raw import Streams, at_once, tally
 
+pytestmark = pytest.mark.serial
+
 _UNCOUNTED = ["/web/static/img/favicon.ico", "/web/image/res.company/1/logo", "/web/health"]
 _RPC_BODY = b'{"jsonrpc": "2.0", "method": "call", "params": {}}'
 
 
-@pytest.fixture(autouse=True)
-def no_history(production: Production) -> Iterator[None]:
-    """Counters at nothing before and after, so that no test is another's burden."""
-    production.forget_limits()
+@pytest.fixture(scope="module", autouse=True)
+def no_burden(production: Production) -> Iterator[None]:
+    """Counters at nothing for the tests that follow."""
     yield
+    production.forget_limits()
+
+
+@pytest.fixture(autouse=True)
+def no_history(production: Production) -> None:
+    """Counters at nothing before each test."""
     production.forget_limits()
 
 

@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import Production
 
+pytestmark = pytest.mark.serial
+
 _MANY = 1200
 _SPARE_FILES = 200
 
@@ -92,5 +94,5 @@ def test_slow_uploads_are_thrown_out(production: Production, uploads: list[ssl.S
         left[:] = [connection for connection in left if not _is_closed(connection)]
         return not left
 
-    assert eventually(gone, 45)
+    assert eventually(gone, 45, exactly=True)
     assert production.ask("/web/login").status == 200

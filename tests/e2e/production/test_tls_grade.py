@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.support import tools
 from tests.e2e.support.production import NAME, Production
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 _SCAN = [
     "--quiet", "--warnings", "off", "--color", "0", "--nodns", "min", "--add-ca", "/ca.pem",
     "--overwrite", "--jsonfile-pretty", "full.json", f"https://{NAME}:443",

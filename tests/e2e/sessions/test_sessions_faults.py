@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,12 +41,8 @@ services:
 
 
 @pytest.fixture(scope="module")
-def faulty(
-    quickstart: tuple[Checkout, subprocess.CompletedProcess[str]],
-) -> Iterator[Checkout]:
+def faulty(platform: Checkout) -> Iterator[Checkout]:
     """The platform with a resolver that does not answer, and a tiny disk for Redis."""
-    platform, done = quickstart
-    assert done.returncode == 0, done.stderr
     overlay = platform.root / "faults.yaml"
     overlay.write_text(_FAULTS)
     start = ["up", "-d", "--no-build", "--wait", "--no-deps", "redis", "odoo"]
@@ -185,7 +180,7 @@ def test_sessions_go_to_a_redis_with_tls(platform: Checkout, encrypted: Path) ->
         admin.get("/web/session/logout")
         assert admin.uid() is None
     finally:
-        platform.run("docker", "rm", "--force", name)
+        platform.run("docker", "rm", "--force", "--volumes", name)
 
 
 @pytest.mark.parametrize(

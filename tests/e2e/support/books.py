@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Books:
     """What is in the database and the filestore of one platform."""
 
     platform: Checkout
+    listed: dict[frozenset[str], list[str]] = field(default_factory=dict)  # see backups()
 
     def call(self, model: str, method: str, *arguments: Any) -> Any:
         """`execute_kw` as the administrator, past Nginx."""
@@ -93,10 +94,14 @@ class Books:
         return Path(where.stdout.strip()) / "filestore" / "odoo" / name
 
     def backups(self) -> list[str]:
-        """The names of the backups that are listed."""
-        done = self.platform.inv("backup.list", "--json")
-        assert done.returncode == 0, done.stderr
-        return [row["id"] for row in json.loads(done.stdout)]
+        """The names of the backups that are listed; asked once for each content of snapshots/."""
+        folder = self.platform.root / "backups" / "snapshots"
+        snapshots = frozenset(path.name for path in folder.glob("*"))
+        if snapshots not in self.listed:
+            done = self.platform.inv("backup.list", "--json")
+            assert done.returncode == 0, done.stderr
+            self.listed[snapshots] = [row["id"] for row in json.loads(done.stdout)]
+        return list(self.listed[snapshots])
 
     def back_up(self, **env: str) -> dict[str, Any]:
         """A backup that has to succeed; its manifest."""
@@ -111,6 +116,7 @@ class Books:
         before = self.backups(), self.still(), self.files()
         yield
         eventually(lambda: self.platform.get("/web/login") == 200, 90)
+        self.listed.clear()  # the repository can still be listed
         assert (self.backups(), self.still(), self.files()) == before
         assert self.platform.get("/web/login") == 200
 

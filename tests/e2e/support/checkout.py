@@ -1,5 +1,6 @@
 """A clean clone of the project, used as its user would: by its commands only."""
 
+import itertools
 import json
 import os
 import secrets
@@ -10,26 +11,54 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
+from tests import durations
 from tests.conftest import ROOT
+
+BUSY = 3  # a machine that does other things as well takes up to so many times as long
+# Below the range of which the kernel takes ports for outgoing connections (32768 on Linux,
+# 49152 on macOS): what is free there stays free until it is used. Each process of a run that
+# goes on side by side has a range of its own.
+_FIRST_PORT = 20_000
+_PORTS_OF_A_WORKER = 1_500
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+# A run of another checkout beside this one begins elsewhere, most likely.
+_begin = _FIRST_PORT + _worker % 8 * _PORTS_OF_A_WORKER + secrets.randbelow(_PORTS_OF_A_WORKER // 2)
+_ports = itertools.count(_begin)
+
+
+def prefix() -> str:
+    """What the names of all projects of this run begin with; those left behind are found by it."""
+    return f"ipai-test-{os.environ.get('IPAI_TEST_RUN', 'by-hand')}-"
 
 
 def free_port() -> int:
-    """A port that nobody has at the moment."""
+    """A port that nobody has, and that no other test is given."""
+    return next(port for port in _ports if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
-def eventually(condition: Callable[[], Any], seconds: float) -> Any:
-    """The first true value of `condition`, or its last value after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < deadline:
-        time.sleep(0.25)
+def eventually(condition: Callable[[], Any], seconds: float, *, exactly: bool = False) -> Any:
+    """The first true value of `condition`, or its last value where it never becomes true.
+
+    `seconds` is the most that it takes on a quiet machine; a busy one is given more, except
+    where they are `exactly` what a serial test is about.
+    """
+    deadline = time.monotonic() + seconds * (1 if exactly else BUSY)
+    with durations.waiting("something that became true"):
+        while not (value := condition()) and time.monotonic() < deadline:
+            time.sleep(0.25)
     return value
 
 
@@ -40,11 +69,11 @@ class Checkout:
     root: Path
     http_port: int = field(default_factory=free_port)
     odoo_port: int = field(default_factory=free_port)
-    project: str = field(default_factory=lambda: f"ipai-test-{secrets.token_hex(4)}")
+    project: str = field(default_factory=lambda: f"{prefix()}{secrets.token_hex(4)}")
     variables: Mapping[str, str] = field(default_factory=dict)  # what else its commands are given
 
     @classmethod
-    def clone(cls, target: Path, *, with_venv: bool = True) -> "Checkout":
+    def clone(cls, target: Path, *, with_venv: bool = True, **fields: Any) -> Self:
         """Copy what git has, plus what it would have after `git add`."""
         listing = ["git", "-C", str(ROOT), "ls-files", "-z", "-co", "--exclude-standard"]
         names = subprocess.run(listing, check=True, capture_output=True).stdout.split(b"\0")
@@ -55,7 +84,7 @@ class Checkout:
                 shutil.copy2(source, copy)
         if with_venv:
             (target / ".venv").symlink_to(ROOT / ".venv")
-        return cls(target)
+        return cls(target, **fields)
 
     @property
     def url(self) -> str:
@@ -94,8 +123,9 @@ class Checkout:
         self, *argv: str, cwd: Path | None = None, timeout: float = 900, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the clone to its end."""
-        process = self.start(*argv, cwd=cwd, **env)
-        out, err = process.communicate(timeout=timeout)
+        with durations.waiting(durations.kind(argv)):
+            process = self.start(*argv, cwd=cwd, **env)
+            out, err = process.communicate(timeout=timeout)
         return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
     def inv(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -108,8 +138,9 @@ class Checkout:
 
     def sql(self, query: str, database: str = "odoo") -> str:
         """The answer of psql, unaligned."""
+        # Past Compose, whose own start takes longer than most queries: there are thousands.
         psql = ["psql", "-U", "odoo", "-d", database, "-tAc", query]
-        done = self.compose("exec", "-T", "odoo_db", *psql)
+        done = self.run("docker", "exec", f"{self.project}-odoo_db-1", *psql)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -143,3 +174,8 @@ class Checkout:
         """Remove containers, networks and volumes of this clone's project."""
         down = ["down", "--volumes", "--remove-orphans", "--timeout", "5"]
         self.run("docker", "compose", "--profile", "*", *down)
+        # Those of a compose file that is not in use at the end.
+        label = f"label=com.docker.compose.project={self.project}"
+        left = self.run("docker", "volume", "ls", "--quiet", "--filter", label).stdout.split()
+        if left:
+            self.run("docker", "volume", "rm", *left)

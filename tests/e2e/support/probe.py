@@ -10,7 +10,6 @@ import requests
 from tests.e2e.support.checkout import Checkout, eventually
 
 RELOAD_SECONDS: Final = 15  # as long as a person waits before looking what is wrong
-BUSY: Final = 4  # times as long on a machine that does other things as well
 _FILES: Final = {
     "__init__.py": "from . import controllers\n",
     "__manifest__.py": """{
@@ -85,7 +84,7 @@ class Probe:
 
     def says(self, text: str) -> bool:
         """Whether its controller answers so, or will in a while."""
-        return bool(eventually(lambda: self.answer("/probe") == text, RELOAD_SECONDS * BUSY))
+        return bool(eventually(lambda: self.answer("/probe") == text, RELOAD_SECONDS))
 
     def log(self) -> str:
         """All that Odoo's container has said."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.core.settings import Settings
-from scripts.stack import images
 from tests.e2e.support.checkout import Checkout, eventually, free_port
 
 NAME = "odoo.test"
@@ -62,19 +60,6 @@ class Production(Checkout):
     """A clone that runs the production flavour, for two names of its own."""
 
     https_port: int = field(default_factory=free_port)
-
-    @classmethod
-    def start_new(cls, target: Path) -> "Production":
-        """A clone after `quickstart --prod`; whoever calls it has to destroy it."""
-        production = cls(Checkout.clone(target).root)
-        in_use = images.effective(Settings.load())
-        lines = [f"{name}={image}" for name, image in in_use.items()]
-        (production.root / ".env").write_text("\n".join(lines) + "\n")
-        done = production.inv("quickstart", "--prod", "--yes")
-        if done.returncode:
-            production.destroy()
-        assert done.returncode == 0, done.stderr
-        return production
 
     @property
     def url(self) -> str:
@@ -211,10 +196,6 @@ class Production(Checkout):
             return self.once("/nginx-health").status == 200
         except OSError:
             return False
-
-    def destroy(self) -> None:
-        """Remove containers, networks and volumes of this clone's project."""
-        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
 
 
 def session_cookie(answer: Answer) -> str:

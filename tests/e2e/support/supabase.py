@@ -9,9 +9,8 @@ import psycopg
 import requests
 from psycopg.rows import dict_row
 
-from scripts.core.settings import Settings
-from scripts.stack import images
 from tests.e2e.support.checkout import Checkout, free_port
+from tests.e2e.support.template import images_in_use
 from tests.e2e.support.tools import build
 
 PROFILE = ("--profile", "supabase")
@@ -75,9 +74,7 @@ class Local:
     @classmethod
     def start_new(cls, checkout: Checkout) -> "Local":
         """Started, with all migrations."""
-        in_use = images.effective(Settings.load())
-        images_in_use = (f"{name}={image}\n" for name, image in in_use.items())
-        (checkout.root / ".env").write_text("".join(images_in_use))
+        (checkout.root / ".env").write_text("\n".join(images_in_use()) + "\n")
         assert checkout.inv("secrets").returncode == 0
         local = cls.prepare(checkout)
         up = checkout.compose(*PROFILE, "up", "-d", "--wait", "supabase_db", "postgrest")

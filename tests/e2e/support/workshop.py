@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scripts.core.settings import Settings
-from scripts.stack import images
 from tests.e2e.support.books import Books
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.template import Template, running_copy
 
 # What a server writes by itself, whether or not somebody works.
 _RESTLESS = {
@@ -40,30 +39,26 @@ class Workshop(Books):
     """One platform, the modules that a test writes for it, and the state it may not lose."""
 
     written: list[Path] = field(default_factory=list)
+    known: list[Any] = field(default_factory=list)  # see unharmed()
 
     @classmethod
-    def start_new(cls, target: Path) -> "Workshop":
-        """A clone with its database in memory; whoever calls it has to destroy it."""
-        checkout = Checkout.clone(target)
-        in_use = images.effective(Settings.load())
-        lines = [f"{name}={image}" for name, image in in_use.items()]
+    @contextmanager
+    def running(cls, template: Template, target: Path) -> Iterator["Workshop"]:
+        """A clone with its database in memory, where its disk can be filled."""
+        memory = {
+            "odoo_db_data": ["--opt=type=tmpfs", "--opt=device=tmpfs", f"--opt=o=size={_DISK}"]
+        }
         # As in production: Odoo goes on with the code that it has loaded.
-        (checkout.root / ".env").write_text("\n".join([*lines, "ODOO_DEV="]) + "\n")
-        compose = checkout.root / "compose.yaml"
-        memory = f'{{ driver_opts: {{ type: tmpfs, device: tmpfs, o: "size={_DISK}" }} }}'
-        compose.write_text(
-            compose.read_text().replace("\n  odoo_db_data:\n", f"\n  odoo_db_data: {memory}\n")
-        )
-        started = checkout.inv("quickstart", "--yes")
-        if started.returncode:
-            checkout.destroy()
-        assert started.returncode == 0, started.stderr
-        shop = cls(checkout)
-        copy = f"pg_dump -U odoo odoo | psql -q -U odoo -d {_FRESH}"
-        shop.platform.sql(f"CREATE DATABASE {_FRESH} TEMPLATE template0 LC_COLLATE 'C'", "postgres")
-        done = checkout.compose("exec", "-T", "odoo_db", "sh", "-c", copy)
-        assert done.returncode == 0, done.stderr
-        return shop
+        with running_copy(
+            template, Checkout.clone(target), "ODOO_DEV=", volumes=memory
+        ) as platform:
+            shop = cls(platform)
+            create = f"CREATE DATABASE {_FRESH} TEMPLATE template0 LC_COLLATE 'C'"
+            platform.sql(create, "postgres")
+            copy = f"pg_dump -U odoo odoo | psql -q -U odoo -d {_FRESH}"
+            done = platform.compose("exec", "-T", "odoo_db", "sh", "-c", copy)
+            assert done.returncode == 0, done.stderr
+            yield shop
 
     def write(self, name: str, files: Mapping[str, str] | None = None, **manifest: Any) -> Path:
         """A module in odoo/addons; with nothing given, one that makes a partner."""
@@ -133,17 +128,28 @@ class Workshop(Books):
         return {line.split()[1]: line.split()[0] for line in listing}
 
     @contextmanager
-    def unharmed(self) -> Iterator[None]:
-        """The block changes nothing, and Odoo works after it without being started."""
-        before, odoo = self.everything(), self.platform.inspect("odoo")["State"]["StartedAt"]
+    def unharmed(self, *, known: bool = False) -> Iterator[None]:
+        """The block changes nothing, and Odoo works after it without being started.
+
+        With `known`, nothing has changed since the last such block or clean().
+        """
+        before = self.known.pop() if known and self.known else self.everything()
+        odoo = self.platform.inspect("odoo")["State"]["StartedAt"]
         yield
-        eventually(lambda: self.platform.get("/web/login") == 200, 60)
-        assert self.platform.get("/web/login") == 200
+        assert eventually(lambda: self.platform.get("/web/login") == 200, 60)
         assert self.everything() == before
         assert self.platform.inspect("odoo")["State"]["StartedAt"] == odoo
+        self.known[:] = [before]
+
+    def forget_modules(self) -> None:
+        """Take written modules away from the disk; no database has them."""
+        for folder in self.written:
+            shutil.rmtree(folder)
+        self.written.clear()
 
     def clean(self) -> None:
         """Take written modules, what they did, and snapshots away again."""
+        self.known.clear()
         leave = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{_FRESH}'"
         self.platform.sql(leave, "postgres")
         for name in self.databases() - {"postgres", "template0", "template1", _FRESH}:
@@ -152,9 +158,7 @@ class Workshop(Books):
         remove = "rm -rf /var/lib/odoo/filestore/odoo__*"
         forget = ["exec", "-T", "--user", "odoo", "odoo", "sh", "-c", remove]
         assert self.platform.compose(*forget).returncode == 0
-        for folder in self.written:
-            shutil.rmtree(folder)
-        self.written.clear()
+        self.forget_modules()
         # The server notices that it has another database than it had before.
         assert eventually(lambda: self.platform.get("/web/login") == 200, 60)
 

@@ -123,7 +123,8 @@ def test_a_full_disk_leaves_no_half_written_secret(small_disk: Path) -> None:
 def test_a_killed_first_start_is_finished_by_the_next(fresh: Checkout) -> None:
     first = fresh.start("./scripts/inv", "up")
     tables = "SELECT count(*) > 40 FROM pg_tables WHERE schemaname = 'public'"
-    psql = ["psql", "-U", "odoo", "-d", "odoo", "-tAc", tables]
+    # Under this name it is filled; its own it gets when it is complete.
+    psql = ["psql", "-U", "odoo", "-d", "odoo__unfinished", "-tAc", tables]
 
     def half_way() -> bool:
         return fresh.compose("exec", "-T", "odoo_db", *psql).stdout.strip() == "t"
@@ -137,6 +138,18 @@ def test_a_killed_first_start_is_finished_by_the_next(fresh: Checkout) -> None:
     assert done.returncode == 0, done.stderr
     assert fresh.authenticate("admin", "admin") is None
     assert fresh.authenticate("admin", fresh.admin_password)
+
+
+def test_a_database_server_that_cannot_start_is_named_with_its_log(fresh: Checkout) -> None:
+    compose = fresh.root / "compose.yaml"
+    service = "  odoo_db:\n    <<: *service\n"
+    wrong = "    command: [postgres, -c, nonsense=1]\n"
+    assert service in compose.read_text()
+    compose.write_text(compose.read_text().replace(service, service + wrong))
+    done = fresh.inv("up")
+    assert done.returncode == 1
+    assert "service odoo_db is restarting" in done.stderr, done.stderr
+    assert 'unrecognized configuration parameter "nonsense"' in done.stderr
 
 
 def _odoo_does_not_make_a_missing_database_with_a_known_password(checkout: Checkout) -> None:

@@ -1,0 +1,24 @@
+"""A platform in production, for odoo.test and shop.test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.support.production import Production
+from tests.e2e.support.template import Template, running_copy
+
+
+@pytest.fixture(scope="package")
+def production(
+    template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Production]:
+    """The running platform."""
+    clone = Production.clone(tmp_path_factory.mktemp("production") / "clone")
+    with running_copy(template, clone, up=("quickstart", "--prod", "--yes")) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def admin(production: Production) -> str:
+    """The Cookie header of somebody who is logged in."""
+    return production.log_in()

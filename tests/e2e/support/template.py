@@ -1,0 +1,143 @@
+"""Platforms that are up in seconds: each starts from a copy of one that was set up once."""
+
+import fcntl
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from scripts.core.settings import Settings
+from scripts.stack import images
+from tests.e2e.support import containers
+from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.visitor import Visitor
+
+_VOLUMES: Final = ("odoo_data", "odoo_db_data")
+_MARKER: Final = "template.json"
+# Without these a crash of the machine loses data, but the kill of a process loses nothing (as
+# it would without synchronous_commit). They are in the data directory itself
+# (postgresql.auto.conf), so that no file of the platform has to be changed.
+_OFF: Final = ("fsync", "full_page_writes")
+_Clone = TypeVar("_Clone", bound=Checkout)
+
+
+def images_in_use() -> list[str]:
+    """Lines of `.env` that name the images of the project under test."""
+    in_use = images.effective(Settings.load())
+    return [f"{name}={image}" for name, image in in_use.items()]
+
+
+@dataclass(frozen=True)
+class Template:
+    """The volumes and secrets of a platform after its first start, and after a first login."""
+
+    root: Path
+    project: str
+
+    @classmethod
+    def of_this_run(cls, folder: Path) -> "Template":
+        """The one in `folder`, made by the first process of the run that asks for it."""
+        marker = folder / _MARKER
+        with _file_lock(folder / "template.lock"):
+            if not marker.is_file():
+                made = _make(folder / "template")
+                marker.write_text(json.dumps({"root": str(made.root), "project": made.project}))
+        stored = json.loads(marker.read_text())
+        return cls(Path(stored["root"]), stored["project"])
+
+    @contextmanager
+    def copied(self, checkout: Checkout, options: Mapping[str, Sequence[str]]) -> Iterator[None]:
+        """Give `checkout` the secrets and a copy of the volumes.
+
+        `options` are those of `docker volume create`, by volume. A volume in memory loses its
+        content with its last container; while the block runs there is one that uses it.
+        """
+        shutil.copytree(self.root / "secrets", checkout.root / "secrets")
+        mounts = []
+        for volume in _VOLUMES:
+            name = f"{checkout.project}_{volume}"
+            labels = {"project": checkout.project, "volume": volume}
+            marks = [f"--label=com.docker.compose.{key}={value}" for key, value in labels.items()]
+            _docker("volume", "create", *marks, *options.get(volume, ()), name)
+            mounts += [f"--volume={self.project}_{volume}:/from/{volume}:ro"]
+            mounts += [f"--volume={name}:/to/{volume}"]
+        keeper = f"{checkout.project}-keeper"
+        image = images.effective(Settings.load())["REDIS_IMAGE"]
+        run = ["run", "--detach", "--init", "--name", keeper, "--network", "none", *mounts]
+        try:
+            _docker(*run, "--entrypoint", "sleep", image, "600")
+            _docker("exec", "--user", "0", keeper, "cp", "-a", "/from/.", "/to")
+            yield
+        finally:
+            _docker("rm", "--force", "--volumes", keeper)
+
+
+@contextmanager
+def running_copy(
+    template: Template,
+    checkout: _Clone,
+    *settings: str,
+    up: Sequence[str] = ("up",),
+    volumes: Mapping[str, Sequence[str]] | None = None,
+) -> Iterator[_Clone]:
+    """`checkout`, a clone that was not started yet, as a running platform; destroyed at the end.
+
+    `settings` are further lines of its `.env`, `up` is the command of `inv` that starts it.
+    """
+    (checkout.root / ".env").write_text("\n".join([*images_in_use(), *settings]) + "\n")
+    try:
+        with template.copied(checkout, volumes or {}):
+            started = checkout.inv(*up)
+        log = containers.last_lines(checkout.project) if started.returncode else ""
+        assert started.returncode == 0, started.stderr + log
+        yield checkout
+    finally:
+        checkout.destroy()
+
+
+def _make(root: Path) -> Checkout:
+    checkout = Checkout.clone(root)
+    (root / ".env").write_text("\n".join(images_in_use()) + "\n")
+    try:
+        for command in ("secrets", "up"):
+            done = checkout.inv(command)
+            log = containers.last_lines(checkout.project) if done.returncode else ""
+            assert done.returncode == 0, done.stderr + log
+        _load_web_client(Visitor.admin(checkout))
+        for setting in _OFF:
+            query = f"ALTER SYSTEM SET {setting} = off"
+            psql = ["psql", "-U", "postgres", "-d", "postgres", "-c", query]
+            done = checkout.compose("exec", "-T", "odoo_db", *psql)
+            assert done.returncode == 0, done.stderr
+        down = checkout.compose("down", "--timeout", "30")
+        assert down.returncode == 0, down.stderr
+    except BaseException:
+        checkout.destroy()
+        shutil.rmtree(root)  # or the next process that tries finds half a clone
+        raise
+    return checkout
+
+
+def _load_web_client(visitor: Visitor) -> None:
+    """Have Odoo make the bundles that a first visit waits for; they are attachments then."""
+    for page in ("/odoo", "/web/login?debug=0"):
+        text = visitor.get(page).text
+        for bundle in re.findall(r'(?:src|href)="(/web/assets/[^"]+)"', text):
+            assert visitor.get(bundle).status_code == 200, bundle
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _docker(*arguments: str) -> None:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"docker {' '.join(arguments[:2])}: {done.stderr}"
