@@ -1,8 +1,8 @@
 """What all tests share: where the project is, and whether an engine may be missing."""
 
 import os
-import secrets
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +16,11 @@ if str(ROOT) not in sys.path:  # plain `pytest` puts only this folder there
 from scripts.core.errors import OpsError  # noqa: E402
 from scripts.core.process import SystemRunner  # noqa: E402
 from scripts.stack import engine  # noqa: E402
-from tests import durations  # noqa: E402
+from tests import durations, run_folder  # noqa: E402
 from tests.durations import pytest_runtest_makereport  # noqa: E402, F401 - a hook
 
 RUN_FOLDER: Final = pytest.StashKey[Path]()  # what all processes of this run share
+_RUN: Final = pytest.StashKey[run_folder.RunFolder]()  # in the main process only
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,14 +49,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     durations.install(config)
-    if not hasattr(config, "workerinput"):
-        # Below the project: virtual machines (Colima) see the home folder, not /tmp.
-        folder = ROOT / ".state" / f"test-run-{secrets.token_hex(4)}"
-        folder.mkdir(parents=True)
-    else:
-        folder = Path(config.workerinput["run_folder"])
-    config.stash[RUN_FOLDER] = folder
-    os.environ["IPAI_TEST_RUN"] = folder.name.rpartition("-")[2]
+    if hasattr(config, "workerinput"):
+        config.stash[RUN_FOLDER] = Path(config.workerinput["run_folder"])
+        return
+    # Below the project: virtual machines (Colima) see the home folder, not /tmp.
+    state = ROOT / ".state"
+    run_folder.remove_abandoned(state, _remove_containers)
+    config.stash[_RUN] = made = run_folder.RunFolder.make(state)
+    config.stash[RUN_FOLDER] = made.path
+    os.environ["IPAI_TEST_RUN"] = made.run  # which the other processes inherit
+    # An end that was asked for is no reason to leave platforms behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -74,13 +78,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what all processes of this run shared, and what one that died has left."""
-    if hasattr(config, "workerinput") or RUN_FOLDER not in config.stash:
-        return
+    if _RUN in config.stash:
+        config.stash[_RUN].remove(_remove_containers)
+
+
+def _remove_containers(run: str) -> None:
     if shutil.which("docker"):
         from tests.e2e.support import checkout, containers  # slow to import: not for unit tests
 
-        containers.remove_all(checkout.prefix())
-    shutil.rmtree(config.stash[RUN_FOLDER], ignore_errors=True)
+        containers.remove_all(checkout.prefix(run))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from scripts.core.files import digest
 from scripts.core.process import CommandFailedError
 from scripts.stack.compose import Stack
 from scripts.testing import Request
-from tests import durations
+from tests import durations, run_folder
 from tests.e2e.support.run_lock import RunLock
 from tests.unit.fakes import FakeReporter, FakeRunner, ReplacedError, says, settings_in
 
@@ -141,3 +141,15 @@ def test_a_serial_test_waits_for_all_others_and_they_for_it(tmp_path: Path) -> N
     assert [events.get(timeout=30)[0] for _ in range(4)] == ["alone", "end", "shared", "end"]
     for process in (shared, alone, later):
         process.join(30)
+
+
+def test_what_a_killed_run_has_left_is_removed_by_the_next_and_a_running_one_kept(
+    tmp_path: Path,
+) -> None:
+    running, killed = (run_folder.RunFolder.make(tmp_path) for _ in range(2))
+    killed.lock.close()  # as the kernel does at the end of a process
+    cleaned: list[str] = []
+    assert run_folder.remove_abandoned(tmp_path, cleaned.append) == cleaned == [killed.run]
+    assert running.path.is_dir() and not killed.path.exists()
+    running.remove(cleaned.append)
+    assert cleaned[-1] == running.run and not running.path.exists()

@@ -30,9 +30,9 @@ _begin = _FIRST_PORT + _worker % 8 * _PORTS_OF_A_WORKER + secrets.randbelow(_POR
 _ports = itertools.count(_begin)
 
 
-def prefix() -> str:
-    """What the names of all projects of this run begin with; those left behind are found by it."""
-    return f"ipai-test-{os.environ.get('IPAI_TEST_RUN', 'by-hand')}-"
+def prefix(run: str = "") -> str:
+    """What the names of all projects of a run, by default this one, begin with."""
+    return f"ipai-test-{run or os.environ.get('IPAI_TEST_RUN', 'by-hand')}-"
 
 
 def free_port() -> int:
