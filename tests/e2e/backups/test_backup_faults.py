@@ -23,7 +23,7 @@ def broken(books: Books) -> Iterator[Books]:
         yield books
 
 
-@pytest.mark.parametrize("kilobytes", [400, 3000])
+@pytest.mark.parametrize("kilobytes", [400, 20_000])
 def test_a_full_disk(broken: Books, tmp_path: Path, kilobytes: int) -> None:
     place = tmp_path / "small"
     place.mkdir()
@@ -34,12 +34,12 @@ def test_a_full_disk(broken: Books, tmp_path: Path, kilobytes: int) -> None:
     try:
         (place / "repository").mkdir()
         full = {"BACKUP_FOLDER": str(place / "repository")}
-        if kilobytes == 3000:  # room for a repository and one backup, not for what follows
+        if kilobytes == 20_000:  # room for a repository and one backup, not for what follows
             broken.back_up(**full)
             (place / "filler").write_bytes(b"x" * (shutil.disk_usage(place).free - 30_000))
         done = broken.platform.inv("backup", **full)
         assert "no space left" in last_error(done)
-        if kilobytes == 3000:
+        if kilobytes == 20_000:
             (place / "filler").unlink()
             listed = broken.platform.inv("backup.list", **full).stdout.splitlines()
             assert len(listed) == 2  # a header and the good one
