@@ -57,7 +57,9 @@ def pytest_runtest_protocol(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, object, object]:
     """Let a test marked `serial` have the machine to itself."""
-    lock = item.config.stash.setdefault(_LOCK, RunLock(item.config.stash[RUN_FOLDER]))
+    if _LOCK not in item.config.stash:
+        item.config.stash[_LOCK] = RunLock(item.config.stash[RUN_FOLDER])
+    lock = item.config.stash[_LOCK]
     lock.acquire(alone=item.get_closest_marker("serial") is not None)
     try:
         return (yield)

@@ -17,7 +17,7 @@ class RunLock:
         """Wait for the turn of a test; nothing to do where `alone` is held already."""
         if self.alone and alone:
             return
-        # flock() prefers whoever comes: without an entrance a stream of readers never ends.
+        # flock() is not fair: without an entrance, new readers would starve the writer.
         fcntl.flock(self._entrance, fcntl.LOCK_EX)
         fcntl.flock(self._running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         self.alone = alone
