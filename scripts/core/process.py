@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, NoReturn, Protocol
 
 from scripts.core.errors import OpsError
+from scripts.core.interruption import TerminatedError, uninterrupted
 
 _TAIL_LINES = 15
 _GRACE_SECONDS = 60  # as long as Compose gives the containers of backups
@@ -116,10 +116,6 @@ class Runner(Protocol):
         ...
 
 
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM. Unlike Ctrl-C, which reaches everybody at the terminal, only we have heard it."""
-
-
 @dataclass(frozen=True)
 class SystemRunner:
     """The real runner. `redact` takes secrets out of whatever it shows."""
@@ -143,14 +139,16 @@ class SystemRunner:
         if self._skip(argv, changes):
             return Completed(tuple(argv), 0)
         try:
-            child = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=stdout or subprocess.PIPE,
-                stderr=subprocess.STDOUT if stdout else subprocess.PIPE,
-                env={**os.environ, **env} if env else None,
-            )
-            out, err = _await(child, stdin.encode() if stdin is not None else None, timeout)
+            with uninterrupted() as resume:
+                child = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                    stdout=stdout or subprocess.PIPE,
+                    stderr=subprocess.STDOUT if stdout else subprocess.PIPE,
+                    env={**os.environ, **env} if env else None,
+                )
+                given = None if stdin is None else stdin.encode()
+                out, err = _await(child, given, timeout, resume)
         except (FileNotFoundError, PermissionError) as error:
             raise OpsError(f"the program {argv[0]!r} is not installed") from error
         except subprocess.TimeoutExpired as error:
@@ -268,11 +266,15 @@ class _SystemTalk:
 
 
 def _await(
-    child: subprocess.Popen[bytes], stdin: bytes | None, timeout: float | None
+    child: subprocess.Popen[bytes],
+    stdin: bytes | None,
+    timeout: float | None,
+    resume: Callable[[], None],
 ) -> tuple[bytes | None, bytes | None]:
     """Both outputs of `child`, which has ended, however this call ends."""
     with child:
         try:
+            resume()
             return child.communicate(stdin, timeout)
         except KeyboardInterrupt as interrupt:
             if isinstance(interrupt, TerminatedError):
@@ -289,12 +291,3 @@ def _let_end(child: subprocess.Popen[bytes]) -> None:
         child.communicate(timeout=_GRACE_SECONDS)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         child.kill()
-
-
-def heed_termination() -> None:
-    """Make SIGTERM an interruption, after which what was begun is put right."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise TerminatedError
-
-    signal.signal(signal.SIGTERM, interrupt)

@@ -15,7 +15,8 @@ from invoke.tasks import Task, task
 
 from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import SystemRunner, TerminatedError, heed_termination
+from scripts.core.interruption import TerminatedError, heed_termination
+from scripts.core.process import SystemRunner
 from scripts.core.redact import redactor
 from scripts.core.settings import Settings
 

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.errors import OpsError
+from scripts.core.interruption import uninterrupted
 from scripts.core.process import CommandFailedError, Completed, SystemRunner
 
 _SECRET = "s3cret-value"
@@ -128,23 +130,49 @@ def test_the_last_line_prefers_the_errors(stdout: str, stderr: str, last: str) -
     assert Completed((), 1, stdout, stderr).last_line == last
 
 
-def test_a_termination_reaches_what_runs_and_waits_for_it(tmp_path: Path) -> None:
-    child = "trap 'sleep 0.2; echo right > put; exit 1' TERM; echo > ready; while :; do :; done"
+def _terminated(child: str, folder: Path) -> subprocess.Popen[str]:
+    """A process that runs `child`, and prints 'terminated' when a SIGTERM has ended that."""
     code = f"""
-from scripts.core.process import SystemRunner, TerminatedError, heed_termination
+from scripts.core.interruption import TerminatedError, heed_termination
+from scripts.core.process import SystemRunner
 heed_termination()
 try:
     SystemRunner().run(["sh", "-c", {child!r}])
 except TerminatedError:
-    print("heard")
+    print("terminated")
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(
-        _python(code), cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
-    ) as ours:
+    return subprocess.Popen(
+        _python(code), cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+_PUT_RIGHT = "trap 'sleep 0.2; echo right > put; exit 1' TERM"
+_WAIT = "sleep 60 >/dev/null 2>&1 & wait"
+
+
+def test_a_termination_reaches_what_runs_and_waits_for_it(tmp_path: Path) -> None:
+    with _terminated(f"{_PUT_RIGHT}; echo > ready; {_WAIT}", tmp_path) as ours:
         deadline = time.monotonic() + 30
         while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         ours.terminate()
-        assert ours.communicate(timeout=30)[0] == "heard\n"
+        assert ours.communicate(timeout=30)[0] == "terminated\n"
     assert (tmp_path / "put").read_text() == "right\n"
+
+
+def test_a_termination_while_a_process_is_starting_reaches_it(tmp_path: Path) -> None:
+    with _terminated(f"{_PUT_RIGHT}; kill -TERM $PPID; {_WAIT}", tmp_path) as ours:
+        assert ours.communicate(timeout=30)[0] == "terminated\n"
+    assert (tmp_path / "put").read_text() == "right\n"
+
+
+def test_an_interruption_waits_until_it_is_resumed() -> None:
+    reached = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted() as resume:
+        signal.raise_signal(signal.SIGINT)
+        reached.append("postponed")
+        resume()
+        reached.append("never")
+    assert reached == ["postponed"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
