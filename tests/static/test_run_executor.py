@@ -16,7 +16,7 @@ _DENO = str(Path(sys.executable).with_name("deno"))
 
 @pytest.mark.parametrize(
     "command",
-    [["check", "--frozen"], ["fmt", "--check"], ["lint"], ["test", "--frozen"]],
+    [["check", "--frozen"], ["fmt", "--check"], ["lint"], ["test", "--frozen", "--allow-net"]],
     ids=lambda command: command[0],
 )
 def test_deno_finds_nothing_wrong(command: list[str]) -> None:

@@ -11,7 +11,7 @@ export interface Config {
   maxJobs: number; // of one call
   seconds: number; // after which a call begins no more jobs
   handlerSeconds: number; // for one job, whatever its own timeout is
-  allowedHosts: string[]; // that jobs of the types http and webhook may call; "*" is any
+  allowedHosts: string[]; // that jobs of the types http and webhook may call; "*": any public one
   slackWebhook: string;
   odoo: { url: string; database: string; login: string; key: string; api: string };
 }

@@ -1,4 +1,5 @@
 // HTTP to others: no redirects, a limit on what is read, and errors without secrets.
+import { publicAddress, type Reach } from "./hosts.ts";
 import { PermanentError } from "./run.ts";
 
 const MOST_BYTES = 64 * 1024;
@@ -11,14 +12,39 @@ export interface Answer {
 }
 
 /** Sends; throws if there is no answer. Addresses may hold tokens: only the host is named. */
-export async function send(url: URL, init: RequestInit, signal: AbortSignal): Promise<Answer> {
+export async function send(
+  url: URL,
+  init: RequestInit,
+  signal: AbortSignal,
+  reach: Reach = "anywhere",
+  addressOf: (url: URL) => Promise<string> | string = publicAddress,
+): Promise<Answer> {
+  const client = reach === "public" ? connectedTo(url, await addressOf(url)) : undefined;
   try {
-    const response = await fetch(url, { ...init, redirect: "manual", signal });
+    const options = { ...init, redirect: "manual", signal, ...(client ? { client } : {}) } as const;
+    const response = await fetch(url, options);
     return { status: response.status, ok: response.ok, text: await beginning(response) };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     const name = error instanceof Error ? error.name : "error";
     throw new Error(`${url.host} cannot be reached (${name})`);
+  } finally {
+    client?.close();
+  }
+}
+
+/**
+ * A client that connects to `address` and no other: the name, asked again, might have another by
+ * then. Undefined for https, where the certificate proves who answers before anything is sent, and
+ * where the runtime cannot (Deno before 2.4); the address was checked all the same.
+ */
+function connectedTo(url: URL, address: string): Deno.HttpClient | undefined {
+  if (url.protocol === "https:") return undefined;
+  try {
+    const proxy = { transport: "tcp", hostname: address, port: Number(url.port) || 80 } as const;
+    return Deno.createHttpClient({ proxy });
+  } catch {
+    return undefined;
   }
 }
 

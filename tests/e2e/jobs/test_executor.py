@@ -46,7 +46,7 @@ def enqueue(queue: Local, job_type: str, payload: Any, **more: Any) -> str:
 def job(queue: Local, job_id: str) -> dict[str, Any]:
     """How it stands."""
     found: dict[str, Any] = queue.rest.ask(
-        "GET", "jobs", queue.rest.token("authenticated"), id=f"eq.{job_id}"
+        "GET", "jobs", queue.rest.token("service_role"), id=f"eq.{job_id}"
     ).json()[0]
     return found
 
@@ -188,7 +188,7 @@ def test_a_job_that_was_killed_with_its_executor_is_run_by_the_next(
         queue.psql("UPDATE mcp_jobs.jobs SET scheduled_at = now()")
         assert second.run().json()["completed"] == 1
     runs = {"job_id": f"eq.{made}", "order": "attempt", "select": "status"}
-    found = queue.rest.ask("GET", "job_runs", queue.rest.token("authenticated"), **runs).json()
+    found = queue.rest.ask("GET", "job_runs", queue.rest.token("service_role"), **runs).json()
     assert [run["status"] for run in found] == ["timed_out", "completed"]
 
 

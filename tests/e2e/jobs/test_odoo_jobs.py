@@ -138,7 +138,7 @@ def test_a_job_of_odoo_creates_a_record_in_odoo(module: Local) -> None:
         made = module.rest.call("enqueue_job", **job)
         assert older.run().json()["completed"] == 1
         (ended,) = module.rest.ask(
-            "GET", "jobs", module.rest.token("authenticated"), id=f"eq.{made}"
+            "GET", "jobs", module.rest.token("service_role"), id=f"eq.{made}"
         ).json()
         call = {"model": "res.partner", "method": "write", "ids": ended["result"],
                 "kwargs": {"vals": {"name": "changed-by-json-rpc"}}}  # fmt: skip
@@ -147,14 +147,14 @@ def test_a_job_of_odoo_creates_a_record_in_odoo(module: Local) -> None:
         summary = older.run().json()
         assert (summary["completed"], summary["failed"]) == (1, 1), summary
         (refused,) = module.rest.ask(
-            "GET", "jobs", module.rest.token("authenticated"), id=f"eq.{bad_again}"
+            "GET", "jobs", module.rest.token("service_role"), id=f"eq.{bad_again}"
         ).json()
         assert refused["status"] == "dead" and refused["last_error"].startswith("Odoo: ")
     changed = "SELECT count(*) FROM res_partner WHERE name = 'changed-by-json-rpc'"
     assert platform.sql(changed) == "1"
     found = platform.sql("SELECT count(*) FROM res_partner WHERE name = 'made-by-a-job'")
     assert found == "1"
-    token = module.rest.token("authenticated")
+    token = module.rest.token("service_role")
     (failed,) = module.rest.ask("GET", "jobs", token, id=f"eq.{bad}").json()
     assert failed["last_error"].startswith("Odoo: "), failed
 

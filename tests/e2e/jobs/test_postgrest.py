@@ -58,10 +58,10 @@ def test_a_job_goes_all_its_way(rest: Rest) -> None:
     again = rest.ask("POST", "rpc/complete_job", rest.token("service_role"),
                      {"p_job_id": job, "p_worker_id": "w"})  # fmt: skip
     assert again.status_code == 409 and "no longer" in again.json()["message"]
-    runs = rest.ask("GET", "job_runs", rest.token("authenticated"), job_id=f"eq.{job}")
+    runs = rest.ask("GET", "job_runs", rest.token("service_role"), job_id=f"eq.{job}")
     assert [run["status"] for run in runs.json()] == ["completed"]
     order = {"select": "event", "order": "id.desc", "limit": "2", "job_id": f"eq.{job}"}
-    events = rest.ask("GET", "job_events", rest.token("authenticated"), **order)
+    events = rest.ask("GET", "job_events", rest.token("service_role"), **order)
     assert events.json() == [{"event": "completed"}, {"event": "claimed"}]
 
 
@@ -149,7 +149,7 @@ def test_a_wrong_wish_is_400_and_changes_nothing(rest: Rest, change: dict[str, o
     answer = rest.ask("POST", "rpc/enqueue_job", rest.token("service_role"), wish)
     assert answer.status_code == 400, answer.text
     left = {"source": f"eq.{wish['p_source']}"}
-    assert rest.ask("GET", "jobs", rest.token("authenticated"), **left).json() == []
+    assert rest.ask("GET", "jobs", rest.token("service_role"), **left).json() == []
 
 
 def test_an_unknown_function_or_argument_is_404(rest: Rest) -> None:
@@ -173,5 +173,5 @@ def test_a_limit_on_rows_is_kept(rest: Rest) -> None:
         list(pool.map(lambda _: rest.call("enqueue_job", **_ENQUEUE), range(_MOST_ROWS + 1)))
     for given, found in (("2", 2), (str(_MOST_ROWS + 1), _MOST_ROWS), ("", _MOST_ROWS)):
         wanted = {"select": "id", **({"limit": given} if given else {})}
-        answer = rest.ask("GET", "jobs", rest.token("authenticated"), **wanted)
+        answer = rest.ask("GET", "jobs", rest.token("service_role"), **wanted)
         assert len(answer.json()) == found, given

@@ -38,7 +38,10 @@ class Listener:
 
     @contextmanager
     def listening(self) -> Iterator["Listener"]:
-        """While the block runs. …/STATUS answers so, /hang not before `hang` is set."""
+        """While the block runs. …/STATUS answers so, /hang not before `hang` is set.
+
+        /echo/… repeats the headers that it got.
+        """
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,7 +55,8 @@ class Listener:
                 if last == "302":
                     self.send_header("Location", "/200")
                 self.end_headers()
-                self.wfile.write(_BODIES.get(self.path.split("/")[1], b"received"))
+                bodies = {**_BODIES, "echo": str(self.headers).encode()}
+                self.wfile.write(bodies.get(self.path.split("/")[1], b"received"))
 
             do_POST = do_PUT = do_GET  # noqa: N815
 
