@@ -7,7 +7,7 @@ from odoo.exceptions import UserError
 from odoo.tools import config
 
 try:
-    from . import start
+    from . import access_log, start
 except ImportError as error:
     # Odoo would log this, go on, and keep the sessions in files.
     sys.exit(f"session_redis: {error}; the package python3-redis belongs to Odoo's image")
@@ -24,6 +24,7 @@ def refuse_installation(env):
 
 named = config["server_wide_modules"]  # a text in Odoo 18, a list in 19
 if "session_redis" in (named.replace(" ", "").split(",") if isinstance(named, str) else named):
+    access_log.install()
     start.install()
 else:  # too late: sessions are in files already
     logging.getLogger(__name__).warning("session_redis does nothing outside server_wide_modules")

@@ -173,7 +173,7 @@ def test_a_job_that_was_killed_with_its_executor_is_run_by_the_next(
     queue: Local, listener: Listener, key: str
 ) -> None:
     settings = {"POSTGREST_URL": queue.rest.url, "SUPABASE_SERVICE_ROLE_KEY": key,
-                "HTTP_ALLOWED_HOSTS": "127.0.0.1"}  # fmt: skip
+                "HTTP_ALLOWED_HOSTS": f"127.0.0.1:{listener.port}"}  # fmt: skip
     listener.hang.clear()
     made = enqueue(queue, "http", {"url": f"{listener.url}/hang"}, p_timeout_seconds=3)
     with executor(**settings) as first:
@@ -210,8 +210,9 @@ def test_two_executors_at_once_share_the_work(
     for number in range(60):
         enqueue(queue, "http", {"url": f"{listener.url}/n/{number}/x"})
     with executor(
-        POSTGREST_URL=queue.rest.url, SUPABASE_SERVICE_ROLE_KEY=key, HTTP_ALLOWED_HOSTS="127.0.0.1"
-    ) as other:
+        POSTGREST_URL=queue.rest.url, SUPABASE_SERVICE_ROLE_KEY=key,
+        HTTP_ALLOWED_HOSTS=f"127.0.0.1:{listener.port}",
+    ) as other:  # fmt: skip
         command = ["curl", "-s", "-X", "POST", "-H", f"Authorization: Bearer {key}", other.url]
         beside = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         mine = running.run().json()
