@@ -1,10 +1,10 @@
 """From a bare machine to a login page, in one command."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import credentials
+from scripts.core import env_file
 from scripts.core.checks import Check, Result, require, run_all
 from scripts.core.errors import UsageError
 from scripts.core.report import Reporter
@@ -61,6 +61,12 @@ def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
     return [credentials.preflight(settings.secrets_folder), *also]
 
 
+def warn_of_settings_file(settings: Settings, reporter: Reporter) -> None:
+    """Say so where every user of this machine can read a secret in `.env`."""
+    if warning := env_file.warning(settings.env_file):
+        reporter.note(warning)
+
+
 def prepare_tls(stack: Stack, reporter: Reporter) -> None:
     """Make sure that production finds a certificate; raises OpsError if it cannot be used."""
     if stack.settings.tls:
@@ -84,6 +90,7 @@ def health_checks(stack: Stack) -> list[Check]:
 def _settings_file(settings: Settings, reporter: Reporter) -> None:
     if settings.env_file.exists():
         reporter.note("Settings: .env already there")
+        warn_of_settings_file(settings, reporter)
         return
-    shutil.copyfile(settings.root / ".env.example", settings.env_file)
+    env_file.write(settings.env_file, (settings.root / ".env.example").read_bytes())
     reporter.note("Settings: .env made from .env.example")

@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 
 from dotenv import dotenv_values
 
+from scripts.core import env_file
 from scripts.core.errors import UsageError
-from scripts.core.files import write_atomic
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a production server is meant to be reached
@@ -247,6 +247,5 @@ def remember(settings: Settings, values: Mapping[str, str]) -> list[str]:
         else:
             lines.append(wanted)
     if changed:
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        write_atomic(path, "".join(f"{line}\n" for line in lines).encode(), mode)
+        env_file.write(path, "".join(f"{line}\n" for line in lines).encode())
     return changed

@@ -1,0 +1,57 @@
+"""The file `.env`: who may read it, and whether it holds what they should not."""
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from dotenv import dotenv_values
+
+from scripts.core.files import write_atomic
+
+_PRIVATE: Final = 0o600
+_FOR_ALL: Final = 0o004
+_SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL")
+_NO_SECRET: Final = re.compile(r"_(FILE|PATH|FOLDER)$")
+_PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+
+
+def write(path: Path, data: bytes) -> None:
+    """Replace `path`: with 0600 where it is new, else with the mode that it has.
+
+    Its owner stays, too, and a new one belongs to the owner of its folder: what root has
+    written for somebody else (`sudo ./scripts/inv …`) is still theirs to read.
+    Raises OpsError where it cannot be written.
+    """
+    before = path.stat() if path.exists() else None
+    write_atomic(path, data, before.st_mode & 0o777 if before else _PRIVATE)
+    if os.geteuid() == 0:
+        owner = before or path.parent.stat()
+        with suppress(PermissionError):  # root of this machine is nobody on some file servers
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def exposed(path: Path) -> tuple[str, ...]:
+    """The variables in `path` that seem to hold a secret, if every user may read the file."""
+    if not path.is_file() or not path.stat().st_mode & _FOR_ALL:
+        return ()
+    return tuple(
+        name for name, value in dotenv_values(path, interpolate=False).items()
+        if value and _is_secret(name, value)
+    )  # fmt: skip
+
+
+def _is_secret(name: str, value: str) -> bool:
+    by_name = _SECRET_NAME.search(name.upper()) and not _NO_SECRET.search(name.upper())
+    return bool(by_name or _PASSWORD_IN_URL.search(value))
+
+
+def warning(path: Path) -> str:
+    """What to tell the person about `path`; '' where there is nothing to tell."""
+    if not (names := exposed(path)):
+        return ""
+    return (
+        f"warning: every user of this machine can read {', '.join(names)} in {path.name};"
+        f" run: chmod 600 {path.name}"
+    )
