@@ -1,5 +1,6 @@
 """Certificates as bytes: made and checked in memory; nothing here touches the disk."""
 
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from scripts.tls import hostnames
 CA_LIFE: Final = timedelta(days=3650)
 LEAF_LIFE: Final = timedelta(days=397) - timedelta(seconds=1)  # both ends count (RFC 5280)
 RENEW_AT: Final = 1 / 3  # of its life left, as certbot and Let's Encrypt advise
+_LOOPBACK: Final = ("127.0.0.0/8", "::1")
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a client's clock may be slow by this much
 
 
@@ -29,8 +31,12 @@ class Pair:
     key: bytes = field(repr=False)
 
 
-def make_ca(now: datetime) -> Pair:
-    """A new private CA that may sign leaves only; its name is unlike any other's."""
+def make_ca(now: datetime, names: Iterable[str] = ()) -> Pair:
+    """A new private CA that may sign leaves only; its name is unlike any other's.
+
+    With `names` it is good for these, what is below them, and this machine itself: whoever
+    steals its key cannot pose as any other site to those who trust it.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     serial = x509.random_serial_number()
     name = _subject(f"ipai-platform private CA {serial:040x}"[:34])
@@ -41,7 +47,43 @@ def make_ca(now: datetime) -> Pair:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
     )
+    if permitted := _permitted(names):
+        limits = x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=None)
+        builder = builder.add_extension(limits, critical=True)
     return _pair(builder.sign(key, hashes.SHA256()), key)
+
+
+def _permitted(names: Iterable[str]) -> list[x509.GeneralName]:
+    given = list(names)
+    if not given:
+        return []
+    domains = dict.fromkeys(n.removeprefix("*.") for n in given if not hostnames.address(n))
+    others = [a for a in hostnames.addresses(given) if a not in hostnames.LOCAL_NAMES]
+    networks = map(ipaddress.ip_network, [*_LOOPBACK, *others])
+    return [*map(x509.DNSName, domains), *map(x509.IPAddress, networks)]
+
+
+def outside(ca_certificate: bytes, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` that no client would accept of this CA; none of them where it has no limits.
+
+    A certificate that cannot be read has none either: `ca_problem` tells of that.
+    """
+    try:
+        ca = x509.load_pem_x509_certificate(ca_certificate)
+        limits = ca.extensions.get_extension_for_class(x509.NameConstraints).value
+    except (ValueError, x509.ExtensionNotFound):
+        return ()
+    permitted = [subtree.value for subtree in limits.permitted_subtrees or ()]
+    return tuple(name for name in names if not any(_within(name, tree) for tree in permitted))
+
+
+def _within(name: str, tree: object) -> bool:
+    address = hostnames.address(name)
+    if address or not isinstance(tree, str):
+        networks = ipaddress.IPv4Network, ipaddress.IPv6Network
+        return bool(address) and isinstance(tree, networks) and address in tree
+    domain = name.removeprefix("*.")
+    return domain == tree or domain.endswith(f".{tree}")
 
 
 def make_leaf(ca: Pair, names: Iterable[str], now: datetime) -> Pair:

@@ -130,7 +130,8 @@ def describe(settings: Settings, outcome: Outcome) -> list[str]:
     ca = _ca(settings)
     lines.append(f"Private CA:  {ca}: {outcome.ca}")
     if outcome.ca is Done.REPLACED:
-        lines.append("The old CA was near its end: trust the new one wherever the old was trusted.")
+        why = "was near its end, or not good for all of these names"
+        lines.append(f"The old CA {why}: trust the new one wherever the old was trusted.")
     return [*lines, "", *trust.by_hand(ca)]
 
 

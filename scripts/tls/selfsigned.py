@@ -82,18 +82,19 @@ def issue(
 ) -> Issued:
     """`present`, or a new leaf for exactly `names` where that is not good enough.
 
-    The CA is kept as long as it outlives a new leaf. `renewing`, which nobody
-    watches, never makes another: everybody would have to trust it. Everything is made and
-    checked in memory first; raises OpsError before anything is written.
+    The CA is kept as long as it outlives a new leaf and may sign for these names.
+    `renewing`, which nobody watches, never makes another: everybody would have to trust it.
+    Everything is made and checked in memory first; raises OpsError before anything is written.
     """
     leaf = present or Pair(b"", b"")
     ca = authority.read()
+    names = tuple(names)
     reason = "--force was given" if force else ""
     reason = reason or certificates.leaf_problem(leaf, ca.certificate, names, now)
     if not reason:
         authority.narrow()
         return Issued(leaf, Done.KEPT, Done.KEPT)
-    signer, ca_done = _signer(authority, ca, now, renewing)
+    signer, ca_done = _signer(authority, ca, names, now, renewing)
     made = certificates.make_leaf(signer, names, now)
     problem = certificates.leaf_problem(made, signer.certificate, names, now)
     if problem:
@@ -106,9 +107,11 @@ def issue(
     return Issued(made, Done.REPLACED, ca_done, reason)
 
 
-def _signer(authority: Authority, ca: Pair, now: datetime, renewing: bool) -> tuple[Pair, Done]:
+def _signer(
+    authority: Authority, ca: Pair, names: tuple[str, ...], now: datetime, renewing: bool
+) -> tuple[Pair, Done]:
     if not ca.certificate and not ca.key and not renewing:
-        return certificates.make_ca(now), Done.CREATED
+        return certificates.make_ca(now, names), Done.CREATED
     problem = certificates.ca_problem(ca)
     if problem:
         raise OpsError(
@@ -116,9 +119,15 @@ def _signer(authority: Authority, ca: Pair, now: datetime, renewing: bool) -> tu
             "Restore that folder from a backup, or move it away and run: inv setup-tls selfsigned; "
             "everybody who trusted the old CA then has to trust the new one.",
         )
+    outside = certificates.outside(ca.certificate, names)
+    if outside and renewing:
+        raise OpsError(
+            f"the private CA is not good for {', '.join(outside)}",
+            "Make another, which everybody then has to trust: inv setup-tls selfsigned",
+        )
     left = certificates.expiry(ca.certificate) - now
-    if left < certificates.LEAF_LIFE and not renewing:
-        return certificates.make_ca(now), Done.REPLACED
+    if outside or (left < certificates.LEAF_LIFE and not renewing):
+        return certificates.make_ca(now, names), Done.REPLACED
     return ca, Done.KEPT
 
 

@@ -223,6 +223,8 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
             outcome = _selfsigned(stack, present, (), force=False)
             if outcome.done is not Done.KEPT:
                 reporter.note("TLS: a self-signed certificate stands in; see inv setup-tls")
+            if outcome.ca is Done.REPLACED:
+                reporter.note("TLS: the private CA is another now, which has to be trusted again")
             return
     wrong = certificates.pair_problem(present.pair)
     if wrong:

@@ -174,11 +174,13 @@ def test_a_service_has_a_health_check_unless_it_is_one_shot(flavour: str, name: 
 @pytest.mark.parametrize("flavour", _FLAVOURS)
 def test_databases_are_on_the_internal_network_only(flavour: str) -> None:
     merged = _merged(flavour)
-    assert merged["networks"]["backend"]["internal"] is True
+    for name in ("backend", "supabase"):
+        network = merged["networks"][name]
+        assert network["internal"] is True
+        assert network["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
     for name in ("odoo_db", "redis", "odoo_init"):
         assert set(_service(flavour, name)["networks"]) == {"backend"}
     assert set(_service(flavour, "nginx")["networks"]) == {"edge"}
-    assert merged["networks"]["supabase"]["internal"] is True
     assert set(_service(flavour, "supabase_db")["networks"]) == {"supabase"}
 
 

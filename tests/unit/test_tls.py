@@ -123,11 +123,17 @@ def test_force_changes_the_leaf_and_its_key_but_keeps_the_ca(ca: Authority) -> N
     _verify(ca, second)
 
 
-@pytest.mark.parametrize("names", [("new.example.com",), (DOMAIN, "192.0.2.7"), ("localhost",)])
-def test_other_names_renew_the_leaf(ca: Authority, names: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("names", "made"), [
+    (("new.example.com",), Done.REPLACED), ((DOMAIN, "192.0.2.7"), Done.REPLACED),
+    ((f"new.{DOMAIN}",), Done.KEPT), ((DOMAIN, "127.0.0.2"), Done.KEPT),
+    (("localhost",), Done.KEPT),
+])  # fmt: skip
+def test_other_names_renew_the_leaf_and_the_ca_where_it_is_not_good_for_them(
+    ca: Authority, names: tuple[str, ...], made: Done
+) -> None:
     first = _issue(ca)
     second = _issue(ca, *names, present=first.pair)
-    assert (second.leaf, second.ca) == (Done.REPLACED, Done.KEPT)
+    assert (second.leaf, second.ca) == (Done.REPLACED, made)
     assert second.reason.startswith("it is ")
     _verify(ca, second, names[-1])
     present = certificates.names_of(second.pair.certificate)

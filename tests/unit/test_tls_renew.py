@@ -153,11 +153,22 @@ def test_a_self_signed_one_is_renewed_for_a_changed_domain_and_keeps_addresses(
 ) -> None:
     setup.use_selfsigned(stack, [DOMAIN, "192.0.2.7"])
     assert _renew(stack)[0] is Renewal.NOT_DUE
-    renewal, outcome = _renew(_renamed(stack, NEW))
+    below = f"new.{DOMAIN}"
+    renewal, outcome = _renew(_renamed(stack, below))
     assert renewal is Renewal.RENEWED
-    assert set(outcome.installed.names) == {NEW, "192.0.2.7", "localhost", "127.0.0.1", "::1"}
+    assert set(outcome.installed.names) == {below, "192.0.2.7", "localhost", "127.0.0.1", "::1"}
     assert nginx.serves == outcome.installed.pair.certificate
     assert not nginx.ran(CERTBOT)
+
+
+def test_no_renewal_makes_another_ca_for_a_domain_elsewhere(stack: Stack, nginx: FakeNginx) -> None:
+    served = setup.use_selfsigned(stack, [DOMAIN]).installed.pair.certificate
+    with pytest.raises(OpsError, match=f"private CA is not good for {NEW}") as caught:
+        _renew(_renamed(stack, NEW))
+    assert "inv setup-tls selfsigned" in caught.value.hint
+    assert nginx.serves == served
+    moved = setup.use_selfsigned(stack, [NEW])
+    assert moved.ca is Done.REPLACED and nginx.serves == moved.installed.pair.certificate
 
 
 def test_a_self_signed_one_is_kept_while_good_and_renewed_by_force(stack: Stack) -> None:

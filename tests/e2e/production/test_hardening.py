@@ -1,6 +1,7 @@
 """What a service could do if it were broken into, read back from the running containers."""
 
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -128,6 +129,29 @@ def test_the_data_has_no_way_out(production: Production, service: str) -> None:
     done = production.run("docker", "network", "inspect", *networks, "--format", "{{.Internal}}")
     assert done.stdout.strip() == "true"
     assert not _connects(production, service, production.address("nginx"), 443)
+
+
+@pytest.mark.parametrize("service", ["odoo_db", "redis"])
+def test_the_data_does_not_reach_what_listens_on_this_machine(
+    production: Production, service: str
+) -> None:
+    edge = production.inspect("nginx")["NetworkSettings"]["Networks"]
+    own = production.inspect(service)["NetworkSettings"]["Networks"]
+    gateways = [network["Gateway"] for network in (*edge.values(), *own.values())]
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert _connects(production, "odoo", gateways[0], port), "edge is no such network"
+        for address in gateways:
+            assert not _connects(production, service, address, port), address
+    assert not _answers(production.address(service, "backend"), 5432 if "db" in service else 6379)
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_nginx_does_not_reach_the_data(production: Production) -> None:

@@ -94,9 +94,16 @@ class Local:
 
     @property
     def address(self) -> str:
-        """The database's own, which only this host can reach."""
-        network = self.checkout.inspect("supabase_db")["NetworkSettings"]["Networks"]
-        found: str = network[f"{self.checkout.project}_supabase"]["IPAddress"]
+        """The database's on Docker's own bridge: on the platform's it is out of our reach."""
+        if "bridge" not in self._networks():
+            container = self.checkout.container("supabase_db")
+            done = self.checkout.run("docker", "network", "connect", "bridge", container)
+            assert done.returncode == 0, done.stderr
+        found: str = self._networks()["bridge"]["IPAddress"]
+        return found
+
+    def _networks(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.checkout.inspect("supabase_db")["NetworkSettings"]["Networks"]
         return found
 
     def connect(self, role: str = "service_role", address: str = "") -> Connection:
