@@ -9,6 +9,7 @@ from scripts.core import checks
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command, open_session
 from scripts.stack import engine, images, lifecycle
+from scripts.stack import refresh as refreshing
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -36,15 +37,21 @@ def secrets(c: Context, check: bool = False, json: bool = False) -> None:
         checks.require(checks.run_all([credentials.preflight(folder)]), "the secrets are not ready")
 
 
-@command({"json": JSON}, name="images")
-def images_task(c: Context, json: bool = False) -> None:
+@command({"refresh": "Also those that are there, for the fixes that came out since.",
+          "json": JSON}, name="images")  # fmt: skip
+def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
     """Pull or build every image that is missing or out of date."""
     session = open_session(c)
     stack = Stack(session.settings, session.runner)
     engine.probe(session.runner)
-    images.ensure(stack, session.console, images.BACKUP)
-    rows = images.in_use(Stack(open_session(c).settings, session.runner))
-    session.console.rows(["variable", "image", "id"], rows, as_json=json)
+    if refresh:
+        refreshing.refresh(stack, session.console)
+    else:
+        images.ensure(stack, session.console, images.BACKUP)
+    rows, advice = refreshing.listing(Stack(open_session(c).settings, session.runner))
+    session.console.rows(["variable", "image", "id", "made"], rows, as_json=json)
+    if advice:
+        session.console.note(advice)
 
 
 @command({

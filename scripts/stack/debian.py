@@ -51,13 +51,14 @@ class Builder:
     logs: Path
     runner: Runner
     reporter: Reporter
+    refresh: bool = False  # build also what is as its sources are, from today's packages
 
     def ensure(self, tags: Iterable[str]) -> list[str]:
         """Build those of `tags`, and the base, that are missing or older than their sources.
 
         Gives back the names built.
         """
-        stale = [tag for tag in (BASE, *tags) if not self._is_current(tag)]
+        stale = [tag for tag in (BASE, *tags) if self.refresh or not self._is_current(tag)]
         if stale:
             self._install_tools()
             self.logs.mkdir(parents=True, exist_ok=True)
@@ -110,8 +111,10 @@ class Builder:
         context = self.folder / _FOLDERS.get(image, "base")
         tags = ["--tag", tag or image]
         mark = ["--label", f"{LABEL}={self.source(image)}"]
+        # Odoo's packages are a build of their own (`tag`), and not to be installed twice.
+        fresh = ["--no-cache"] if self.refresh and (tag or image != ODOO) else []
         self._logged(
-            [*_BUILD, *tags, *mark, *options, str(context)],
+            [*_BUILD, *fresh, *tags, *mark, *options, str(context)],
             self.logs / f"build-{context.name}.log",
         )
 

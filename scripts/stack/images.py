@@ -80,7 +80,7 @@ def ensure_postgrest(stack: Stack, reporter: Reporter) -> None:
         if source is ImageSource.DEBIAN or (source is ImageSource.AUTO and ours):
             raise NoRegistryError("images are built here, not pulled")
         with exclusive(stack.settings.state_folder / "images.lock", "images"):
-            _pull(stack, reporter, image)
+            pull(stack, reporter, image)
     except NoRegistryError as error:
         raise OpsError(
             f"no image for PostgREST can be had without a registry ({error.message}); "
@@ -130,7 +130,7 @@ def _from_registry(
     # The smallest first: it tells soonest whether a registry answers at all.
     for image in sorted(missing, key=lambda name: "redis" not in name):
         try:
-            _pull(stack, reporter, image)
+            pull(stack, reporter, image)
         except NoRegistryError as error:
             if stack.settings.image_source is ImageSource.REGISTRY or _has_data(stack):
                 raise
@@ -144,7 +144,8 @@ def _has_data(stack: Stack) -> bool:
     return f"{stack.settings.project}_odoo_db_data" in stack.volumes()
 
 
-def _pull(stack: Stack, reporter: Reporter, image: str) -> None:
+def pull(stack: Stack, reporter: Reporter, image: str) -> None:
+    """Pull `image`, whether or not it is there; raises OpsError where that fails."""
     argv = ["docker", "pull", "--quiet", image]
     with reporter.step(f"Pulling {image}"):
         done = stack.runner.run(argv, timeout=_PULL_SECONDS, check=False, changes=True)
@@ -214,7 +215,8 @@ def _build_on(
     """
     context = sources[0].parent
     parent = debian.label(stack.runner, base[1]) or base[1]
-    wanted = digest(sources, context, parent)
+    # The same name may stand for another image by now, of the same sources: see refresh.py.
+    wanted = digest(sources, context, parent, _identity(stack, base[1]))
     if debian.label(stack.runner, tag) == wanted:
         return
     log = stack.settings.state_folder / "logs" / f"build-platform-{context.name}.log"
@@ -234,8 +236,11 @@ def in_use(stack: Stack) -> list[tuple[str, str, str]]:
     """Variable, image and its id ('' where it is not in the engine), for each image."""
     rows = []
     for name, image in sorted(effective(stack.settings).items()):
-        argv = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
-        done = stack.runner.run(argv, timeout=60, check=False)
-        identity = done.stdout.strip().removeprefix("sha256:")[:12] if done.ok else ""
-        rows.append((name, image, identity))
+        rows.append((name, image, _identity(stack, image)[:12]))
     return rows
+
+
+def _identity(stack: Stack, image: str) -> str:
+    argv = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+    done = stack.runner.run(argv, timeout=60, check=False)
+    return done.stdout.strip().removeprefix("sha256:") if done.ok else ""

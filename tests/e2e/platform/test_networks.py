@@ -1,6 +1,8 @@
 """An update of the networks of a platform that runs."""
 
-from tests.e2e.support.checkout import Checkout
+import json
+
+from tests.e2e.support.checkout import Checkout, eventually
 
 _OLD = {
     "    driver_opts: *closed\n": "",
@@ -14,6 +16,11 @@ def closed(platform: Checkout) -> bool:
     return "inhibit_ipv4:true" in options.stdout
 
 
+def healthy(platform: Checkout) -> bool:
+    found = platform.compose("ps", "--format", "json").stdout.splitlines()
+    return bool(found) and all(json.loads(line)["Health"] == "healthy" for line in found)
+
+
 def test_a_running_platform_gets_closed_networks_by_inv_up(platform: Checkout) -> None:
     path = platform.root / "compose.yaml"
     new = path.read_text()
@@ -25,6 +32,7 @@ def test_a_running_platform_gets_closed_networks_by_inv_up(platform: Checkout) -
     try:
         assert platform.inv("up").returncode == 0
         assert not closed(platform)
+        assert eventually(lambda: healthy(platform), 60)
     finally:
         path.write_text(new)
     refused = platform.inv("module.list")  # in a container of its own, which would join them
