@@ -61,6 +61,12 @@ def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
     return [credentials.preflight(settings.secrets_folder), *also]
 
 
+def prepare(stack: Stack, reporter: Reporter) -> None:
+    """What `inv up` does before it starts anything; raises OpsError where that fails."""
+    warn_of_settings_file(stack.settings, reporter)
+    prepare_tls(stack, reporter)
+
+
 def warn_of_settings_file(settings: Settings, reporter: Reporter) -> None:
     """Say so where every user of this machine can read a secret in `.env`."""
     if warning := env_file.warning(settings.env_file):

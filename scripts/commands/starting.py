@@ -64,8 +64,7 @@ def up(c: Context, prod: bool = False, supabase: bool = False, debug: bool = Fal
     session = open_session(c, prod=prod, debug=debug)
     stack = Stack(session.settings, session.runner)
     preflight = quick.preflight(session.settings, supabase=supabase)
-    quick.warn_of_settings_file(session.settings, session.console)
-    quick.prepare_tls(stack, session.console)
+    quick.prepare(stack, session.console)
     lifecycle.up(stack, session.console, preflight)
     session.console.say(f"Odoo: {session.settings.url}")
     if supabase:
