@@ -173,3 +173,18 @@ def test_odoo_reaches_its_data_and_the_way_out(production: Production) -> None:
 def _connects(production: Production, service: str, address: str, port: int) -> bool:
     attempt = f"timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null && echo open"
     return "open" in production.execute(service, "sh", "-c", f"{attempt} || true")
+
+
+@pytest.mark.parametrize(("service", "program"), [
+    ("odoo_db", "psql"), ("odoo", "pg_dump"), ("odoo", "psql"),
+])  # fmt: skip
+def test_clients_of_postgresql_have_an_openssl_that_gets_fixes(
+    production: Production, service: str, program: str
+) -> None:
+    find = f'ldd "$(readlink -f "$(command -v {program})")"'
+    linked = production.execute(service, "bash", "-c", find)
+    assert "libssl.so.3" in linked and "libssl.so.1" not in linked, linked
+
+
+def test_postgresql_itself_speaks_no_tls(production: Production) -> None:
+    assert production.sql("SHOW ssl") == "off"
