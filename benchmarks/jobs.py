@@ -126,7 +126,7 @@ def memory(local: Local) -> None:
     """Print what the executor holds after each 2,000 jobs."""
     local.clean()
     with Listener().listening() as listener, executor(
-        POSTGREST_URL=local.rest.url, HTTP_ALLOWED_HOSTS="127.0.0.1",
+        POSTGREST_URL=local.rest.url, HTTP_ALLOWED_HOSTS=f"127.0.0.1:{listener.port}",
         SUPABASE_SERVICE_ROLE_KEY=local.rest.token("service_role", 86400),
         EXECUTOR_MAX_JOBS="500", EXECUTOR_SECONDS="60", EXECUTOR_CONCURRENCY="8",
     ) as running:  # fmt: skip

@@ -34,7 +34,7 @@ class Pair:
 def make_ca(now: datetime, names: Iterable[str] = ()) -> Pair:
     """A new private CA that may sign leaves only; its name is unlike any other's.
 
-    With `names` it is good for these, what is below them, and this machine itself: whoever
+    With `names` it is good for these, what is below them, and this machine itself: who
     steals its key cannot pose as any other site to those who trust it.
     """
     key = ec.generate_private_key(ec.SECP256R1())

@@ -9,7 +9,7 @@ LANGUAGE sql STABLE SET search_path = '' AS $$
 $$;
 
 ALTER TABLE mcp_jobs.jobs ADD COLUMN owner text CHECK (length(owner) BETWEEN 1 AND 200);
--- Apart from the column: rows from before are nobody's, whoever applies this.
+-- Apart from the column: rows from before are nobody's, even if a token applies this.
 ALTER TABLE mcp_jobs.jobs ALTER COLUMN owner SET DEFAULT mcp_jobs.caller();
 CREATE INDEX jobs_of_owner ON mcp_jobs.jobs (owner, seq) WHERE owner IS NOT NULL;
 
