@@ -1,0 +1,20 @@
+"""What is said of a container that could not be started."""
+
+from scripts.core.process import Completed
+from scripts.stack import oneshot
+
+_CHANGED = """ Network ipai-platform_backend Creating
+Error response from daemon: error while removing network: network ipai-platform_backend id \
+1924db74 has active endpoints
+"""
+
+
+def test_networks_that_have_changed_under_a_running_platform_are_named_with_the_way_on() -> None:
+    error = oneshot.failure(Completed((), 1, "", _CHANGED), "backups", "BACKUP_MEMORY")
+    assert "other networks" in error.message and error.hint == "Run: inv up"
+
+
+def test_the_reason_of_the_program_itself_comes_first() -> None:
+    said = Completed((), 1, "", "error: no room has active endpoints\nhint: make some\n")
+    error = oneshot.failure(said, "backups", "BACKUP_MEMORY")
+    assert (error.message, error.hint) == ("no room has active endpoints", "make some")
