@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import credentials
-from scripts.core import env_file
-from scripts.core.checks import Check, Result, require, run_all
+from scripts.core import env_file, schedule
+from scripts.core.checks import Check, Finding, Result, require, run_all, worst
 from scripts.core.errors import UsageError
+from scripts.core.job import BACKUP, RENEWAL
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings, remember
 from scripts.health import probes
@@ -82,15 +83,21 @@ def prepare_tls(stack: Stack, reporter: Reporter) -> None:
 
 
 def health_checks(stack: Stack) -> list[Check]:
-    """The lines of `inv health` for the flavour that runs."""
+    """The lines of `inv health` for the variant that runs."""
     running = probes.running(stack)
 
-    def certificate_problem() -> str:
-        from scripts.tls import setup  # cryptography is slow to import
+    def certificate() -> Finding:
+        from scripts.tls import lasting  # cryptography is slow to import
 
-        return setup.problem(running.settings)
+        return lasting.finding(running.settings)
 
-    return probes.checks(running, certificate_problem)
+    return [*probes.checks(running, certificate), Check("Schedule", lambda: _schedule(running))]
+
+
+def _schedule(stack: Stack) -> Finding:
+    """Whether what is scheduled is also started when its time comes."""
+    names = [f"{stack.settings.project}-{job}" for job in (BACKUP, RENEWAL)]
+    return worst([schedule.finding(name, stack.runner) for name in names])
 
 
 def _settings_file(settings: Settings, reporter: Reporter) -> None:

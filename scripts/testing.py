@@ -29,6 +29,7 @@ _SOURCES: Final = (
     "benchmarks",
     "odoo/bin/platform-bootstrap",
     "odoo/bin/platform-develop",
+    "odoo/health.py",
     "odoo/addons",
     "odoo/scaffold",
     "backup",

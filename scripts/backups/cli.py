@@ -13,7 +13,7 @@ from scripts.core import schedule
 from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
-from scripts.core.job import Job
+from scripts.core.job import BACKUP, Job
 from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings, remember
 from scripts.stack.compose import Stack
@@ -167,7 +167,7 @@ def mb(count: int) -> str:
 def job(settings: Settings) -> Job:
     """What `--schedule` installs."""
     return Job(
-        name=f"{settings.project}-backup",
+        name=f"{settings.project}-{BACKUP}",
         description="Back up ipai-platform",
         argv=(str(settings.root / "scripts" / "inv"), "backup", "--prune"),
         folder=settings.root,

@@ -2,11 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Lock
+from typing import TypeVar
 
 from scripts.core.errors import OpsError
+
+_Answer = TypeVar("_Answer")
 
 
 class Status(StrEnum):
@@ -65,6 +69,38 @@ def _run(check: Check) -> Result:
         finding = Finding(Status.FAILED, f"{type(error).__name__}: {error}")
     seconds = round(time.monotonic() - started, 3)
     return Result(check.name, finding.status, finding.detail, finding.hint, seconds)
+
+
+def once(question: Callable[[], _Answer]) -> Callable[[], _Answer]:
+    """`question`, asked by its first caller only: the others wait for the same answer.
+
+    What it raises is raised for each of them.
+    """
+    lock, kept = Lock(), Future[_Answer]()
+
+    def answer() -> _Answer:
+        with lock:
+            if not kept.done():
+                try:
+                    kept.set_result(question())
+                except Exception as error:
+                    kept.set_exception(error)
+        return kept.result()
+
+    return answer
+
+
+def worst(findings: Sequence[Finding]) -> Finding:
+    """One finding for all: of the worst status among them, with the details of those that have it.
+
+    OK where there are none.
+    """
+    for status in (Status.FAILED, Status.WARNING):
+        found = [finding for finding in findings if finding.status is status]
+        if found:
+            details = "; ".join(dict.fromkeys(f.detail for f in found if f.detail))
+            return Finding(status, details, next((f.hint for f in found if f.hint), ""))
+    return Finding(Status.OK)
 
 
 def require(results: Sequence[Result], what: str) -> None:

@@ -14,6 +14,7 @@ class Reply:
     status: int
     text: str
     cookies: Mapping[str, str] = field(default_factory=dict)
+    location: str = ""  # where a redirect points
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def get(url: str, *, timeout: float = 5.0, identity: Identity | None = None) -> 
         raise OpsError(f"{url} answers, but not with the expected certificate") from error
     except requests.RequestException as error:
         raise OpsError(f"nothing answers at {url}") from error
-    return Reply(answer.status_code, answer.text, answer.cookies.get_dict())
+    location = answer.headers.get("Location", "")
+    return Reply(answer.status_code, answer.text, answer.cookies.get_dict(), location)
 
 
 def ask(

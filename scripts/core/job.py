@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+# The jobs there are; the name of each is that of the project and one of these.
+BACKUP: Final = "backup"
+RENEWAL: Final = "renew-tls"
 _NAME: Final = r"[a-z0-9][a-z0-9_-]*"  # any name of a Compose project fits
 # cron gives jobs /usr/bin:/bin only; Docker is elsewhere on macOS, and root's tools are too.
 _CRON_PATH: Final = "$PATH:/usr/local/bin:/opt/homebrew/bin:/usr/sbin:/sbin"

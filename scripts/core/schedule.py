@@ -5,11 +5,13 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from scripts.core import crond
+from scripts.core.checks import Finding, Status
 from scripts.core.errors import OpsError
 from scripts.core.files import write_atomic
 from scripts.core.job import Job, cron_line, service_unit, timer_unit
@@ -17,6 +19,10 @@ from scripts.core.process import CommandFailedError, Runner
 
 _SECONDS: Final = 60.0
 _CRONTAB_OF: Final = {True: "crontab of root", False: "crontab of this user"}
+_START_CRON: Final = (
+    "Start it and have it started with the machine: systemctl enable --now cron,"
+    " or where there is no systemd: service cron start. Then run this again."
+)
 _TIMER_MINUTE: Final = re.compile(r"^OnCalendar=\*-\*-\* \d\d:(\d\d):00$", re.MULTILINE)
 
 
@@ -28,6 +34,7 @@ class Host:
     systemd: bool = field(default_factory=Path("/run/systemd/system").is_dir)
     crontab: bool = field(default_factory=lambda: shutil.which("crontab") is not None)
     root: bool = field(default_factory=lambda: os.geteuid() == 0)
+    cron_runs: Callable[[], bool] = crond.runs
 
     def unit_files(self, name: str) -> tuple[Path, Path]:
         """Where the service and the timer of a job are, or would be."""
@@ -42,7 +49,7 @@ def install(
     Without `minute` the present one stays; at first it is drawn by lot, so that
     not all servers of the world ask for something in the same second.
     Gives back where the job is now, for people. Raises OpsError where there is
-    no scheduler, where one cannot be written, or where it is root's affair.
+    no scheduler or none runs, where one cannot be written, or where it is root's affair.
     """
     host = host or Host()
     if host.systemd and host.root:
@@ -52,6 +59,8 @@ def install(
         return _timer(job.name, host)
     _refuse_to_double_root(job.name, host)
     _need_crontab(host)
+    if not _cron_runs(host, runner):
+        raise OpsError(f"no cron runs on this machine: nothing would start {job.name}", _START_CRON)
     _install_line(job, runner, minute)
     return _CRONTAB_OF[host.root]
 
@@ -74,6 +83,37 @@ def find(name: str, runner: Runner, *, host: Host | None = None) -> str:
     if host.crontab and any(_is_ours(line, name) for line in _read_lines(runner)):
         return _CRONTAB_OF[host.root]
     return ""
+
+
+def finding(name: str, runner: Runner, *, host: Host | None = None) -> Finding:
+    """Whether the job `name`, if it is installed for this user, is started by something.
+
+    A warning where it is not: what the job is for goes on, until it is missed.
+    """
+    host = host or Host()
+    timer = host.unit_files(name)[1]
+    if timer.exists():
+        ask = ["systemctl", "is-active", "--quiet", timer.name]
+        if host.systemd and runner.run(ask, timeout=_SECONDS, check=False).ok:
+            return Finding(Status.OK)
+        detail = f"{_timer(name, host)} is not active"
+        return Finding(Status.WARNING, detail, f"systemctl enable --now {timer.name}")
+    try:
+        place = find(name, runner, host=host)
+    except OpsError:  # whom cron refuses has no job there
+        place = ""
+    if not place or _cron_runs(host, runner):
+        return Finding(Status.OK)
+    detail = f"{name} is in the {place}, and no cron runs on this machine"
+    return Finding(Status.WARNING, detail, "systemctl enable --now cron, or: service cron start")
+
+
+def _cron_runs(host: Host, runner: Runner) -> bool:
+    if host.cron_runs():
+        return True
+    # systemd-cron has timers in the place of a daemon.
+    target = ["systemctl", "is-active", "--quiet", "cron.target"]
+    return host.systemd and runner.run(target, timeout=_SECONDS, check=False).ok
 
 
 def _refuse_to_double_root(name: str, host: Host) -> None:

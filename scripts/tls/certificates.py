@@ -121,9 +121,15 @@ def names_of(certificate: bytes) -> tuple[str, ...]:
     return (*names.get_values_for_type(x509.DNSName), *addresses)
 
 
+def dates(certificate: bytes) -> tuple[datetime, datetime]:
+    """The first and the last moment at which a PEM certificate is accepted."""
+    parsed = x509.load_pem_x509_certificate(certificate)
+    return parsed.not_valid_before_utc, parsed.not_valid_after_utc
+
+
 def expiry(certificate: bytes) -> datetime:
     """The moment after which a PEM certificate is refused."""
-    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+    return dates(certificate)[1]
 
 
 def leaf_problem(leaf: Pair, ca_certificate: bytes, names: Iterable[str], now: datetime) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from scripts.core import schedule
 from scripts.core.console import Console
 from scripts.core.errors import UsageError
-from scripts.core.job import Job
+from scripts.core.job import RENEWAL, Job
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.stack.compose import Stack
@@ -106,7 +106,7 @@ def _certificate(stack: Stack, reporter: Reporter, wish: Wish) -> Outcome:
 def renewal_job(settings: Settings) -> Job:
     """What `--schedule` installs."""
     return Job(
-        name=f"{settings.project}-renew-tls",
+        name=f"{settings.project}-{RENEWAL}",
         description="Renew the TLS certificate of ipai-platform",
         argv=(str(settings.root / "scripts" / "inv"), "renew-tls"),
         folder=settings.root,

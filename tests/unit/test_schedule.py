@@ -58,7 +58,7 @@ class Crontab(FakeRunner):
 
 @pytest.fixture
 def cron(tmp_path: Path) -> Host:
-    return Host(units=tmp_path, systemd=False, crontab=True, root=False)
+    return Host(units=tmp_path, systemd=False, crontab=True, root=False, cron_runs=lambda: True)
 
 
 @pytest.fixture
