@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from http.cookies import SimpleCookie
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg2
 import redis
@@ -35,7 +36,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def get(path):
-    """Status and session id that Odoo answers with; a redirect is not followed."""
+    """Status, session id and the place of a redirect, which is not followed."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
     try:
         answer = opener.open(ODOO + path, timeout=SECONDS)
@@ -44,13 +45,13 @@ def get(path):
     with answer:
         cookies = SimpleCookie("; ".join(answer.headers.get_all("Set-Cookie") or []))
         sid = cookies["session_id"].value if "session_id" in cookies else ""
-        return answer.status, sid
+        return answer.status, sid, answer.headers.get("Location", "")
 
 
 def web():
     """Whether the server answers; of its database /web/health says nothing."""
     try:
-        status, _ = get("/web/health")
+        status, _, _ = get("/web/health")
     except OSError as error:
         return f"it does not answer: {getattr(error, 'reason', error)}"
     return "" if status == 200 else f"/web/health answers with status {status}"
@@ -118,7 +119,9 @@ def passwords(client):
 def session(settings, client):
     """What became of a session that Odoo began: it does as soon as there is something in it."""
     try:
-        status, sid = get("/web/login?debug=1")
+        status, sid, location = get("/web/login?debug=1")
+        if status >= 400 or urlsplit(location).path.startswith("/web/database"):
+            return "unknown"  # it has no database, and keeps no session then
         if not sid:
             return "none" if status == 200 else "unknown"
         return "found" if client.unlink(settings.key(sid)) else "lost"

@@ -52,7 +52,8 @@ def _write(path, content):
         stream.write(content)
         stream.flush()
         with contextlib.suppress(FileExistsError):  # somebody stored the same meanwhile
-            os.link(f"/proc/self/fd/{descriptor}", path, follow_symlinks=True)
+            # Only with a folder does Python follow the link; that of an absolute path is ignored.
+            os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)
 
 
 def _write_in_place(path, content):

@@ -78,6 +78,28 @@ def test_a_user_whom_cron_refuses_is_told_so_and_loses_nothing(machine: Machine)
     assert machine.ok("cat", "/var/spool/cron/crontabs/refused").endswith(theirs)
 
 
+def test_nothing_is_called_installed_where_no_cron_runs(docker: Engine) -> None:
+    with debian_machine("sleep", "600") as idle:
+        job = _job(idle, FOLDER)
+        attempt = [
+            "try: print(schedule.install(job, runner))",
+            "except schedule.OpsError as error: print(error.message)",
+        ]
+        refused = "no cron runs on this machine: nothing would start ipai-witness"
+        assert idle.python(*job, *attempt) == refused
+        assert idle.run("crontab", "-l").returncode == 1
+        idle.ok("service", "cron", "start")  # as the hint says
+        assert idle.python(*job, *attempt) == "crontab of root"
+        status = "print(schedule.finding(job.name, runner).status)"
+        assert idle.python(*job, status) == "ok"
+        idle.ok("service", "cron", "stop")
+        assert idle.python(*job, status) == "warning"
+        assert (
+            idle.python(*job, attempt[0].replace("install(job", "remove(job.name"), attempt[1])
+            == "True"
+        )
+
+
 @pytest.mark.parametrize("folder", [FOLDER, '/srv/Ada\'s "odoo" %h'])
 def test_systemd_understands_the_units(machine: Machine, folder: str) -> None:
     machine.python(

@@ -52,12 +52,12 @@ def _build() -> None:
 
 
 @contextmanager
-def debian_machine() -> Iterator[Machine]:
-    """A fresh machine, removed at the end."""
+def debian_machine(*command: str) -> Iterator[Machine]:
+    """A fresh machine, removed at the end; `command` is its main process instead of cron."""
     _build()
     name = f"ipai-machine-{os.getpid()}-{secrets.token_hex(3)}"
     mount = ["--volume", f"{ROOT}:/src:ro"]
-    start = ["docker", "run", "--detach", "--rm", "--name", name, *mount, IMAGE]
+    start = ["docker", "run", "--detach", "--rm", "--name", name, *mount, IMAGE, *command]
     try:
         done = subprocess.run(start, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
