@@ -109,11 +109,11 @@ def passwords(client):
             refused.append("PostgreSQL")
     try:
         client.ping()
-    except redis.AuthenticationError:
-        refused.append("Redis")
-    except redis.RedisError:  # which its own line tells
-        refused += []
-    return f"{' and '.join(refused)} refuse the password that Odoo was started with" * bool(refused)
+    except redis.RedisError as error:  # of any other its own line tells
+        if isinstance(error, redis.AuthenticationError):
+            refused.append("Redis")
+    who = " and ".join(refused)
+    return f"the password that Odoo was started with is refused by {who}" if refused else ""
 
 
 def session(settings, client):

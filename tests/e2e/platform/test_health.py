@@ -116,8 +116,8 @@ def test_a_wrong_password_of_odoos_role_is_told_by_postgresqls_line(served: Chec
         bad = _bad(served)
         assert "secrets/db_password.txt" in bad["PostgreSQL"]
         assert "Redis" not in bad
-        # Odoo still has its connections; a new one it would not get.
-        assert "PostgreSQL refuses the password" in bad["Odoo (container)"]
+        # Odoo still has its connections; a new one it does not get.
+        assert "is refused by PostgreSQL" in bad["Odoo (container)"]
     finally:
         give(secret)
 
