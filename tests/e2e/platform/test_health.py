@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.stack.engine import Engine
+from tests.e2e.support import odoo_source
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.template import Template, running_copy
 
@@ -19,10 +21,25 @@ _FILESTORE = "/var/lib/odoo/filestore/odoo"
 
 
 @pytest.fixture(scope="module")
-def served(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+def served(
+    request: pytest.FixtureRequest,
+    docker: Engine,
+    tmp_path_factory: pytest.TempPathFactory,
+    source: Path | None,
+) -> Iterator[Checkout]:
     clone = Checkout.clone(tmp_path_factory.mktemp("health") / "clone")
-    with running_copy(template, clone) as platform:
-        yield platform
+    if not source:
+        template: Template = request.getfixturevalue("template")
+        with running_copy(template, clone) as platform:
+            yield platform
+        return
+    clone = odoo_source.put_in(clone, source)
+    try:
+        done = clone.inv("quickstart")
+        assert done.returncode == 0, done.stderr
+        yield clone
+    finally:
+        clone.destroy()
 
 
 @pytest.fixture(autouse=True)
