@@ -99,13 +99,13 @@ def _odoo_in_container(done: Completed) -> Finding:
     said = as_json(done)
     if not said:
         return _failed(done.last_line, "odoo")
+    foreign = said["filestore"].startswith("Odoo may not")
     hints = {
         "web": "inv logs --service odoo",
-        "filestore": "inv restart --service odoo gives Odoo what is its own",
+        "filestore": "inv restart --service odoo gives Odoo what is its own" * foreign,
         "passwords": "inv restart, which reads secrets/db_password.txt again",
     }
-    found = [Finding(Status.FAILED, said[name], hints[name]) for name in hints if said[name]]
-    return worst(found)
+    return worst([Finding(Status.FAILED, said[name], hints[name]) for name in hints if said[name]])
 
 
 def _postgresql(done: Completed, database: str) -> Finding:
