@@ -1,124 +1,233 @@
-"""What others made: the zip of Odoo's database manager, and plain SQL dumps."""
+"""What others made, told by its content and not by its name.
 
-import os
+SQL of pg_dump and pg_dumpall, its custom, tar and folder formats, any of them compressed,
+and the zip of Odoo's database manager.
+"""
+
+import bz2
+import gzip
+import lzma
 import re
 import shutil
 import subprocess
-import tempfile
+import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from common import Failure, last_line
 from files import refuse
 
-FAST = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
 _ATTACHMENT = re.compile(r"filestore/([0-9a-f]{2,3}/[0-9a-f]{40})")
+_CHUNK = 1 << 20
 _HEAD, _TAIL = 4096, 512
-_COMPLETE = b"PostgreSQL database dump complete"
+_ZIP = (b"PK\3\4", b"PK\5\6")
+_GZIP, _ZSTD, _XZ, _BZIP2 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"
+_CUSTOM, _TAR, _TAR_AT = b"PGDMP", b"ustar", 257
+_SQL = re.compile(rb"PostgreSQL database (cluster )?dump")
+_COMPLETE = re.compile(rb"PostgreSQL database (cluster )?dump complete")
+TABLE_OF_CONTENTS = "toc.dat"  # of the tar and the folder format
+SQL, CUSTOM, TAR, FOLDER = "sql", "custom", "tar", "folder"
+_DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
 
-class _Sql:
-    """An SQL dump, as `pg_dump > backup.sql` makes it."""
-
-    has_files = False
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def open(self) -> IO[bytes]:
-        return self.path.open("rb")
-
-    def check(self) -> None:
-        """Raises Failure for a dump that is not one, or not all of one."""
-        with self.path.open("rb") as stream:
-            stream.seek(max(0, self.path.stat().st_size - _TAIL))
-            if _COMPLETE not in stream.read():
-                raise Failure(f"{self.path.name} is cut off: its last line is missing")
-
-    def major(self) -> int:
-        with self.open() as stream:
-            head = stream.read(_HEAD)
-        found = re.search(rb"Dumped by pg_dump version (\d+)", head)
-        if not found:
-            raise Failure(f"{self.path.name} is no SQL dump of pg_dump's")
-        return int(found[1])
-
-    def load(self, database: str) -> None:
-        psql = ["psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "--no-password"]
-        # Into a file: a pipe that nobody reads meanwhile would stop psql, and us with it.
-        with self.open() as source, tempfile.TemporaryFile() as said:
-            process = subprocess.Popen(
-                [*psql, f"--dbname={database}"],
-                env={**os.environ, "PGOPTIONS": FAST},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-            )
-            _feed(source, process)
-            said.seek(0)
-            errors = said.read().decode(errors="replace")
-        if process.returncode:
-            raise Failure(f"psql refuses {self.path.name}: {_first_error(errors)}")
-
-    def extract(self, folder: Path, wanted: Iterable[str]) -> None:
-        """There are no files in it."""
+def is_zip(path: Path) -> bool:
+    """Whether it is a zip, of which only Odoo's holds a database."""
+    if path.is_dir():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(4) in _ZIP
 
 
-def _feed(source: IO[bytes], process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin
+@contextmanager
+def reading(path: Path) -> Iterator[IO[bytes]]:
+    """The dump in `path`, unpacked as far as it is packed.
+
+    Raises Failure for a file that is cut off or damaged, also when the block finds that out.
+    """
     try:
-        shutil.copyfileobj(source, process.stdin, 1 << 20)
-        process.stdin.close()
-    except BrokenPipeError:  # psql has given up; its reason is what counts
-        process.stdin = None
-    process.wait()
+        with path.open("rb") as stream, _unpacked(stream, path) as unpacked:
+            yield unpacked
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno:  # the disk, not the file
+            raise
+        raise Failure(f"{path.name} is cut off or damaged: {error}") from error
 
 
-def _first_error(errors: str) -> str:
-    found = [line for line in errors.splitlines() if "ERROR" in line or "FATAL" in line]
-    return found[0].partition("ERROR:  ")[2] or found[0] if found else last_line(errors)
+@contextmanager
+def _unpacked(stream: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
+    head = stream.read(8)
+    stream.seek(0)
+    if head.startswith(_ZIP):
+        with _opened_zip(path) as archive, archive.open("dump.sql") as member:
+            yield member
+    elif head.startswith(_ZSTD):
+        with _zstd(path) as unpacked:
+            yield unpacked
+    elif head.startswith(_GZIP):
+        yield gzip.GzipFile(fileobj=stream)
+    elif head.startswith(_XZ):
+        yield lzma.LZMAFile(stream)
+    elif head.startswith(_BZIP2):
+        yield bz2.BZ2File(stream)
+    else:
+        yield stream
 
 
-class _Zip(_Sql):
-    """The zip of Odoo's database manager: dump.sql, manifest.json, filestore/."""
-
-    has_files = True
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+@contextmanager
+def _zstd(path: Path) -> Iterator[IO[bytes]]:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with (
+        path.open("rb") as packed,
+        subprocess.Popen(["zstd", "-dcq"], stdin=packed, **pipes) as process,
+    ):
+        assert process.stdout and process.stderr
         try:
-            self.archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
-            raise Failure(f"{path.name} is cut off or no zip archive") from error
-        if "dump.sql" not in self.archive.namelist():
-            raise Failure(f"{path.name} holds no dump.sql: it is no backup of Odoo's")
-
-    def open(self) -> IO[bytes]:
-        return self.archive.open("dump.sql")
-
-    def check(self) -> None:
-        try:
-            damaged = self.archive.testzip()
-        except RuntimeError as error:  # encrypted, or packed strangely
-            raise Failure(f"{self.path.name} cannot be read: {error}") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise Failure(f"{self.path.name} is damaged: {error}") from error
-        refuse("members of the archive are damaged", [damaged] if damaged else [])
-
-    def extract(self, folder: Path, wanted: Iterable[str]) -> None:
-        names = set(wanted)
-        for member in self.archive.infolist():
-            found = _ATTACHMENT.fullmatch(member.filename)
-            if found and found[1] in names:
-                target = folder / found[1]
-                target.parent.mkdir(exist_ok=True)
-                with self.archive.open(member) as source, target.open("wb") as stream:
-                    shutil.copyfileobj(source, stream, 1 << 20)
+            yield process.stdout
+            rest = process.stdout.read(1)
+        except BaseException:
+            process.kill()
+            raise
+        if rest:  # nobody wants more of it
+            process.kill()
+        said = last_line(process.stderr.read().decode(errors="replace"))
+    if process.returncode and not rest:
+        raise Failure(f"{path.name} is cut off or damaged: {said}")
 
 
-def opened(path: Path) -> Any:
-    """The archive in `path`, by its name."""
-    return _Zip(path) if path.suffix.lower() == ".zip" else _Sql(path)
+def form(path: Path) -> str:
+    """SQL, CUSTOM, TAR or FOLDER (which a tar may hold); raises Failure for anything else."""
+    if path.is_dir():
+        if (path / TABLE_OF_CONTENTS).is_file():
+            return FOLDER
+        raise Failure(f"the folder {path.name} has no {TABLE_OF_CONTENTS}: pg_dump made it not")
+    with reading(path) as stream:
+        head = _read(stream, _HEAD)
+    if head.startswith(_CUSTOM):
+        return CUSTOM
+    if head[_TAR_AT:].startswith(_TAR):
+        return TAR
+    if _SQL.search(head):
+        return SQL
+    raise Failure(
+        f"{path.name} is no dump of PostgreSQL's and no zip of Odoo's",
+        "Make one: inv backup --plain FILE, pg_dump, or Odoo's database manager.",
+    )
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    """`size` bytes, or what there is: one read of a pipe may bring less."""
+    found = b""
+    while len(found) < size and (more := stream.read(size - len(found))):
+        found += more
+    return found
+
+
+def check(path: Path) -> None:
+    """Raises Failure for what can be known to be cut off or damaged before it is loaded."""
+    if is_zip(path):
+        with _opened_zip(path) as archive:
+            _check_zip(path, archive)
+    elif path.is_file():
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+            if _SQL.search(head):
+                stream.seek(max(0, path.stat().st_size - _TAIL))
+                refuse_cut(stream.read(), path.name)
+
+
+def refuse_cut(tail: bytes, name: str) -> None:
+    """Raises Failure unless `tail` is the end of an SQL dump."""
+    if not _COMPLETE.search(tail[-_TAIL:]):
+        raise Failure(f"{name} is cut off: its last line is missing")
+
+
+def _opened_zip(path: Path) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise Failure(f"{path.name} is cut off or no zip archive") from error
+    if "dump.sql" not in archive.namelist():
+        raise Failure(f"{path.name} holds no dump.sql: it is no backup of Odoo's")
+    return archive
+
+
+def _check_zip(path: Path, archive: zipfile.ZipFile) -> None:
+    try:
+        damaged = archive.testzip()
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed strangely
+        raise Failure(f"{path.name} cannot be read: {error}") from error
+    except _DAMAGED as error:
+        raise Failure(f"{path.name} is damaged: {error}") from error
+    refuse("members of the archive are damaged", [damaged] if damaged else [])
+
+
+def unpack(path: Path, place: Path) -> Path:
+    """Make of an archive of pg_dump, packed or not, something that pg_restore takes.
+
+    What is given back lies within the folder `place`.
+    """
+    if path.is_dir():
+        return _copy_folder(path, place / FOLDER)
+    target = place / "archive"
+    with reading(path) as stream, target.open("wb") as copy:
+        shutil.copyfileobj(stream, copy, _CHUNK)
+    if not tarfile.is_tarfile(target):
+        return target
+    try:
+        return _folder_of_tar(target, place / FOLDER)
+    except _DAMAGED as error:
+        raise Failure(f"{path.name} is cut off or damaged: {error}") from error
+
+
+def _copy_folder(source: Path, target: Path) -> Path:
+    """The files that pg_dump makes lie side by side; nothing else is followed."""
+    target.mkdir()
+    for path in source.iterdir():
+        if path.is_file() and not path.is_symlink():
+            shutil.copyfile(path, target / path.name)
+    return target
+
+
+def _folder_of_tar(tar: Path, target: Path) -> Path:
+    """The folder format that was put into a tar; pg_dump's own tar has its files at the top."""
+    with tarfile.open(tar) as archive:
+        members = [member for member in archive if member.isfile()]
+        tops = [Path(m.name) for m in members if Path(m.name).name == TABLE_OF_CONTENTS]
+        if not tops:
+            raise Failure(f"the tar holds no {TABLE_OF_CONTENTS}: pg_dump made it not")
+        if members[0].name == TABLE_OF_CONTENTS and "restore.sql" in archive.getnames():
+            return tar
+        target.mkdir()
+        for member in members:
+            content = archive.extractfile(member)
+            if Path(member.name).parent == tops[0].parent and content:
+                with (target / Path(member.name).name).open("wb") as copy:
+                    shutil.copyfileobj(content, copy, _CHUNK)
+    tar.unlink()
+    return target
+
+
+def attachments_size(path: Path) -> int:
+    """The bytes of all attachments that a zip of Odoo's holds."""
+    with _opened_zip(path) as archive:
+        members = archive.infolist()
+    return sum(m.file_size for m in members if _ATTACHMENT.fullmatch(m.filename))
+
+
+def extract(path: Path, folder: Path, names: Collection[str]) -> None:
+    """Write those of `names` that a zip of Odoo's holds into `folder`."""
+    try:
+        with _opened_zip(path) as archive:
+            for member in archive.infolist():
+                found = _ATTACHMENT.fullmatch(member.filename)
+                if found and found[1] in names:
+                    target = folder / found[1]
+                    target.parent.mkdir(exist_ok=True)
+                    with archive.open(member) as source, target.open("wb") as stream:
+                        shutil.copyfileobj(source, stream, _CHUNK)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise Failure(f"{path.name} is damaged: {error}") from error

@@ -11,6 +11,7 @@ from typing import Any
 DATA = Path("/var/lib/odoo")  # the volume odoo_data
 NO_FILES = "/no-files"  # in a set of a database that has none: three parts it always has
 CACHE = Path("/var/cache/platform")  # a volume: restic's cache, and room for one dump
+STAGED = "__restoring"  # what a database that is on its way is called, behind its name
 
 
 class Failure(Exception):  # noqa: N818 - the word for what people are told

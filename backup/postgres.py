@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from common import Failure, write_private
+from common import STAGED, Failure, write_private
 from psycopg2 import sql
 
 SECRET = Path("/run/secrets/db_password")
 PASSFILE = Path("/run/backup/pgpass")
 TRIES = 20
 LOCK_KEY = 0x6261636B  # "back"
+# Owns a database that a stranger's file has filled until it is put in its place: what code is
+# in it runs with the rights of this role, which has none in any other database.
+RESTORER = "odoo_restore"
 doing = "inv backup"  # which command this is, for whoever finds the lock taken
 
 
@@ -29,8 +32,26 @@ def prepare() -> None:
 
 
 def connect(database: str = "postgres") -> Any:
+    """A connection as the role of the platform, or as RESTORER to a database of its."""
+    user = RESTORER if database.endswith(STAGED) and owner(database) == RESTORER else None
+    return _connect(database, user)
+
+
+def owner(database: str) -> str:
+    """The role that owns `database`; '' if there is none of that name."""
+    with closing(_connect("postgres")) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (database,)
+        )
+        row = cursor.fetchone()
+        return str(row[0]) if row else ""
+
+
+def _connect(database: str, user: str | None = None, options: str = "") -> Any:
     try:
-        return psycopg2.connect(dbname=database, connect_timeout=10, application_name=doing)
+        return psycopg2.connect(
+            dbname=database, user=user, connect_timeout=10, application_name=doing, options=options
+        )
     except psycopg2.OperationalError as error:
         text = str(error).strip().splitlines()[-1]
         raise Failure(f"PostgreSQL: {text}", "Is the platform up? See: inv ps") from error
@@ -172,6 +193,24 @@ def drop(name: str) -> None:
     raise Failure(f"somebody is connected to the database {name!r} and does not leave")
 
 
+def adopt(name: str) -> None:
+    """Make the role of the platform the owner of what RESTORER owns in the database `name`."""
+    if owner(name) != RESTORER:
+        return
+    with closing(connect()) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        _send_away(cursor, name)
+        # Settings that code in it may have left for whoever connects.
+        cursor.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(name)))
+    reassign = sql.SQL("REASSIGN OWNED BY {0} TO CURRENT_USER; DROP OWNED BY {0}")
+    with (
+        closing(_connect(name, options="-c search_path=pg_catalog")) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(reassign.format(sql.Identifier(RESTORER)))
+
+
 def rename(pairs: Sequence[tuple[str, str]]) -> None:
     """Give databases other names: all of them, or none."""
     with closing(connect()) as connection:
@@ -191,6 +230,6 @@ def rename(pairs: Sequence[tuple[str, str]]) -> None:
 def _send_away(cursor: Any, database: str) -> None:
     cursor.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = %s AND usename = current_user",
-        (database,),
+        " WHERE datname = %s AND usename IN (current_user, %s)",
+        (database, RESTORER),
     )

@@ -6,7 +6,6 @@ last the manifest. A set without its manifest is no backup: nobody lists it.
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -273,10 +272,6 @@ def unlock() -> None:
 def forget(ids: Sequence[str]) -> None:
     if ids:
         run("forget", *ids)
-
-
-def free_cache() -> int:
-    return shutil.disk_usage(CACHE).free
 
 
 def summary(output: str) -> dict[str, Any]:

@@ -13,18 +13,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import archives
 import files
+import handed
 import harmless
 import load
 import psycopg2
 import restic
-from common import DATA, NO_FILES, Background, Failure, filestore, say
+import room
+from common import CACHE, DATA, NO_FILES, STAGED, Background, Failure, filestore, say
 
 import postgres
 
 DATABASE_PER_DUMP = 2  # with its indexes, and the server's log of having made them
-STAGED, BEFORE = "__restoring", "__before"
+BEFORE = "__before"
 
 
 def add_commands(add: Callable[..., None], *common: tuple[str, dict[str, Any]]) -> None:
@@ -67,7 +68,10 @@ def stage(wanted: str, name: str, live: str, data: Path, odoo: str) -> dict[str,
     def fill() -> dict[str, Any]:
         _refuse_newer(int(manifest["postgresql"].split(".")[0]), "the backup")
         lent = live and filestore(live).is_dir()
-        _need_room(manifest["dump"]["bytes"], 0 if lent else manifest["files"]["bytes"])
+        size, attachments = manifest["dump"]["bytes"], manifest["files"]["bytes"]
+        database = size * DATABASE_PER_DUMP
+        wanted = [(CACHE, size), (data, 0 if lent else attachments), (room.DATABASE, database)]
+        room.need(wanted, "the dump of this backup, its database and files")
         load.create(name, manifest["collate"], manifest["ctype"])
         folder = _new_folder(name, data)
         say("restoring database and files")
@@ -86,26 +90,25 @@ def stage(wanted: str, name: str, live: str, data: Path, odoo: str) -> dict[str,
 
 
 def stage_file(file: Path, name: str, live: str, odoo: str) -> dict[str, Any]:
-    """Make database (and filestore) `name` of a zip of Odoo's or of an SQL dump."""
-    archive = archives.opened(file)
+    """Make database (and filestore) `name` of what the sandbox has read out of `file`.
+
+    The file itself is read here only if it is a zip: for the attachments in it.
+    """
+    answer = handed.answer(file)
 
     def fill() -> dict[str, Any]:
-        archive.check()
-        _refuse_newer(archive.major(), file.name)
-        load.create(name, "C", "")
+        handed.need_room(answer)
+        load.create(name, "C", "", postgres.RESTORER)
         say("restoring the database")
-        archive.load(name)
+        load.archive(handed.DUMP, name, answer.roles, postgres.RESTORER)
         with closing(postgres.connect(name)) as connection:
             names = postgres.wanted_files(connection)
             about = postgres.about(connection)
             rows = postgres.row_counts(connection)
         folder = _new_folder(name, DATA)
-        archive.extract(folder, names)
-        present = [n for n in names if (folder / n).is_file()]
-        files.refuse("files in the archive are damaged", files.wrong(folder, present))
+        missing = handed.extract(answer, folder, names) - _lent(live, names)
         files.give_to(DATA.stat(), folder)
-        missing = set(names) - set(present) - _lent(live, names)
-        if archive.has_files:
+        if answer.zip:
             files.refuse("attachments have no file in the archive", missing)
         return {**about, "rows": rows, "missing_files": len(missing), "id": file.name}
 
@@ -169,19 +172,6 @@ def _same_odoo(version: str, running: str) -> None:
         )
 
 
-def _need_room(dump: int, attachments: int) -> None:
-    """The dump lies on the engine's disk for a while, beside all that is restored.
-
-    A server that finds no room for its own log does not refuse, it dies; so ask before.
-    """
-    free, wanted = restic.free_cache(), dump * (1 + DATABASE_PER_DUMP) + attachments
-    if free < wanted:
-        raise Failure(
-            "the engine's disk has no room for the dump of this backup, its database and files:"
-            f" {free / 1e6:.0f} MB are free, {wanted / 1e6:.0f} MB wanted"
-        )
-
-
 def _compare_rows(wanted: Mapping[str, int], found: Mapping[str, int]) -> None:
     differing = [t for t in wanted if found.get(t) != wanted[t]]
     differing += [t for t in found if t not in wanted]
@@ -241,6 +231,7 @@ def swap(name: str) -> dict[str, Any]:
     staged = name + STAGED
     with closing(postgres.connect(staged)) as connection:
         names = postgres.wanted_files(connection)
+    postgres.adopt(staged)
     source, target = filestore(staged), filestore(name)
     if not target.is_dir():
         target.mkdir()

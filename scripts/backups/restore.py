@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.backups import cli, service
+from scripts.backups import cli, service, strangers
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
@@ -45,25 +45,35 @@ class Restored:
 
 
 def restore(
-    stack: Stack, reporter: Reporter, source: str, to: str = "", *, neutralize: bool = False
+    stack: Stack,
+    reporter: Reporter,
+    source: str,
+    to: str = "",
+    *,
+    neutralize: bool = False,
+    of: str = "",
 ) -> Restored:
-    """Bring a backup, a zip of Odoo's or an SQL dump back, as the database `to`.
+    """Bring a backup, a zip of Odoo's or a dump back, as the database `to`.
 
     By default that is the platform's own. Nothing of it is touched before the backup
     is restored and verified beside it; what was there is put back if Odoo does not
-    come up on the restored one.
+    come up on the restored one. `of` is the database wanted of a file that holds several.
     """
     name = _name(to or stack.settings.database)
     with exclusive(cli.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
-        file = _file(source)
+        file = strangers.file(source)
+        if of and not file:
+            raise UsageError("--from-database is for a file", "A backup is of one database.")
         found = {} if file else cli.show(stack, reporter, source)
         what = f"the file {file}" if file else _describe(found)
         known = _agree(stack, reporter, what, name)
         odoo = "" if stack.settings.database in known else _odoo_here(stack)
+        if file:
+            strangers.read(stack, reporter, file, of)
         with _staged(stack, reporter, file or found["id"], name, odoo) as manifest:
             if neutralize:
-                neutralise(stack, reporter, name + STAGED)
+                neutralise(stack, reporter, name + STAGED, strangers.RESTORER if file else "")
             replaced = _put_in_place(stack, reporter, name)
         missing = int(manifest.get("missing_files", 0))
         return Restored(manifest["id"], name, replaced, missing, live=_is_live(stack, name))
@@ -114,14 +124,17 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
             made = cli.make(stack, reporter, "--database", origin)
         with _staged(stack, reporter, made["id"], name):
             neutralise(stack, reporter, name + STAGED)
-            service.ask(stack, reporter, service.RESTORE, "scan", name + STAGED)
             answer = service.ask(stack, reporter, service.RESTORE, "swap", name)
         return Restored(made["id"], name, answer["replaced"], missing_files=0)
 
 
 def _name(database: str) -> str:
     if not re.fullmatch(DATABASE, database):
-        raise UsageError(f"{database!r} cannot be the name of a restored database")
+        raise UsageError(
+            f"{database!r} cannot be the name of a restored database",
+            "Small letters, digits and _, at most 50. postgres and template… are PostgreSQL's own;"
+            " what ends in __before, __restoring and the like is kept by inv itself.",
+        )
     return database
 
 
@@ -129,16 +142,6 @@ def _prepare(stack: Stack, reporter: Reporter) -> None:
     engine.probe(stack.runner)
     service.prepare(stack, reporter)
     service.need_database(stack)
-
-
-def _file(source: str) -> Path | None:
-    if not source.lower().endswith((".zip", ".sql")):
-        return None
-    path = Path(source).expanduser().resolve()
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}")
-    service.refuse_colon(path.parent)
-    return path
 
 
 def _describe(found: Mapping[str, Any]) -> str:
@@ -178,7 +181,7 @@ def _staged(
     """The backup as a database beside the live one; gone again if the block fails."""
     command, mounts = ["stage", str(source)], {}
     if isinstance(source, Path):
-        command, mounts = ["stage-file", f"/in/{source.name}"], {source.parent: "/in:ro"}
+        command, mounts = ["stage-file", f"/in/{source.name}"], strangers.mounts(source)
     with reporter.step("Restoring and verifying beside what is live"):
         words = [*command, name + STAGED, "--live", name, "--odoo", odoo]
         manifest = service.ask(stack, reporter, service.RESTORE, *words, mounts=mounts)
@@ -189,12 +192,19 @@ def _staged(
         raise
 
 
-def neutralise(stack: Stack, reporter: Reporter, database: str) -> None:
-    """Run every module's own neutralize.sql, before any server of Odoo sees `database`."""
+def neutralise(stack: Stack, reporter: Reporter, database: str, user: str = "") -> None:
+    """Run every module's own neutralize.sql, before any server of Odoo sees `database`.
+
+    As the role `user`, if another than the platform's own owns it. Raises OpsError if something
+    is alive afterwards: a module or a trigger may have undone it.
+    """
+    variables = {"PGUSER": user} if user else {}
     with reporter.step("Neutralising"):
-        done = service.run_odoo(stack, database, "odoo", "neutralize", "-d", database)
+        command = ("odoo", "neutralize", "-d", database)
+        done = service.run_odoo(stack, database, *command, variables=variables)
         if not done.ok:
             raise OpsError(f"Odoo could not neutralise the copy: {done.last_line}")
+        service.ask(stack, reporter, service.RESTORE, "scan", database)
 
 
 def _put_in_place(stack: Stack, reporter: Reporter, name: str) -> bool:

@@ -40,7 +40,7 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
 
 def argv(stack: Stack, name: str, *command: str, mounts: Mapping[Path, str]) -> list[str]:
     """The words after `docker compose` that run `command` in a container of its own."""
-    if stack.settings.backups_elsewhere:
+    if stack.settings.backups_elsewhere and name in (MAKE, RESTORE):
         name += "_offsite"
     return oneshot.argv(name, *command, mounts=mounts)
 
@@ -71,9 +71,12 @@ def try_to_discard(stack: Stack, reporter: Reporter, *command: str) -> None:
         reporter.note(f"{command[0]} is left behind until the next restore: {error.message}")
 
 
-def run_odoo(stack: Stack, database: str, *command: str) -> Completed:
+def run_odoo(
+    stack: Stack, database: str, *command: str, variables: Mapping[str, str] | None = None
+) -> Completed:
     """Run `command` in an Odoo of its own, without any way out, on `database`."""
-    words = oneshot.argv("odoo_drill", *command, variables={"ODOO_DATABASE": database})
+    given = {"ODOO_DATABASE": database, **(variables or {})}
+    words = oneshot.argv("odoo_drill", *command, variables=given)
     return stack.run(*words, timeout=_SECONDS, env=_environment(stack.settings), check=False)
 
 

@@ -99,14 +99,15 @@ def backup_key(c: Context) -> None:
     session.console.say(memory.key(session.settings))
 
 
-@command({"source": "A backup, latest, or a FILE.zip of Odoo's or FILE.sql.",
+@command({"source": "A backup, latest, or a file: a zip of Odoo's or a dump of pg_dump's.",
           "to_database": "Another database than the platform's own.",
+          "from_database": "Which one of a file that holds several.",
           "neutralize": "Disarm mail servers, payments and scheduled actions first.",
           "undo": "Go back to what the last restore replaced.", "yes": YES},
          name="restore", positional=("source",))  # fmt: skip
 def restore_task(
-    c: Context, source: str = "latest", to_database: str = "", neutralize: bool = False,
-    undo: bool = False, yes: bool = False,
+    c: Context, source: str = "latest", to_database: str = "", from_database: str = "",
+    neutralize: bool = False, undo: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Bring a backup back; verified before anything live is touched; asks."""
     session = open_session(c, yes=yes)
@@ -115,7 +116,8 @@ def restore_task(
         restore.refuse_with_undo(source, neutralize=neutralize)
         done = restore.undo(stack, session.console, to_database)
     else:
-        done = restore.restore(stack, session.console, source, to_database, neutralize=neutralize)
+        done = restore.restore(stack, session.console, source, to_database, neutralize=neutralize,
+                               of=from_database)  # fmt: skip
     session.console.say("\n".join(done.lines))
 
 

@@ -176,7 +176,7 @@ def _refuse_swallowed_flags(values: list[Any]) -> None:
     # Invoke takes `inv task --help` for a value where a task has a positional
     # argument that was not given yet (pyinvoke/invoke#982).
     for value in values:
-        if isinstance(value, str) and value.startswith("--"):
+        if isinstance(value, str) and value.startswith("-"):
             raise UsageError(
                 f"{value!r} is a flag, not a value", "Use `inv --help TASK` to see a task's flags."
             )

@@ -1,0 +1,66 @@
+"""What the sandbox hands over: one dump, and what is known of it.
+
+A server that the stranger's SQL was superuser of has made it, so that it may hold any SQL:
+restore it as the role postgres.RESTORER, and trust no name and no number in it.
+"""
+
+import json
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import archives
+import files
+import room
+from common import DATA, Failure
+
+import postgres
+
+_FOLDER = Path("/sandbox")
+DUMP, _ANSWER = _FOLDER / "database.dump", _FOLDER / "answer.json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of sandbox.py."""
+
+    file: Path
+    zip: bool
+    bytes: int  # of the database
+    roles: list[str]  # that something in it refers to
+
+
+def answer(file: Path) -> Answer:
+    """What is known of the dump of `file`; raises Failure if it is not the one that is there."""
+    try:
+        told: dict[str, Any] = json.loads(_ANSWER.read_text())
+        found = Answer(file, bool(told["zip"]), int(told["bytes"]), [*map(str, told["roles"])])
+    except (OSError, ValueError, KeyError, TypeError):
+        told = {}
+    if told.get("file") != file.name or DUMP.is_symlink() or not DUMP.is_file():
+        raise Failure(f"the sandbox has not read {file.name}", "First: docker compose run sandbox")
+    return found
+
+
+def need_room(answer: Answer) -> None:
+    """Raises Failure unless PostgreSQL's volume and the filestore's take what comes."""
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_size_bytes(current_setting('max_wal_size'))")
+        log = min(cursor.fetchone()[0], answer.bytes)  # what is written there before it is reused
+    size = answer.bytes + answer.bytes // 10 + log
+    held = archives.attachments_size(answer.file) if answer.zip else 0
+    room.need([(room.DATABASE, size), (DATA, held)], "this database and its files")
+
+
+def extract(answer: Answer, folder: Path, names: Collection[str]) -> set[str]:
+    """Write the files of the attachments `names` into `folder`; gives back what has none.
+
+    Raises Failure if one is damaged.
+    """
+    if answer.zip:
+        archives.extract(answer.file, folder, names)
+    present = {name for name in names if (folder / name).is_file()}
+    files.refuse("files in the archive are damaged", files.wrong(folder, present))
+    return set(names) - present

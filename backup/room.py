@@ -1,0 +1,85 @@
+"""Free room, asked on the file system that is going to hold what is made.
+
+A server of PostgreSQL that finds no room for its own log does not refuse, it dies. So room is
+asked for before, with a reserve that belongs to what is live, and looked at while something
+grows.
+"""
+
+import os
+import shutil
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from common import Failure
+
+DATABASE = Path("/database")  # PostgreSQL's volume, mounted read-only for this question alone
+_RESERVE = 1 << 30  # bytes, but a tenth of a small file system
+_LOOK_SECONDS = 0.5
+_MEGA = 1e6
+
+
+def reserve(place: Path) -> int:
+    """Bytes of the file system of `place` that a restore leaves free."""
+    return min(_RESERVE, shutil.disk_usage(place).total // 10)
+
+
+def need(wanted: Sequence[tuple[Path, int]], what: str) -> None:
+    """Raises Failure unless each file system has room for all that is to lie on it.
+
+    `wanted` are places and bytes; places on one file system share its room. A place that is
+    not mounted here is not asked.
+    """
+    by_device: dict[int, int] = defaultdict(int)
+    places = [(place, size) for place, size in wanted if place.exists()]
+    for place, size in places:
+        by_device[place.stat().st_dev] += size
+    for place, _ in places:
+        usage, size = shutil.disk_usage(place), by_device[place.stat().st_dev]
+        if size and usage.free < size + reserve(place):
+            raise Failure(
+                f"{_name(place)} has no room for {what}: {usage.free / _MEGA:.0f} MB are free,"
+                f" {(size + reserve(place)) / _MEGA:.0f} MB wanted"
+            )
+
+
+def _name(place: Path) -> str:
+    return "PostgreSQL's volume" if place == DATABASE else f"the file system of {place}"
+
+
+class Watch:
+    """While the block lasts: calls `stop` once, as soon as a place has only its reserve left.
+
+    Leaving the block raises Failure then, whatever else has happened in it.
+    """
+
+    def __init__(self, places: Sequence[Path], stop: Callable[[], None]) -> None:
+        self._places = [place for place in places if place.exists()]
+        self._stop = stop
+        self._over = threading.Event()
+        self._low = ""
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._low:
+            raise Failure(self._low)
+
+    def _look(self) -> None:
+        while not self._over.wait(_LOOK_SECONDS):
+            for place in self._places:
+                free = os.statvfs(place)
+                left = free.f_bavail * free.f_frsize
+                if left < reserve(place):
+                    self._low = (
+                        f"{_name(place)} is nearly full ({left / _MEGA:.0f} MB are free):"
+                        " the restore was stopped"
+                    )
+                    self._stop()
+                    return

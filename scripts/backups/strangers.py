@@ -1,0 +1,78 @@
+"""Files that others made: dumps and zips, executed in a sandbox before anything else reads them."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from scripts.backups import service
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.report import Reporter
+from scripts.stack.compose import Stack
+
+SANDBOX: Final = "sandbox"
+# As backup/postgres.py calls it: it owns what a stranger's file fills, and nothing else.
+RESTORER: Final = "odoo_restore"
+_OF_A_SET: Final = r"latest|[0-9][0-9a-f-]*"
+# On volumes that are older than postgres/initdb.d/20-restorer.sh; and after db_password.txt
+# has changed. The verifier goes from role to role within the server.
+_MAKE_RESTORER: Final = f"""
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{RESTORER}') THEN
+    CREATE ROLE {RESTORER} LOGIN;
+  END IF;
+  EXECUTE format('ALTER ROLE {RESTORER} PASSWORD %L',
+                 (SELECT rolpassword FROM pg_authid WHERE rolname = 'odoo'));
+  GRANT {RESTORER} TO odoo;
+END $$
+"""
+
+
+def file(source: str) -> Path | None:
+    """The file or folder that `source` names; None if it names a backup of the repository.
+
+    Raises UsageError if it names neither.
+    """
+    if re.fullmatch(_OF_A_SET, source):
+        return None
+    path = Path(source).expanduser().resolve()
+    if not path.exists():
+        hint = "Name a file, or one of: inv backup.list"
+        raise UsageError(f"there is no file {path}, and no backup has that name", hint)
+    service.refuse_colon(path)
+    return path
+
+
+def mounts(path: Path) -> dict[Path, str]:
+    """Where the containers see it; alone: what lies beside it is not for its SQL to read."""
+    return {path: f"/in/{path.name}:ro"}
+
+
+def read(stack: Stack, reporter: Reporter, path: Path, database: str) -> None:
+    """Execute the file in the sandbox, for the container of restores to find its database.
+
+    It is `database`, if the file holds several. Raises OpsError if it is cut off or damaged
+    or PostgreSQL refuses it.
+    """
+    prepare(stack)
+    wanted = ["--database", database] if database else []
+    with reporter.step(f"Reading {path.name} in a sandbox"):
+        words = [f"/in/{path.name}", *wanted]
+        service.ask(stack, reporter, SANDBOX, *words, mounts=mounts(path))
+
+
+def prepare(stack: Stack) -> None:
+    """Make sure of the role that restores what strangers made."""
+    psql = [
+        "psql",
+        "--no-psqlrc",
+        "-q",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-U",
+        "postgres",
+        "-d",
+        "postgres",
+    ]
+    done = stack.exec("odoo_db", *psql, "-c", _MAKE_RESTORER)
+    if not done.ok:
+        raise OpsError(f"PostgreSQL does not make the role {RESTORER}: {done.last_line}")
