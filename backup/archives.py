@@ -6,6 +6,7 @@ and the zip of Odoo's database manager.
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import shutil
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from common import Failure, last_line
 from files import refuse
@@ -27,6 +28,7 @@ _HEAD, _TAIL = 4096, 512
 _ZIP = (b"PK\3\4", b"PK\5\6")
 _GZIP, _ZSTD, _XZ, _BZIP2 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"
 _CUSTOM, _TAR, _TAR_AT = b"PGDMP", b"ustar", 257
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _SQL = re.compile(rb"PostgreSQL database (cluster )?dump")
 _COMPLETE = re.compile(rb"PostgreSQL database (cluster )?dump complete")
 TABLE_OF_CONTENTS = "toc.dat"  # of the tar and the folder format
@@ -80,22 +82,30 @@ def _unpacked(stream: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def _zstd(path: Path) -> Iterator[IO[bytes]]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with (
-        path.open("rb") as packed,
-        subprocess.Popen(["zstd", "-dcq"], stdin=packed, **pipes) as process,
-    ):
-        assert process.stdout and process.stderr
+    with path.open("rb") as packed:
+        process = subprocess.Popen(["zstd", "-dcq"], stdin=packed, **pipes)
         try:
-            yield process.stdout
-            rest = process.stdout.read(1)
-        except BaseException:
+            yield io.BufferedReader(_Output(process))
+        finally:
             process.kill()
-            raise
-        if rest:  # nobody wants more of it
-            process.kill()
-        said = last_line(process.stderr.read().decode(errors="replace"))
-    if process.returncode and not rest:
-        raise Failure(f"{path.name} is cut off or damaged: {said}")
+            process.communicate()
+
+
+class _Output(io.RawIOBase):
+    """What a process writes; its end is an EOFError where the process has failed."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        assert self._process.stdout and self._process.stderr
+        count = self._process.stdout.readinto(buffer)  # type: ignore[attr-defined]
+        if not count and self._process.wait():
+            raise EOFError(last_line(self._process.stderr.read().decode(errors="replace")))
+        return count
 
 
 def form(path: Path) -> str:
@@ -112,6 +122,11 @@ def form(path: Path) -> str:
         return TAR
     if _SQL.search(head):
         return SQL
+    if head.startswith(_UTF16):
+        raise Failure(
+            f"{path.name} is written in UTF-16, as `>` of PowerShell does it",
+            "Make it without that: pg_dump --file=FILE …",
+        )
     raise Failure(
         f"{path.name} is no dump of PostgreSQL's and no zip of Odoo's",
         "Make one: inv backup --plain FILE, pg_dump, or Odoo's database manager.",

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO, Any
 
 import archives
@@ -43,18 +44,18 @@ def load_sql(
     assert process.stdin and process.stderr
     pouring = threading.Thread(target=feed.pour, args=(process.stdin,), daemon=True)
     pouring.start()
-    refused = None
     try:
         errors.read(feed.without_mark(process.stderr))
-    except Failure as error:
-        refused = error
-    finally:
-        process.kill() if refused else process.wait()
+    except BaseException as error:
+        process.kill()
         pouring.join()
-    if feed.error:  # a file that is damaged; what psql says is a consequence
+        if feed.error and isinstance(error, Failure):  # what psql says is a consequence
+            raise feed.error from error
+        raise
+    process.wait()
+    pouring.join()
+    if feed.error:
         raise feed.error
-    if refused:
-        raise refused
     archives.refuse_cut(feed.tail, errors.name)
     if not feed.marked or process.returncode:
         raise Failure(f"psql ended before {errors.name} did. {errors.said}".strip())
@@ -75,12 +76,14 @@ class _Feed:
         try:
             for portion in self._portions():
                 sink.write(portion)
-            sink.close()
         except BrokenPipeError:
             return
         except BaseException as error:
             self.error = error
-            sink.close()
+        finally:
+            self._stream.detach()  # it is closed by whoever opened it
+            with suppress(BrokenPipeError):
+                sink.close()
 
     def without_mark(self, errors: IO[bytes]) -> Iterator[str]:
         """The lines that psql says, but for the mark."""

@@ -40,7 +40,8 @@ def need(wanted: Sequence[tuple[Path, int]], what: str) -> None:
         if size and usage.free < size + reserve(place):
             raise Failure(
                 f"{_name(place)} has no room for {what}: {usage.free / _MEGA:.0f} MB are free,"
-                f" {(size + reserve(place)) / _MEGA:.0f} MB wanted"
+                f" {(size + reserve(place)) / _MEGA:.0f} MB wanted",
+                "Make room there, and restore again.",
             )
 
 
@@ -69,7 +70,7 @@ class Watch:
         self._over.set()
         self._thread.join()
         if self._low:
-            raise Failure(self._low)
+            raise Failure(self._low, "Make room there, and restore again.")
 
     def _look(self) -> None:
         while not self._over.wait(_LOOK_SECONDS):

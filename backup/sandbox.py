@@ -243,6 +243,8 @@ def _tell(error: BaseException) -> None:
     if isinstance(error, Failure):
         hint = f"hint: {error.hint}\n" if error.hint else ""
         sys.exit(f"{hint}error: {error.message}")
+    if isinstance(error, KeyboardInterrupt):
+        sys.exit("error: interrupted")
     if isinstance(error, psycopg2.Error):
         sys.exit(f"error: PostgreSQL: {printable(last_line(str(error)) or 'it went away')}")
     if isinstance(error, OSError):
