@@ -15,14 +15,14 @@ RESTORER: Final = "odoo_restore"
 _OF_A_SET: Final = r"latest|[0-9][0-9a-f-]*"
 # On volumes that are older than postgres/initdb.d/20-restorer.sh; and after db_password.txt
 # has changed. The verifier goes from role to role within the server.
-_MAKE_RESTORER: Final = f"""
+_MAKE_RESTORER: Final = """
 DO $$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{RESTORER}') THEN
-    CREATE ROLE {RESTORER} LOGIN;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'odoo_restore') THEN
+    CREATE ROLE odoo_restore LOGIN;
   END IF;
-  EXECUTE format('ALTER ROLE {RESTORER} PASSWORD %L',
+  EXECUTE format('ALTER ROLE odoo_restore PASSWORD %L',
                  (SELECT rolpassword FROM pg_authid WHERE rolname = 'odoo'));
-  GRANT {RESTORER} TO odoo;
+  GRANT odoo_restore TO odoo;
 END $$
 """
 

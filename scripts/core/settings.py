@@ -19,9 +19,11 @@ LETSENCRYPT: Final = "https://acme-v02.api.letsencrypt.org/directory"
 HTTPS: Final = 443
 REPOSITORY: Final = "/repository"  # where the container of backups finds BACKUP_FOLDER
 RULE: Final = r"\d+[dwmy](,\d+[dwmy])*"  # how many days, weeks, months, years
-# PostgreSQL takes 63, and what `inv restore` and `inv module` keep has a longer name. Its own
-# databases are no place for Odoo's: the next CREATE DATABASE would copy it, or not connect.
-DATABASE: Final = r"(?!(?:postgres|template[01])$)(?!.*__(restoring|before|drill|clone|rehearsal|test|undone|s\d{10})$)[a-z_][a-z0-9_]{0,49}"
+# PostgreSQL takes 63, and what `inv restore` and `inv module` keep has a longer name.
+_KEPT: Final = r"(?!.*__(restoring|before|drill|clone|rehearsal|test|undone|s\d{10})$)"
+# The next CREATE DATABASE would copy what is in its own, or would not get a connection.
+_OF_POSTGRESQL: Final = r"(?!(?:postgres|template[01])$)"
+DATABASE: Final = _OF_POSTGRESQL + _KEPT + r"[a-z_][a-z0-9_]{0,49}"
 _PROJECT: Final = r"[a-z0-9][a-z0-9_-]*"
 _HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _TRUTHS: Final = {"1", "true", "yes", "on"}

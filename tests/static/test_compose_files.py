@@ -41,8 +41,10 @@ _EVERY = pytest.mark.parametrize(
     ],
 )
 _BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill"}
+_SANDBOX = "sandbox"
 _RUNS_ONCE = {
-    "odoo_init", "odoo_modules", "odoo_rehearsal", "certbot", "supabase_cloud", *_BACKUPS,
+    "odoo_init", "odoo_modules", "odoo_rehearsal", "certbot", "supabase_cloud", _SANDBOX,
+    *_BACKUPS,
 }  # fmt: skip
 _ONE_SHOT = "no"
 # Started as root, they give their own data folder to its user and step down.
@@ -143,7 +145,8 @@ def test_a_service_is_confined(flavour: str, name: str) -> None:
     assert set(service.get("cap_add", [])) <= _EXTRA_CAPABILITIES | extra
     assert service["read_only"] is True
     assert service["init"] is True
-    assert not {"privileged", "container_name", "network_mode", "pid", "ipc"} & set(service)
+    assert not {"privileged", "container_name", "pid", "ipc"} & set(service)
+    assert service.get("network_mode") == ("none" if name == _SANDBOX else None)
 
 
 @_EVERY
@@ -182,6 +185,27 @@ def test_databases_are_on_the_internal_network_only(flavour: str) -> None:
         assert set(_service(flavour, name)["networks"]) == {"backend"}
     assert set(_service(flavour, "nginx")["networks"]) == {"edge"}
     assert set(_service(flavour, "supabase_db")["networks"]) == {"supabase"}
+
+
+@pytest.mark.parametrize("flavour", _FLAVOURS)
+def test_what_a_stranger_s_file_runs_in_reaches_nothing(flavour: str) -> None:
+    service = _service(flavour, _SANDBOX)
+    assert not {"networks", "secrets", "environment", "configs", "env_file"} & set(service)
+    assert service["network_mode"] == "none"
+    mounts = {(v["type"], v["target"]): v for v in service["volumes"]}
+    assert set(mounts) == {("bind", "/opt/platform"), ("volume", "/sandbox")}
+    assert mounts["bind", "/opt/platform"]["read_only"] is True
+    users = [n for n, s in _merged(flavour)["services"].items() for v in s.get("volumes", [])
+             if v["source"] == mounts["volume", "/sandbox"]["source"]]  # fmt: skip
+    assert sorted(users) == ["restore", "restore_offsite", _SANDBOX]
+
+
+@pytest.mark.parametrize("flavour", _FLAVOURS)
+def test_a_restore_only_looks_at_the_volume_of_postgresql(flavour: str) -> None:
+    for name in ("restore", "restore_offsite"):
+        mounts = {v["target"]: v for v in _service(flavour, name)["volumes"]}
+        assert mounts["/database"]["read_only"] is True
+        assert mounts["/database"]["source"] == "odoo_db_data"
 
 
 def test_nginx_can_write_neither_attachments_nor_proofs() -> None:

@@ -1,48 +1,18 @@
 """Parts of the program of backup/ that no fault from outside can be aimed at."""
 
 import errno
-import importlib
 import io
 import subprocess
-import sys
 import tarfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
-
 Load = Callable[[str], Any]
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """Imports a module of backup/, which is no package, and forgets it again."""
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(ROOT / "backup")
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if str(ROOT / "backup") in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
-
-
-def test_a_psql_with_much_to_say_is_fed_to_its_end(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    psql = tmp_path / "psql"
-    psql.write_text(
-        "#!/bin/sh\nhead -c 500000 /dev/zero >&2\ncat >/dev/null\necho END >&2\nexit 3\n"
-    )
-    psql.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    dump = tmp_path / "dump.sql"
-    dump.write_bytes(b"x" * 500_000)
-    with pytest.raises(load("common").Failure, match="END"):
-        load("archives").opened(dump).load("any")
 
 
 def test_a_full_disk_under_an_sql_dump_ends_who_writes_it(

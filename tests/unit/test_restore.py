@@ -107,7 +107,17 @@ class _Numbers:
         return self.answers.pop(0)
 
 
-@pytest.mark.parametrize("name", ["Odoo", "a-b", "x" * 51, "odoo__before", "odoo__drill", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["Odoo", "a-b", "x" * 51, "odoo__before", "odoo__drill", "odoo__restoring", "odoo__s0123456789",
+     "postgres", "template0", "template1"],
+)  # fmt: skip
 def test_a_name_that_no_copy_can_have_is_refused(stack: Stack, name: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=name):
         restore.clone(stack, FakeReporter(), "", name)
+    with pytest.raises(UsageError, match=name):
+        restore.undo(stack, FakeReporter(), name)
+    with pytest.raises(UsageError, match=name) as caught:
+        restore.restore(stack, FakeReporter(), "latest", name)
+    assert "PostgreSQL's own" in caught.value.hint
+    assert not runner_of(stack).calls

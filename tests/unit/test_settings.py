@@ -19,7 +19,7 @@ def test_without_env_file_the_defaults_hold(tmp_path: Path) -> None:
 def test_all_wrong_values_are_reported_at_once(tmp_path: Path) -> None:
     wrong = {
         "PLATFORM_ENV": "staging",
-        "ODOO_DATABASE": "Odoo; DROP",
+        "ODOO_DATABASE": "template1",
         "NGINX_HTTP_PORT": "70000",
         "ODOO_PORT": "eighty",
         "IMAGE_SOURCE": "moon",

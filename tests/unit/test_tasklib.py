@@ -153,6 +153,8 @@ def test_a_positional_with_a_default_may_be_left_out(
         ("setup-tls --help", 2, "'--help' is a flag, not a value"),
         ("setup-tls --typo", 2, "'--typo' is a flag, not a value"),
         ("restore --help", 2, "'--help' is a flag, not a value"),
+        ("restore -h", 2, "'-h' is a flag, not a value"),
+        ("setup-tls -x", 2, "'-x' is a flag, not a value"),
     ],
 )
 def test_a_wrong_call_never_begins_the_task(
