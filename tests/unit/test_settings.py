@@ -19,7 +19,7 @@ def test_without_env_file_the_defaults_hold(tmp_path: Path) -> None:
 def test_all_wrong_values_are_reported_at_once(tmp_path: Path) -> None:
     wrong = {
         "PLATFORM_ENV": "staging",
-        "ODOO_DATABASE": "template1",
+        "ODOO_DATABASE": "Odoo; DROP",
         "NGINX_HTTP_PORT": "70000",
         "ODOO_PORT": "eighty",
         "IMAGE_SOURCE": "moon",
@@ -32,6 +32,13 @@ def test_all_wrong_values_are_reported_at_once(tmp_path: Path) -> None:
         assert f"{name}={value!r}" in caught.value.message
     assert caught.value.exit_code == EXIT_USAGE
     assert str(tmp_path / ".env") in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["postgres", "template0", "template1", "odoo__restoring"])
+def test_odoo_gets_no_database_of_postgresql_s_or_of_ours(tmp_path: Path, name: str) -> None:
+    (tmp_path / ".env").write_text(f"ODOO_DATABASE={name}\n")
+    with pytest.raises(UsageError, match="ODOO_DATABASE"):
+        Settings.load(tmp_path)
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "8 0", "8_0", "٨٠", "80.0"])

@@ -49,7 +49,7 @@ def test_a_full_disk(broken: Books, tmp_path: Path, kilobytes: int) -> None:
 
 @pytest.mark.parametrize(
     ("volume", "size", "reason"),
-    [("backup_cache", "2m", "no room for the dump"), ("drill_data", "64k", "no space left")],
+    [("backup_cache", "2m", "no room for the dump"), ("drill_data", "64k", "no room for the dump")],
 )
 def test_a_disk_that_is_full_for_a_restore(
     broken: Books, volume: str, size: str, reason: str
@@ -230,12 +230,9 @@ def _refuse_archives(broken: Books, tmp_path: Path, plain: Path, zipped: Path) -
     half = tmp_path / "half.sql"
     half.write_bytes(plain.read_bytes()[:-5000])
     assert "cut off" in last_error(broken.platform.inv("restore", str(half), "--yes"))
-    newer = tmp_path / "newer.sql"
-    newer.write_text(plain.read_text().replace("by pg_dump version 16", "by pg_dump version 99"))
-    assert "PostgreSQL 99" in last_error(broken.platform.inv("restore", str(newer), "--yes"))
     faulty = tmp_path / "faulty.sql"
     faulty.write_text(plain.read_text().replace("COPY public.ledger", "COPY public.nothing"))
-    assert "psql refuses" in last_error(broken.platform.inv("restore", str(faulty), "--yes"))
+    assert "PostgreSQL refuses" in last_error(broken.platform.inv("restore", str(faulty), "--yes"))
     short = tmp_path / "short.zip"
     with zipfile.ZipFile(zipped) as old, zipfile.ZipFile(short, "w") as new:
         dropped = f"filestore/{next(iter(broken.files()))}"
