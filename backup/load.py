@@ -67,7 +67,11 @@ def archive(source: Path, name: str, roles: Sequence[str], user: str = "") -> No
     )  # fmt: skip
     # The database that is live lies beside: its server dies where it finds no room.
     with process, room.Watch([room.DATABASE], process.terminate):
-        errors = process.communicate()[1]
+        try:
+            errors = process.communicate()[1]
+        except BaseException:
+            process.kill()
+            raise
     if process.returncode:
         said = [line for line in errors.splitlines() if "error: " in line]
         raise Failure(f"pg_restore failed: {(said or [last_line(errors)])[0]}")
