@@ -40,6 +40,7 @@ def _is_cron(folder: Path) -> bool:
         status = (folder / "status").read_text()
     except OSError:  # it has ended
         return False
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    ended = fields.get("State", "").split()[:1] == ["Z"]  # and nobody has asked how
     # One number for each namespace of processes that it is in, beginning with ours.
-    ids = [line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")]
-    return not ids or len(ids[0]) == 1
+    return not ended and len(fields.get("NSpid", "").split()) <= 1

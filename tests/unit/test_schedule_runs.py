@@ -73,11 +73,11 @@ def test_who_may_not_use_cron_has_no_job_there(idle: Host) -> None:
     assert schedule.finding(JOB.name, denied, host=idle).status is Status.OK
 
 
-def _process(proc: Path, pid: int, name: str, ids: str) -> None:
+def _process(proc: Path, pid: int, name: str, ids: str, state: str = "S (sleeping)") -> None:
     folder = proc / str(pid)
     folder.mkdir(parents=True)
     (folder / "comm").write_text(f"{name}\n")
-    (folder / "status").write_text(f"Name:\t{name}\nNSpid:\t{ids}\n")
+    (folder / "status").write_text(f"Name:\t{name}\nState:\t{state}\nNSpid:\t{ids}\n")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,12 @@ def test_a_cron_of_root_whose_processes_are_hidden_is_known_by_its_pid_file(
     (tmp_path / "crond.pid").write_text(content)
     assert crond.runs(tmp_path / "proc", tmp_path) is runs
     _process(tmp_path / "proc", 4711, "python3", "4711")  # the number is another's now
+    assert not crond.runs(tmp_path / "proc", tmp_path)
+
+
+def test_a_cron_that_has_ended_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    _process(tmp_path / "proc", 4711, "cron", "4711", "Z (zombie)")
     assert not crond.runs(tmp_path / "proc", tmp_path)
 
 
