@@ -156,7 +156,7 @@ def await_odoo(stack: Stack) -> None:
 
 def forget_static_files(stack: Stack) -> None:
     """Have Nginx ask Odoo anew for what it keeps for a day; in development it keeps nothing."""
-    kept = ["find", "/var/cache/nginx/static", "-type", "f", "-delete"]
+    kept = ["find", "/var/cache/nginx", "-type", "f", "-delete"]
     stack.run("exec", "-T", "--user", "nginx", "nginx", *kept, timeout=60, check=False)
 
 

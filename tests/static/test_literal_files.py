@@ -190,8 +190,8 @@ def _nginx(image: str, site: str, place: Path, *arguments: str) -> subprocess.Co
     if _MOUNTS[site]:
         mounts += ["--volume", f"{folder.parent / _MOUNTS[site]}:/etc/nginx/conf.d:ro"]
         environment |= _production_environment()
-    # Anonymous, so that it begins with the image's own owner and mode, as nginx_cache does.
-    mounts += ["--volume", "/var/cache/nginx"]
+    # Anonymous, so that they begin with the image's own owner and mode, as the named do.
+    mounts += ["--volume", "/var/cache/nginx", "--volume", "/var/spool/nginx"]
     mounts += ["--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run"]
     variables = [f"--env={name}={value}" for name, value in environment.items()]
     service = compose("compose.yaml")["services"]["nginx"]
