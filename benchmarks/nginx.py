@@ -97,6 +97,7 @@ def nginx(folder: Path, domain: str, changes: dict[str, str]) -> Iterator[None]:
         "--network", NETWORK, "--network-alias", domain,
         "--volume", f"{site}:/etc/nginx:ro",
         "--volume", f"{site}/conf.d/sites:/etc/nginx/conf.d:ro",
+        "--volume", f"{site}/trusted-proxies:/docker-entrypoint.d/25-trusted-proxies.sh:ro",
         "--volume", f"{SETTINGS.project}_odoo_data:/var/lib/odoo:ro",
         *[part for item in env.items() for part in ("--env", "=".join(item))],
         images.effective(SETTINGS)["NGINX_IMAGE"],

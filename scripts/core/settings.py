@@ -1,5 +1,6 @@
 """Everything that differs between machines, read once from `.env` and the environment."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ _OF_POSTGRESQL: Final = r"(?!(?:postgres|template[01])$)"
 DATABASE: Final = _OF_POSTGRESQL + _KEPT + r"[a-z_][a-z0-9_]{0,49}"
 _PROJECT: Final = r"[a-z0-9][a-z0-9_-]*"
 _HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+_NETWORK: Final = r"[0-9A-Fa-f.:]+(/\d+)?"
+_WIDEST: Final = {4: 8, 6: 16}  # bits of a trusted network, by IP version; CDNs have narrower ones
 _TRUTHS: Final = {"1", "true", "yes", "on"}
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -165,6 +168,7 @@ class Settings:
             images=values.ending_in("_IMAGE"),
             ci=values.text("CI", "").lower() in _TRUTHS,
         )
+        values.networks("TRUSTED_PROXIES")  # for Nginx only, which a wrong one keeps from starting
         if values.problems:
             raise UsageError(
                 "wrong settings: " + "; ".join(values.problems),
@@ -208,6 +212,22 @@ class _Values:
             self.problems.append(f"{name}={value!r} is not a list of {rule}")
             return (default,)
         return hosts
+
+    def networks(self, name: str) -> None:
+        for text in self.text(name, "").replace(",", " ").split():
+            try:
+                network = ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                network = None
+            if not network or not re.fullmatch(_NETWORK, text):
+                problem = "is no address or network like 10.1.2.3, 10.0.0.0/8, 2001:db8::/32"
+            elif network.prefixlen < _WIDEST[network.version]:
+                problem = f"trusts strangers; /{_WIDEST[network.version]} is the widest"
+            elif "/" in text and ipaddress.ip_address(text.split("/")[0]) != network[0]:
+                problem = f"is no network, {network} is"
+            else:
+                continue
+            self.problems.append(f"{name}: {text!r} {problem}")
 
     def port(self, name: str, default: int) -> int:
         value = self.text(name, str(default))

@@ -150,7 +150,7 @@ def _nginx_image() -> str:
 def _production_environment() -> dict[str, str]:
     """What compose.prod.yaml gives to Nginx, for two names and the usual port."""
     given: dict[str, str] = compose("compose.prod.yaml")["services"]["nginx"]["environment"]
-    filled = {"ODOO_DOMAIN": "odoo.test shop.test", "ODOO_PUBLIC_PORT": ""}
+    filled = {"ODOO_DOMAIN": "odoo.test shop.test", "ODOO_PUBLIC_PORT": "", "TRUSTED_PROXIES": ""}
     literal = {name: value for name, value in given.items() if "$" not in value}
     assert literal.keys() | filled.keys() == given.keys()
     return literal | filled
@@ -182,14 +182,18 @@ def nginx_image(docker: Engine, pytestconfig: pytest.Config) -> str:
     return image
 
 
-def _nginx(image: str, site: str, place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _nginx(
+    image: str, site: str, place: Path, *arguments: str, **given: str
+) -> subprocess.CompletedProcess[str]:
     """Nginx on the literal files, with the mounts of the compose files."""
     folder = _copy_with_certificate(place)
     mounts = ["--volume", f"{folder}:/etc/nginx:ro"]
     environment = {"NGINX_ENTRYPOINT_QUIET_LOGS": "1"}
     if _MOUNTS[site]:
         mounts += ["--volume", f"{folder.parent / _MOUNTS[site]}:/etc/nginx/conf.d:ro"]
-        environment |= _production_environment()
+        script = "/docker-entrypoint.d/25-trusted-proxies.sh"
+        mounts += ["--volume", f"{folder}/trusted-proxies:{script}:ro"]
+        environment |= _production_environment() | given
     # Anonymous, so that they begin with the image's own owner and mode, as the named do.
     mounts += ["--volume", "/var/cache/nginx", "--volume", "/var/spool/nginx"]
     mounts += ["--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run"]
@@ -207,6 +211,29 @@ def test_nginx_accepts_its_configuration(nginx_image: str, site: str, tmp_path: 
     done = _nginx(nginx_image, site, tmp_path, "-t")
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    "trusted",
+    ["192.0.2.1", "192.0.2.0/24,2001:db8::/32", " 10.0.0.0/8, 172.16.0.0/12  ::1 ", "10.0.0.0/8,"],
+)
+def test_nginx_accepts_a_list_of_proxies(nginx_image: str, tmp_path: Path, trusted: str) -> None:
+    done = _nginx(nginx_image, "odoo-prod", tmp_path, "-T", TRUSTED_PROXIES=trusted)
+    assert done.returncode == 0 and "[warn]" not in done.stderr, done.stderr
+    named = trusted.replace(",", " ").split()
+    assert re.findall("set_real_ip_from (.*);", done.stdout) == named
+    assert all(f"    {network} 1;" in done.stdout for network in named)
+
+
+@pytest.mark.parametrize(
+    "trusted", ["10.0.0.0/8 proxy.test", "0.0.0.0/0", "10.0.0.1 ::/0", "10.0.0.1; x", "*", "fe"]
+)
+def test_nginx_does_not_start_with_wrong_proxies(
+    nginx_image: str, tmp_path: Path, trusted: str
+) -> None:
+    done = _nginx(nginx_image, "odoo-prod", tmp_path, "-t", TRUSTED_PROXIES=trusted)
+    assert done.returncode != 0
+    assert re.search("TRUSTED_PROXIES in .env: .* (is no address|would trust)", done.stderr)
 
 
 @pytest.mark.parametrize("site", _MOUNTS)

@@ -103,3 +103,33 @@ def test_a_remembered_value_leaves_a_link_and_the_rights_of_its_file(tmp_path: P
     assert (tmp_path / ".env").is_symlink()
     assert target.read_text() == "ODOO_PORT=8070\nODOO_DOMAIN=a.example.com\n"
     assert target.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "value", ["", "192.0.2.1", "10.0.0.0/8,2400:cb00::/32", " 192.0.2.1,  172.16.0.0/12 ::1 "]
+)
+def test_addresses_and_networks_may_be_trusted_proxies(tmp_path: Path, value: str) -> None:
+    _load(tmp_path, f"TRUSTED_PROXIES='{value}'\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("proxy.example.com", "is no address or network"),
+        ("300.1.2.3", "is no address or network"),
+        ("192.0.2.1:80", "is no address or network"),
+        ("10.0.0.0/255.0.0.0", "is no address or network"),
+        ("fe80::1%eth0", "is no address or network"),
+        ("10.0.0.0/33", "is no address or network"),
+        ("10.1.2.3/8", "is no network, 10.0.0.0/8 is"),
+        ("0.0.0.0/0", "trusts strangers"),
+        ("128.0.0.0/1", "trusts strangers"),
+        ("::/0", "trusts strangers"),
+        ("2000::/3", "trusts strangers"),
+    ],
+)
+def test_what_is_no_proxy_is_refused(tmp_path: Path, value: str, problem: str) -> None:
+    with pytest.raises(UsageError, match="TRUSTED_PROXIES") as caught:
+        _load(tmp_path, f"TRUSTED_PROXIES='192.0.2.1, {value}'\n")
+    assert f"{value!r} {problem}" in caught.value.message
+    assert "192.0.2.1'" not in caught.value.message

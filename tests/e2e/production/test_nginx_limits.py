@@ -55,6 +55,27 @@ def test_a_refusal_has_every_header_once(production: Production) -> None:
     assert refused
     for name, value in HEADERS.items():
         assert [v for n, v in refused[0] if n == name.lower()] == [value]
+    assert [v for n, v in refused[0] if n == "retry-after"] == ["2"]
+    passed = [streams.headers[s] for s, status in streams.status.items() if status == 200]
+    assert "retry-after" not in dict(passed[0])
+
+
+@pytest.mark.parametrize(
+    ("path", "seconds"),
+    [("/web/login", "6"), ("/web/session/authenticate", "6"), ("/jsonrpc", "2")],
+)
+def test_a_refused_login_may_come_again_when_one_is_free(
+    production: Production, path: str, seconds: str
+) -> None:
+    streams = Streams(production)
+    for _ in range(30):
+        streams.open(path, "POST", {"content-length": "0"})
+    streams.flush()
+    streams.read(30)
+    streams.close()
+    refused = [streams.headers[s] for s, status in streams.status.items() if status == 429]
+    assert refused
+    assert {dict(headers)["retry-after"] for headers in refused} == {seconds}
 
 
 def test_of_a_hundred_streams_at_a_time_fifty_pass(production: Production) -> None:
