@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.production.test_nginx_headers import assert_protected
+from tests.e2e.production.test_nginx_websocket import HANDSHAKE
 from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import NAME, Answer, Production, session_cookie
 from tests.e2e.support.raw import Streams, tally
@@ -165,3 +166,10 @@ def test_nobody_else_is_believed(behind: Production) -> None:
     there = f"{NAME}:443:{behind.address('nginx')}"
     behind.execute("odoo", *curl, "--resolve", there, f"https://{NAME}/{mark}")
     assert _logged(behind, mark) == behind.address("odoo")
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("https", 101), ("http", 403)])
+def test_live_updates_pass_the_proxy(behind: Production, scheme: str, status: int) -> None:
+    own = {"Host": NAME, "Origin": f"{scheme}://{NAME}", "X-Forwarded-Proto": "https"}
+    answer = behind.once("/websocket", headers={**HANDSHAKE, **own}, secure=False)
+    assert answer.status == status
