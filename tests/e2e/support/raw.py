@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import select
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -81,6 +82,18 @@ class Streams:
         with contextlib.suppress(h2.exceptions.StreamClosedError):
             self._connection.send_data(stream, body, end_stream=True)
 
+    def pour(self, stream: int, size: int, seconds: float = 60) -> None:
+        """`size` bytes of a body that goes on, or fewer if an answer comes before them."""
+        deadline = time.monotonic() + seconds
+        while size and stream not in self.status:
+            room = min(size, 16384, self._connection.local_flow_control_window(stream))
+            if room:
+                self._connection.send_data(stream, b"x" * room)
+                self.flush()
+                size -= room
+            if not room or select.select([self._socket], [], [], 0)[0]:
+                self._receive(deadline)
+
     def flush(self) -> None:
         """Send all that waits, at once."""
         self._socket.sendall(self._connection.data_to_send())
@@ -89,14 +102,16 @@ class Streams:
         """Read until `answered` streams have an answer, or a complete one."""
         deadline = time.monotonic() + seconds
         while len(self._ended if to_the_end else self.status) < answered:
-            left = deadline - time.monotonic()
-            assert left > 0, f"{len(self.status)} of {answered} answers"
-            self._socket.settimeout(left)
-            data = self._socket.recv(65536)
-            assert data, f"closed after {len(self.status)} of {answered} answers"
-            for event in self._connection.receive_data(data):
-                self._take(event)
-            self.flush()
+            assert time.monotonic() < deadline, f"{len(self.status)} of {answered} answers"
+            self._receive(deadline)
+
+    def _receive(self, deadline: float) -> None:
+        self._socket.settimeout(max(deadline - time.monotonic(), 0.1))
+        data = self._socket.recv(65536)
+        assert data, f"closed after {len(self.status)} answers"
+        for event in self._connection.receive_data(data):
+            self._take(event)
+        self.flush()
 
     def _take(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.ResponseReceived):
