@@ -183,7 +183,7 @@ def _check_zip(path: Path, archive: zipfile.ZipFile) -> None:
 def unpack(path: Path, place: Path) -> Path:
     """Make of an archive of pg_dump, packed or not, something that pg_restore takes.
 
-    What is given back lies within the folder `place`.
+    What is returned lies within the folder `place`.
     """
     if path.is_dir():
         return _copy_folder(path, place / FOLDER)

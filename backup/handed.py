@@ -55,7 +55,7 @@ def need_room(answer: Answer) -> None:
 
 
 def extract(answer: Answer, folder: Path, names: Collection[str]) -> set[str]:
-    """Write the files of the attachments `names` into `folder`; gives back what has none.
+    """Write the files of the attachments `names` into `folder`; returns those that have none.
 
     Raises Failure if one is damaged.
     """

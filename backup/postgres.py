@@ -200,7 +200,7 @@ def adopt(name: str) -> None:
     with closing(connect()) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         _send_away(cursor, name)
-        # Settings that code in it may have left for whoever connects.
+        # Settings that code in it may have left for those who connect.
         cursor.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(name)))
     reassign = sql.SQL("REASSIGN OWNED BY {0} TO CURRENT_USER; DROP OWNED BY {0}")
     with (

@@ -81,7 +81,7 @@ class _Feed:
         except BaseException as error:
             self.error = error
         finally:
-            self._stream.detach()  # it is closed by whoever opened it
+            self._stream.detach()  # its opener closes it
             with suppress(BrokenPipeError):
                 sink.close()
 

@@ -95,6 +95,6 @@ def test_a_volume_that_fills_meanwhile_ends_the_restore_and_not_the_server(
     _server(small, f"head -c {left - 30}M /dev/zero > {place}/filler")
     _, errors = restore.communicate(timeout=120)
     assert restore.returncode == 1 and "PostgreSQL's volume is nearly full" in errors, errors
-    assert time.monotonic() - begun < _SLEEP - 10  # whoever was busy has not been waited for
+    assert time.monotonic() - begun < _SLEEP - 10  # the busy server process was not waited for
     _server(small, f"rm {place}/filler")
     _is_alive(small)

@@ -126,6 +126,23 @@ def test_a_clean_and_create_dump_of_the_live_database_leaves_it_alone(
     assert platform.sql(owned, "postgres") == "0"
 
 
+def test_a_file_takes_the_place_of_the_live_database_and_makes_room_again(
+    books: Books, plain: Path
+) -> None:
+    platform = books.platform
+    with books.unharmed():
+        platform.sql("INSERT INTO ledger VALUES (0, 'after the dump')")
+        done = platform.inv("restore", str(plain), "--yes")
+        assert done.returncode == 0, done.stderr
+        assert platform.authenticate("admin", platform.admin_password)
+        assert platform.sql("SELECT count(*) FROM ledger") == "999"
+        assert "" not in books.files().values()  # lent by what was live
+        assert platform.inv("restore", "--undo", "--yes").returncode == 0
+        assert platform.sql("SELECT count(*) FROM ledger") == "1000"
+        platform.sql("DELETE FROM ledger WHERE id = 0")
+    _unharmed(platform)
+
+
 def _form(platform: Checkout, plain: Path, form: str, folder: Path) -> Path:
     file = folder / "named-anyhow"
     if form in ("-Fc", "-Ft", "--clean"):
