@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import files
+import proof
+import properties
 import psycopg2
 import restic
 from common import NO_FILES, Background, Failure, filestore, last_line, now, say
@@ -51,19 +53,27 @@ class Run:
 
 
 def create(database: str, *, existing: bool) -> dict[str, Any]:
-    """Make a backup and give back its manifest; what a failed one left is taken away."""
+    """Make a backup and return its manifest; what a failed one left is taken away.
+
+    Raises Failure for one that could not be restored, too, which is kept: its files and its
+    dump are whole, and an older one has less.
+    """
     postgres.prepare()
     with postgres.exclusive() as still_alone:
         before = restic.ready_to_write(existing=existing)
         run = Run(database)
         try:
-            manifest = _create(run, before)
+            manifest, proved = _create(run, before)
             still_alone()
             _commit(run, manifest)
-            return manifest
         except BaseException:
             _take_back(run)
             raise
+    if proved.reason:
+        raise Failure(
+            f"the backup {run.id} was saved, but cannot be restored: {proved.reason}", proved.hint
+        )
+    return manifest
 
 
 def _take_back(run: Run) -> None:
@@ -74,7 +84,7 @@ def _take_back(run: Run) -> None:
         say(f"leftovers stay until the next `inv backup.prune`: {error.message}")
 
 
-def _create(run: Run, before: list[restic.Set]) -> dict[str, Any]:
+def _create(run: Run, before: list[restic.Set]) -> tuple[dict[str, Any], proof.Proof]:
     verified = _verified_until(before, run.database)
     # Over a slow line few files may take long, too.
     if run.folder.is_dir() and (restic.is_remote() or files.are_many(run.folder, verified)):
@@ -95,7 +105,17 @@ def _create(run: Run, before: list[restic.Set]) -> dict[str, Any]:
         say("saving the database")
         with Background(lambda: _check_files(run, saved["snapshot_id"], wanted, verified)):
             dump = _dump(run, snapshot)
-        return _manifest(run, frozen, wanted, saved, dump, held)
+        about = {**postgres.about(frozen), **_besides(frozen)}
+        proved = proof.prove(run.database, frozen, snapshot, about)
+        about |= {"functions": proved.functions, "unrestorable": proved.reason}
+        return _manifest(run, frozen, about, wanted, saved, dump, held), proved
+
+
+def _besides(frozen: Any) -> dict[str, Any]:
+    return {
+        "properties": properties.read(frozen),
+        "large_objects": properties.large_objects(frozen),
+    }
 
 
 def _connect(database: str) -> Any:
@@ -214,7 +234,7 @@ def _dump(run: Run, snapshot: str) -> dict[str, Any]:
 
 
 def _manifest(
-    run: Run, frozen: Any, wanted: dict[str, Any], saved: dict[str, Any],
+    run: Run, frozen: Any, about: dict[str, Any], wanted: dict[str, Any], saved: dict[str, Any],
     dump: dict[str, Any], held: float,
 ) -> dict[str, Any]:  # fmt: skip
     rows = postgres.row_counts(frozen)
@@ -224,7 +244,7 @@ def _manifest(
         "created": now(),
         "installation": os.uname().nodename,
         "database": run.database,
-        **postgres.about(frozen),
+        **about,
         "pg_dump": _version("pg_dump"),
         "restic": _version("restic", "version"),
         "rows": rows,
@@ -252,4 +272,5 @@ def _commit(run: Run, manifest: dict[str, Any]) -> None:
     text = json.dumps(manifest, indent=1, sort_keys=True).encode()
     tags = run.tags("manifest")
     tags[1] += f",odoo={manifest['odoo']},prepass={run.prepass_added}"
+    tags[1] += ",restorable=no" if manifest["unrestorable"] else ""
     restic.run("backup", *tags, "--stdin", "--stdin-filename", "manifest.json", stdin=text)

@@ -5,10 +5,11 @@ Both are written beside their final name, which they get when they are whole.
 
 import json
 import os
+import re
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -17,20 +18,22 @@ import restic
 from common import Failure, last_line, say
 
 _CHUNK = 1 << 20
+_ENTRY = re.compile(rb"-- Name: .*; Type: ([A-Z ]+);")
+# What pg_dump writes before all that a function of an extension can be used in.
+_BEFORE = (b"SCHEMA", b"EXTENSION", b"COMMENT", b"ACL", b"PROCEDURAL LANGUAGE", b"COLLATION")
 
 
 def export(wanted: str, plain: str, zipped: str) -> dict[str, Any]:
     """Write the set into the files that were asked for."""
     chosen = restic.find(wanted)
-    written = []
+    manifest, written = restic.manifest(chosen), []
     if plain:
         say("writing the SQL dump")
         with _atomic(Path(plain)) as stream:
-            _write_sql(chosen, stream)
+            _write_sql(chosen, manifest, stream)
         written.append(plain)
     if zipped:
         say("writing the zip")
-        manifest = restic.manifest(chosen)
         with _atomic(Path(zipped)) as stream:
             _write_zip(chosen, manifest, stream)
         written.append(zipped)
@@ -54,8 +57,11 @@ def _atomic(path: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
-def _write_sql(chosen: restic.Set, target: IO[bytes]) -> None:
-    """As `pg_dump` would have; a failure of either end of the pipe is a failure."""
+def _write_sql(chosen: restic.Set, manifest: Mapping[str, Any], target: IO[bytes]) -> None:
+    """As `pg_dump` would have, and what it does not save of the functions of extensions.
+
+    A failure of either end of the pipe is a failure.
+    """
     where = [chosen.snapshots["database"], chosen.paths["database"]]
     source = restic.start(
         "dump", "--no-lock", *where, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -66,6 +72,8 @@ def _write_sql(chosen: restic.Set, target: IO[bytes]) -> None:
     with source, subprocess.Popen(reader, stdin=source.stdout, **pipe) as done:
         assert source.stdout and source.stderr and done.stdout and done.stderr
         source.stdout.close()  # so that restic notices when pg_restore gives up
+        if altered := manifest.get("functions"):
+            _insert(_statements(altered), done.stdout, target)
         while chunk := done.stdout.read(_CHUNK):
             target.write(chunk)
         errors = done.stderr.read().decode(errors="replace")
@@ -76,10 +84,34 @@ def _write_sql(chosen: restic.Set, target: IO[bytes]) -> None:
         raise Failure(f"pg_restore failed: {last_line(errors)}")
 
 
+def _insert(text: str, source: IO[bytes], target: IO[bytes]) -> None:
+    """Copy the beginning, up to the first entry that may make use of an extension, and `text`."""
+    for line in source:
+        entry = _ENTRY.match(line)
+        if entry and entry[1] not in _BEFORE:
+            target.write(text.encode())
+        target.write(line)
+        if entry and entry[1] not in _BEFORE:
+            return
+
+
+def _statements(functions: Mapping[str, Mapping[str, Any]]) -> str:
+    """What makes `functions` what they were, if a superuser restores it."""
+    words = {"volatility": "", "parallel": "PARALLEL ", "cost": "COST ", "rows": "ROWS "}
+    lines = []
+    for name, changed in functions.items():
+        changes = " ".join(f"{words[field]}{value}" for field, value in changed.items())
+        lines.append(
+            f"DO $$ BEGIN ALTER FUNCTION {name} {changes};"
+            " EXCEPTION WHEN insufficient_privilege THEN RAISE WARNING '%', SQLERRM; END $$;\n"
+        )
+    return "".join(lines)
+
+
 def _write_zip(chosen: restic.Set, manifest: dict[str, Any], stream: IO[bytes]) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("dump.sql", "w", force_zip64=True) as member:
-            _write_sql(chosen, member)
+            _write_sql(chosen, manifest, member)
         archive.writestr("manifest.json", json.dumps(_for_odoo(manifest), indent=4))
         if manifest["files"]["count"]:
             _copy_files(chosen, archive)

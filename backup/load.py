@@ -3,10 +3,13 @@
 import os
 import re
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import properties
+import psycopg2
 import restic
 import room
 from common import CACHE, Failure, last_line, note
@@ -16,51 +19,92 @@ import postgres
 
 JOBS = "2"
 FAST = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
-DUMP, LIST = CACHE / "restore.dump", CACHE / "restore.list"
+DUMP = CACHE / "restore.dump"
 HANDED = Path("/sandbox")  # what the sandbox hands over: sandbox.py writes it
 # Lines of `pg_restore --list`: number; two oids; then what it is.
 _ENTRY = re.compile(r"\d+; \d+ \d+ (?:COMMENT - )?(?P<what>.+)")
 _EXTENSION = re.compile(r"EXTENSION (?:- )?(?P<name>\S+)")
+_NO_LOCALE = (
+    psycopg2.errors.WrongObjectType,
+    psycopg2.errors.InvalidParameterValue,
+    psycopg2.errors.FeatureNotSupported,
+)
+_FIRST = re.compile(r"\d+; \d+ \d+ (SCHEMA|EXTENSION) ")
 _OF_ROLES = ("ACL ", "DEFAULT ACL ", "POLICY ")
 _OF_SUPERUSERS = ("EVENT TRIGGER ", "PUBLICATION ", "SUBSCRIPTION ")
 
 
-def create(name: str, collate: str, ctype: str, owner: str = "") -> None:
-    """Make the empty database `name`, of the role `owner` (that of the platform)."""
+def create(
+    name: str,
+    collate: str,
+    ctype: str,
+    icu: Mapping[str, str] | None = None,
+    *,
+    owner: str = "",
+) -> None:
+    """Make an empty database, of the role `owner` (that of the platform).
+
+    An empty `ctype` is the server's own. `icu` has the `locale` and, if there are any, the
+    `rules` of one that sorts by ICU.
+    """
+    create = "CREATE DATABASE {} ENCODING 'UTF8' LC_COLLATE {} LC_CTYPE {} TEMPLATE template0"
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        create = sql.SQL(
-            "CREATE DATABASE {} ENCODING 'UTF8' LC_COLLATE {} LC_CTYPE {} TEMPLATE template0"
-        )
         if not ctype:
             cursor.execute("SELECT datctype FROM pg_database WHERE datname = 'template0'")
             ctype = cursor.fetchone()[0]
-        cursor.execute(
-            create.format(sql.Identifier(name), sql.Literal(collate), sql.Literal(ctype))
-        )
+        given = [sql.Identifier(name), sql.Literal(collate), sql.Literal(ctype)]
+        for key, value in (icu or {}).items():
+            create += f" ICU_{key.upper()} {{}}"
+            given.append(sql.Literal(value))
+        create += " LOCALE_PROVIDER icu" if icu else ""
+        try:
+            cursor.execute(sql.SQL(create).format(*given))
+        except _NO_LOCALE as error:
+            raise Failure(
+                f"the server cannot make such a database: {str(error).splitlines()[0]}",
+                "It wants the locale of the one that was saved; see POSTGRES_IMAGE.",
+            ) from error
         if owner:
             change = sql.SQL("ALTER DATABASE {} OWNER TO {}")
             cursor.execute(change.format(sql.Identifier(name), sql.Identifier(owner)))
 
 
-def dump(chosen: restic.Set, name: str, roles: Sequence[str]) -> None:
+def dump(chosen: restic.Set, name: str, manifest: Mapping[str, Any]) -> None:
     """Fill the empty database `name` with the dump of a set."""
     with DUMP.open("wb") as stream:
         restic.dump_to(chosen, "database", stream)
-    archive(DUMP, name, roles)
+    fill(DUMP, name, manifest["roles"], lambda: manifest.get("functions", {}))
 
 
-def archive(source: Path, name: str, roles: Sequence[str], user: str = "") -> None:
+def fill(
+    source: Path,
+    name: str,
+    roles: Sequence[str],
+    functions: Callable[[], properties.Functions] = dict,
+    *,
+    user: str = "",
+) -> None:
     """Fill the empty database `name` with an archive of pg_dump's, as the role `user`.
 
-    What only a superuser may make, or refers to roles that are not here, is left out and
-    said: the company's data needs none of it.
+    `functions` is asked, once the extensions are there, what is to be altered in them before
+    a table or an index makes use of it. What only a superuser may make, or refers to `roles`
+    that are not here, is left out and said: the company's data needs none of it.
     """
-    LIST.write_text("\n".join(_entries(source, roles)) + "\n")
-    options = ["--no-owner", "--exit-on-error", f"--jobs={JOBS}", f"--use-list={LIST}"]
+    entries = _entries(source, roles)
+    first = [line for line in entries if _FIRST.match(line)]
+    _restore(source, name, first, user)
+    properties.put_back_functions(name, functions())
+    _restore(source, name, [line for line in entries if line not in first], user, JOBS)
+
+
+def _restore(source: Path, name: str, entries: Sequence[str], user: str, jobs: str = "1") -> None:
+    listed = CACHE / f"{source.stem}.list"
+    listed.write_text("\n".join(entries) + "\n")
+    options = ["--format=custom", "--no-owner", "--exit-on-error", "--no-password"]
     process = subprocess.Popen(
-        ["pg_restore", "--format=custom", *options, "--no-password", f"--dbname={name}",
-         str(source)],
+        ["pg_restore", *options, f"--jobs={jobs}", f"--use-list={listed}",
+         f"--dbname={name}", str(source)],
         env={**os.environ, "PGOPTIONS": FAST, **({"PGUSER": user} if user else {})},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         errors="replace",
@@ -73,14 +117,25 @@ def archive(source: Path, name: str, roles: Sequence[str], user: str = "") -> No
             process.kill()
             raise
     if process.returncode:
-        said = [line for line in errors.splitlines() if "error: " in line]
-        raise Failure(f"pg_restore failed: {(said or [last_line(errors)])[0]}")
+        raise Failure(f"pg_restore failed: {_reason(errors)}")
+
+
+def _reason(errors: str) -> str:
+    """The first error, and the statement that it is about."""
+    lines = errors.splitlines()
+    said = [n for n, line in enumerate(lines) if "error: " in line]
+    if not said:
+        return last_line(errors)
+    about = [line for line in lines[said[0] :] if line.startswith("Command was: ")]
+    statement = f" ({about[0].removeprefix('Command was: ').strip()[:200]})" if about else ""
+    return lines[said[0]].removeprefix("pg_restore: error: ") + statement
 
 
 def tidy() -> None:
     """Free the room that a dump took."""
-    for place in (DUMP, LIST, *(HANDED.iterdir() if HANDED.is_dir() else ())):
-        place.unlink(missing_ok=True)
+    ours = [file for pattern in ("*.dump", "*.list") for file in CACHE.glob(pattern)]
+    for file in (*ours, *(HANDED.iterdir() if HANDED.is_dir() else ())):
+        file.unlink(missing_ok=True)
 
 
 def _entries(source: Path, roles: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -154,25 +154,37 @@ def about(connection: Any) -> dict[str, Any]:
             " WHERE state = 'installed' ORDER BY name"
         )
         modules = dict(cursor.fetchall())
-        cursor.execute(
-            "SELECT datcollate, datctype FROM pg_database WHERE datname = current_database()"
-        )
-        collate, ctype = cursor.fetchone()
+        cursor.execute("SELECT to_jsonb(d) FROM pg_database d WHERE datname = current_database()")
+        itself = cursor.fetchone()[0]
         cursor.execute(
             "SELECT DISTINCT rolname FROM pg_shdepend JOIN pg_roles r ON r.oid = refobjid"
             " WHERE refclassid = 'pg_authid'::regclass AND dbid ="
             " (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"
         )
         roles = [name for (name,) in cursor.fetchall()]
+        cursor.execute("SELECT extname, extversion FROM pg_extension ORDER BY extname")
+        extensions = dict(cursor.fetchall())
     odoo = ".".join((modules.get("base") or "").split(".")[:2])
     return {
         "odoo": odoo,
         "postgresql": server.split()[0],
         "modules": modules,
-        "collate": collate,
-        "ctype": ctype,
+        "collate": itself["datcollate"],
+        "ctype": itself["datctype"],
+        "icu": _icu(itself),
+        "collation_version": itself.get("datcollversion"),
+        "extensions": extensions,
         "roles": roles,
     }
+
+
+def _icu(database: Mapping[str, Any]) -> dict[str, str]:
+    """Locale and rules of a database that sorts by ICU; nothing of one that does not."""
+    if database.get("datlocprovider") != "i":
+        return {}
+    rules = database.get("daticurules")
+    locale = database.get("daticulocale") or database["datlocale"]  # until 16, from 17 on
+    return {"locale": locale, **({"rules": rules} if rules else {})}
 
 
 def drop(name: str) -> None:

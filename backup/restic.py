@@ -36,6 +36,7 @@ class Set:
     bytes: int  # of dump and files, before compression
     added: int  # to the repository, after it
     files: int
+    restorable: bool = True  # as far as is known: see proof.py
 
 
 class NoRepository(Failure):
@@ -197,6 +198,7 @@ def _set(name: str, parts: dict[str, dict[str, Any]]) -> Set:
         bytes=sum(total),
         added=sum(added) + int(tags.get("prepass", "0")),
         files=summaries["files"].get("total_files_processed", 0),
+        restorable=tags.get("restorable") != "no",
     )
 
 

@@ -17,6 +17,7 @@ import files
 import handed
 import harmless
 import load
+import properties
 import psycopg2
 import restic
 import room
@@ -72,21 +73,32 @@ def stage(wanted: str, name: str, live: str, data: Path, odoo: str) -> dict[str,
         database = size * DATABASE_PER_DUMP
         wanted = [(CACHE, size), (data, 0 if lent else attachments), (room.DATABASE, database)]
         room.need(wanted, "the dump of this backup, its database and files")
-        load.create(name, manifest["collate"], manifest["ctype"])
+        load.create(name, manifest["collate"], manifest["ctype"], manifest.get("icu"))
         folder = _new_folder(name, data)
         say("restoring database and files")
         with Background(lambda: _restore_files(chosen, folder, live)) as beside:
-            load.dump(chosen, name, manifest["roles"])
+            load.dump(chosen, name, manifest)
             with closing(postgres.connect(name)) as connection:
-                _compare_rows(manifest["rows"], postgres.row_counts(connection))
+                _compare(manifest, connection)
                 names = postgres.wanted_files(connection)
         if files.digest(names) != manifest["files"]["digest"]:
             raise Failure("the restored list of attachments differs from the manifest")
         _accept_files(folder, names, beside.answer)
         files.give_to(data.stat(), folder)
+        properties.write(name, manifest.get("properties", {}))  # last: one may be read-only
         return manifest
 
     return _staging(name, live, data, odoo, fill)
+
+
+def _compare(manifest: Mapping[str, Any], connection: Any) -> None:
+    """Raises Failure where the restored database is not what the manifest says."""
+    _compare_rows(manifest["rows"], postgres.row_counts(connection))
+    here = postgres.about(connection)["extensions"]
+    properties.tell_versions(manifest.get("extensions", {}), here)
+    found = properties.large_objects(connection)
+    if found != manifest.get("large_objects", found):
+        raise Failure(f"{manifest['large_objects']} large objects were saved, {found} restored")
 
 
 def stage_file(file: Path, name: str, live: str, odoo: str) -> dict[str, Any]:
@@ -98,9 +110,9 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> dict[str, Any]:
 
     def fill() -> dict[str, Any]:
         handed.need_room(answer)
-        load.create(name, "C", "", postgres.RESTORER)
+        load.create(name, "C", "", owner=postgres.RESTORER)
         say("restoring the database")
-        load.archive(handed.DUMP, name, answer.roles, postgres.RESTORER)
+        load.fill(handed.DUMP, name, answer.roles, user=postgres.RESTORER)
         with closing(postgres.connect(name)) as connection:
             names = postgres.wanted_files(connection)
             about = postgres.about(connection)

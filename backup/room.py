@@ -25,6 +25,11 @@ def reserve(place: Path) -> int:
     return min(_RESERVE, shutil.disk_usage(place).total // 10)
 
 
+def free(place: Path) -> int:
+    """Bytes that are free on the file system of `place`."""
+    return shutil.disk_usage(place).free
+
+
 def need(wanted: Sequence[tuple[Path, int]], what: str) -> None:
     """Raises Failure unless each file system has room for all that is to lie on it.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
+import properties
 import psycopg2
 from common import Failure, note
 from psycopg2 import sql
@@ -24,7 +25,7 @@ _WHO = (
 
 
 def copy(source: str, target: str, patience: int) -> None:
-    """Make the database `target` as a copy of `source`, by files.
+    """Make the database `target` as a copy of `source`, by files, with all but its comment.
 
     While it is copied, nobody can connect to `source`: who asks waits a moment and gets an
     answer. Idle connections are ended, which Odoo's pool does not mind; work in
@@ -34,6 +35,8 @@ def copy(source: str, target: str, patience: int) -> None:
         sql.Identifier(target), sql.Identifier(source)
     )
     deadline = time.monotonic() + patience
+    with closing(postgres.connect(source)) as connection:
+        besides = {**properties.read(connection), "comment": None}
     with closing(postgres.connect()) as connection, _ushers(source):
         connection.autocommit = True
         while True:
@@ -42,7 +45,7 @@ def copy(source: str, target: str, patience: int) -> None:
                 # present ones to end, and fails if they have not.
                 with connection.cursor() as cursor:
                     cursor.execute(statement)
-                return
+                break
             except psycopg2.errors.ObjectInUse:
                 if time.monotonic() > deadline:
                     raise _busy(source, patience) from None
@@ -51,6 +54,7 @@ def copy(source: str, target: str, patience: int) -> None:
                     f"the database {source!r} could not be copied: {str(error).splitlines()[0]}",
                     "Is the engine's disk full? See: inv logs --service odoo_db",
                 ) from error
+    properties.write(target, besides)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import files
+import properties
 import server
 from common import Failure, filestore, note
 from psycopg2 import sql
@@ -43,6 +44,7 @@ class Snapshot:
     made: str
     state: str  # open: what was about to be done was neither kept nor undone
     bytes: int = 0
+    remark: str | None = None  # the comment that the database had of its own
 
     @property
     def comment(self) -> str:
@@ -64,7 +66,7 @@ def take(database: str, doing: str, patience: int) -> Snapshot:
     need_room(database)
     name = _new_name(database)
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    snapshot = Snapshot(name, database, doing, made, OPEN)
+    snapshot = Snapshot(name, database, doing, made, OPEN, remark=_remark(database))
     try:
         server.copy(database, name, patience)
         link(database, name)
@@ -73,6 +75,14 @@ def take(database: str, doing: str, patience: int) -> Snapshot:
         drop(name)
         raise
     return snapshot
+
+
+def _remark(database: str) -> str | None:
+    """The comment of `database`, also where an interrupted `exchange` has written over it."""
+    with closing(postgres.connect(database)) as connection:
+        text: str | None = properties.read(connection)["comment"]
+    ours = _parsed(database, text or "", 0, database)
+    return ours.remark if ours.made else text
 
 
 def _new_name(database: str) -> str:
@@ -128,7 +138,10 @@ def _all(database: str) -> list[Snapshot]:
 def _parsed(name: str, comment: str, size: int, database: str) -> Snapshot:
     try:
         values = json.loads(comment)
-        return Snapshot(name, database, values["doing"], values["made"], values["state"], size)
+        return Snapshot(
+            name, database, values["doing"], values["made"], values["state"], size,
+            values.get("remark"),
+        )  # fmt: skip
     except (ValueError, TypeError, KeyError):
         return Snapshot(name, database, "", "", CLOSED, size)
 
@@ -190,7 +203,7 @@ def exchange(snapshot: Snapshot) -> Snapshot:
     database = snapshot.database
     present = Snapshot(
         _new_name(database), database, f"going back to {snapshot.made}",
-        datetime.now(UTC).isoformat(timespec="seconds"), OPEN,
+        datetime.now(UTC).isoformat(timespec="seconds"), OPEN, remark=_remark(database),
     )  # fmt: skip
     link(database, present.name)
     _lend_files(snapshot)
@@ -216,9 +229,7 @@ def _settle(snapshot: Snapshot) -> None:
         for name in _names(live) - _names(kept):
             (live / name).unlink()
         shutil.rmtree(kept, ignore_errors=True)
-    with closing(postgres.connect()) as connection, connection, connection.cursor() as cursor:
-        forget = sql.SQL("COMMENT ON DATABASE {} IS NULL")
-        cursor.execute(forget.format(sql.Identifier(snapshot.database)))
+    properties.comment(snapshot.database, snapshot.remark)
 
 
 def _names(folder: Path) -> set[str]:

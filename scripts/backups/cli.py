@@ -18,7 +18,7 @@ from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings, remember
 from scripts.stack.compose import Stack
 
-HEADER: Final = ("id", "time", "database", "Odoo", "files", "size", "added")
+HEADER: Final = ("id", "time", "database", "Odoo", "files", "size", "added", "")
 _HOURS: Final = (2,)
 
 
@@ -149,7 +149,7 @@ def rows(backups: Sequence[Backup]) -> list[list[str]]:
     """A row for each, sizes in MB."""
     return [
         [b.id, f"{b.time:%Y-%m-%d %H:%M}", b.database, b.odoo, str(b.files), mb(b.bytes),
-         mb(b.added)]
+         mb(b.added), "" if b.restorable else "cannot be restored"]
         for b in backups
     ]  # fmt: skip
 
@@ -221,6 +221,7 @@ def details(manifest: dict[str, Any]) -> list[str]:
         f"Rows:       {sum(manifest['rows'].values())} in {len(manifest['rows'])} tables",
         f"Files:      {manifest['files']['count']}, {mb(manifest['files']['bytes'])}",
         f"Dump:       {mb(manifest['dump']['bytes'])} by {manifest['pg_dump']}",
+        *([f"Restorable: no: {manifest['unrestorable']}"] if manifest.get("unrestorable") else []),
         f"Added:      {mb(manifest['added_bytes'])} in {manifest['seconds']} s,"
         f" {manifest['guarded_seconds']} s of it guarded",
     ]

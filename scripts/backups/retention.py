@@ -26,6 +26,7 @@ class Backup:
     added: int
     files: int
     installation: str = ""
+    restorable: bool = True  # False: its schema could not be restored
 
 
 def parse(rows: Sequence[Mapping[str, Any]]) -> list[Backup]:
@@ -40,6 +41,7 @@ def parse(rows: Sequence[Mapping[str, Any]]) -> list[Backup]:
             row["added"],
             row["files"],
             row.get("installation", ""),
+            row.get("restorable", True),
         )
         for row in rows
     ]
@@ -49,7 +51,7 @@ def expired(backups: Sequence[Backup], rule: str) -> list[Backup]:
     """Those that `rule` (such as 7d,5w,12m) does not keep, of each database by itself.
 
     Databases of the same name on two installations are two. The newest of a database is
-    always kept, whatever the rule says.
+    always kept, whatever the rule says. Those that cannot be restored push none out that can.
     """
     kept: set[str] = set()
     for origin in {_origin(backup) for backup in backups}:
@@ -62,7 +64,7 @@ def expired(backups: Sequence[Backup], rule: str) -> list[Backup]:
     return [backup for backup in backups if backup.id not in kept]
 
 
-def _origin(backup: Backup) -> tuple[str, str]:
+def _origin(backup: Backup) -> tuple[str, str, bool]:
     # By plain `docker compose run` every container has a name of its own, by Docker.
     by_hand = re.fullmatch(r"[0-9a-f]{12}", backup.installation)
-    return "" if by_hand else backup.installation, backup.database
+    return "" if by_hand else backup.installation, backup.database, backup.restorable

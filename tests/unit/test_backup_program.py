@@ -3,12 +3,14 @@
 import errno
 import io
 import subprocess
+import sys
 import tarfile
 import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -34,7 +36,7 @@ def test_a_full_disk_under_an_sql_dump_ends_who_writes_it(
     monkeypatch.setattr(export.restic, "start", start)
     chosen = type("Set", (), {"snapshots": {"database": "1"}, "paths": {"database": "/d"}})
     with pytest.raises(OSError, match="No space left"):
-        export._write_sql(chosen, Full())
+        export._write_sql(chosen, {}, Full())
 
 
 @pytest.mark.parametrize("cut", [0, 700, 1500])
@@ -76,3 +78,35 @@ def test_only_a_filestore_that_has_grown_much_is_saved_in_two_passes(
         (tmp_path / f"{number % 3}" / f"{number}").write_bytes(b"x" * size)
     assert files.are_many(tmp_path, 0.0) is many
     assert files.are_many(tmp_path, time.time() + 60) is False  # none is as new as that
+
+
+def test_what_is_altered_of_a_function_is_what_differs_from_a_new_one(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg2", MagicMock())  # it is in the containers only
+    properties = load("properties")
+    new = {"volatility": "STABLE", "parallel": "SAFE", "cost": 1.0, "rows": 0.0}
+    mine = {"a(text)": {**new, "volatility": "IMMUTABLE", "number": 5}, "b()": {**new, "number": 6}}
+    fresh = {"a(text)": {**new, "number": 8}, "b()": {**new, "number": 9}}
+    changed = {"a(text)": {"volatility": "IMMUTABLE"}}
+    assert properties.altered(mine, fresh) == changed
+    assert properties.altered(changed, fresh) == changed  # as a restore asks
+    assert properties.altered(properties.everything(mine), fresh) == changed
+    assert properties.altered({"gone()": new}, fresh) == {}
+
+
+def test_functions_are_altered_in_a_plain_dump_before_anything_uses_them(load: Load) -> None:
+    export = load("export")
+    text = (
+        b"--\n-- Name: zz; Type: SCHEMA; Schema: -; Owner: -\n--\nCREATE SCHEMA zz;\n"
+        b"-- Name: unaccent; Type: EXTENSION; Schema: -; Owner: -\nCREATE EXTENSION unaccent;\n"
+        b"-- Name: EXTENSION unaccent; Type: COMMENT; Schema: -; Owner: -\nCOMMENT ...;\n"
+        b"-- Name: t; Type: TABLE; Schema: public; Owner: -\nCREATE TABLE t ();\n"
+    )
+    source, target = io.BytesIO(text), io.BytesIO()
+    altered = {"zz.each(zz.hstore)": {"volatility": "IMMUTABLE", "cost": 7.0}}
+    export._insert(export._statements(altered), source, target)
+    written = (target.getvalue() + source.read()).decode()
+    alter = written.index("ALTER FUNCTION zz.each(zz.hstore) IMMUTABLE COST 7.0;")
+    assert written.index("COMMENT ...") < alter < written.index("CREATE TABLE")
+    assert written.replace(export._statements(altered), "").encode() == text

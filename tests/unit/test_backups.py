@@ -54,6 +54,12 @@ def test_the_newest_of_each_database_is_never_forgotten(rule: str) -> None:
     assert _kept(backups, rule) == ["01-01", "03-31"]
 
 
+def test_those_that_cannot_be_restored_push_out_none_that_can() -> None:
+    good, *bad = _nightly(4)
+    backups = [good, *(replace(backup, restorable=False) for backup in bad)]
+    assert [b.id for b in retention.expired(backups, "1d")] == [b.id for b in bad[:-1]]
+
+
 def test_the_same_name_on_another_installation_is_another_database() -> None:
     later = replace(_backup(datetime(2026, 4, 1, tzinfo=UTC)), installation="staging-1234")
     backups = [*_nightly(2), later]

@@ -141,6 +141,30 @@ def test_a_removed_module_takes_what_builds_on_it_and_comes_back(shop: Workshop)
     assert shop.state("zz_one") == "uninstalled"
 
 
+def test_settings_and_comment_of_the_database_go_the_way_and_back(shop: Workshop) -> None:
+    """Neither is copied by PostgreSQL, nor is a permission."""
+    for statement in (
+        "ALTER DATABASE odoo SET work_mem = '9MB'", "COMMENT ON DATABASE odoo IS 'the books'",
+        "REVOKE TEMPORARY ON DATABASE odoo FROM PUBLIC",
+    ):  # fmt: skip
+        shop.platform.sql(statement, "postgres")
+    look = (
+        "SELECT shobj_description(d.oid, 'pg_database'), setconfig, array(SELECT a::text FROM"
+        " unnest(datacl) a ORDER BY 1) FROM pg_database d JOIN pg_db_role_setting ON setdatabase"
+        " = d.oid WHERE datname = 'odoo'"
+    )
+    before = shop.platform.sql(look, "postgres")
+    assert "the books" in before and "work_mem=9MB" in before
+    shop.write("zz_one")
+    shop.write("zz_broken", {"__init__.py": "1/0"})
+    shop.inv("module.install", "zz_one")
+    shop.refused("module.install", "zz_broken")  # which is undone
+    assert shop.platform.sql(look, "postgres") == before
+    for _ in range(2):  # to before, and to after it
+        shop.inv("module.rollback", "--yes")
+        assert shop.platform.sql(look, "postgres") == before
+
+
 def test_snapshots_are_listed_and_forgotten(shop: Workshop) -> None:
     for name in ("zz_one", "zz_two"):
         shop.write(name)
