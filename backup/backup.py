@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True  # the folder is mounted read-only
 
 import create  # noqa: E402
 import export  # noqa: E402
+import owner  # noqa: E402
 import restic  # noqa: E402
 import restore  # noqa: E402
 from common import Failure  # noqa: E402
@@ -109,12 +110,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run(given: argparse.Namespace) -> Any:
+    try:
+        return given.run(given)
+    finally:
+        if given.command in _SPOKEN:  # the others write nothing into the repository
+            owner.give()
+
+
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: interrupted"))
     given = _parser().parse_args()
     postgres.doing = _SPOKEN.get(given.command, "inv restore")
     try:
-        print(json.dumps(given.run(given), sort_keys=True), flush=True)
+        print(json.dumps(_run(given), sort_keys=True), flush=True)
     except Failure as error:
         hint = f"hint: {error.hint}\n" if error.hint else ""
         sys.exit(f"{hint}error: {error.message}")

@@ -10,10 +10,11 @@ import subprocess
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+import owner
 import restic
 from common import Failure, last_line, say
 
@@ -48,8 +49,8 @@ def _atomic(path: Path) -> Iterator[IO[bytes]]:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
-            owner = path.parent.stat()  # whoever asked for it has to be able to read it
-            os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
+            with suppress(OSError):  # of a file system without owners
+                os.fchown(stream.fileno(), *owner.of(path.parent))
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)

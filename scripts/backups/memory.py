@@ -6,7 +6,7 @@ from typing import Final
 
 from scripts.backups import service
 from scripts.core.errors import UsageError
-from scripts.core.files import write_atomic
+from scripts.core.files import make_folder, write_atomic
 from scripts.core.settings import Settings
 
 KEY_HINT: Final = "Keep what this prints in another place: inv backup.key"
@@ -52,7 +52,7 @@ def _knows(settings: Settings, name: str, text: str) -> bool:
 
 
 def _write(settings: Settings, name: str, text: str) -> None:
-    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.state_folder)
     write_atomic(Path(settings.state_folder / name), _fingerprint(text).encode())
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from scripts.backups import cli, service
 from scripts.core.errors import OpsError
-from scripts.core.files import exclusive, write_atomic
+from scripts.core.files import exclusive, make_folder, write_atomic
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.stack import engine
@@ -100,7 +100,7 @@ def _certify(
         seconds=round(seconds, 1),
     )
     place = folder(settings)
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     text = json.dumps(asdict(certificate), indent=2) + "\n"
     write_atomic(place / f"{certificate.id}.json", text.encode())
     return certificate

@@ -50,6 +50,7 @@ def _write_beside(
     try:
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)  # mkstemp began with 0600
+            _share(stream.fileno(), path.parent)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -59,10 +60,26 @@ def _write_beside(
             Path(name).unlink()
 
 
+def _share(made: int | Path, folder: Path) -> None:
+    """Give what root has made to the owner of the folder it is in, who may work there, too."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        with suppress(OSError):  # a file system without owners
+            os.chown(made, owner.st_uid, owner.st_gid)
+
+
+def make_folder(path: Path, mode: int = 0o755) -> None:
+    """Make the folder `path`, and those above that are missing, unless they are there."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(mode=mode, exist_ok=True)
+        _share(path, path.parent)
+
+
 def make_private_folder(path: Path) -> None:
     """Make sure `path` is a folder that only its owner can enter (0700)."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path, 0o700)
         path.chmod(0o700)
     except OSError as error:
         raise OpsError(
@@ -83,8 +100,10 @@ def digest(paths: Iterable[Path], root: Path, *salt: str) -> str:
 
 def _open_lock(path: Path) -> TextIO:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a+")
+        make_folder(path.parent)
+        stream = path.open("a+")
+        _share(stream.fileno(), path.parent)
+        return stream
     except OSError as error:
         raise OpsError(
             f"cannot write {path}: {error.strerror}",

@@ -110,3 +110,20 @@ def test_functions_are_altered_in_a_plain_dump_before_anything_uses_them(load: L
     alter = written.index("ALTER FUNCTION zz.each(zz.hstore) IMMUTABLE COST 7.0;")
     assert written.index("COMMENT ...") < alter < written.index("CREATE TABLE")
     assert written.replace(export._statements(altered), "").encode() == text
+
+
+def test_a_file_system_without_owners_fails_no_backup(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = load("owner")
+    (tmp_path / "config").touch()
+    asked = []
+
+    def chown(place: Path, *_: int, follow_symlinks: bool) -> None:
+        asked.append(place)
+        raise PermissionError(errno.EPERM, "not here")
+
+    monkeypatch.setattr(owner.os, "chown", chown)
+    monkeypatch.setattr(owner, "of", lambda folder: (4711, 4711))
+    owner.give(tmp_path)
+    assert asked == [tmp_path]

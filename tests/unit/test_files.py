@@ -108,6 +108,25 @@ def test_a_folder_that_cannot_be_written_is_an_error_for_people(tmp_path: Path) 
         write_atomic(tmp_path / "missing" / "file", b"x")
 
 
+def test_what_root_makes_belongs_to_the_owner_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda _, user, group: given.append((user, group)))
+    owner = (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
+    write_atomic(tmp_path / "file", b"x")
+    with exclusive(tmp_path / "made" / "lock", "test"):
+        assert given == [owner] * 3  # the file, the folder, the lock in it
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("a file system without owners")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    write_atomic(tmp_path / "file", b"y")
+    assert (tmp_path / "file").read_bytes() == b"y"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder_leaves_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "file"

@@ -1,6 +1,7 @@
 """What a dump does not carry, and what cannot be restored: known when the backup is made."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,6 +154,42 @@ def test_the_schema_is_tried_once_for_each_change(books: Books) -> None:
     assert done.returncode == 0 and "restoring the schema" in done.stderr
     platform.sql("DROP TABLE zz_new")
     assert "__drill" not in platform.sql("SELECT datname FROM pg_database", "postgres")
+
+
+def test_files_of_backups_belong_to_the_owner_of_their_folder(books: Books, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder to somebody else")
+    platform, folder = books.platform, books.platform.root / "backups"
+    assert platform.run("chown", "-R", "0:0", str(folder)).returncode == 0  # as from before
+    os.chown(folder, 4711, 4712)
+    os.chown(tmp_path, 4711, 4712)
+    try:
+        done = platform.inv("backup", "--plain", str(tmp_path / "b.sql"))
+        assert done.returncode == 0, done.stderr
+        assert _owners(folder) == _owners(tmp_path) == {(4711, 4712)}
+        key = platform.root / "secrets" / "backup_key.txt"
+        good = key.read_text()
+        key.write_text("Another-Passphrase-4711\n")
+        os.chown(folder / "config", 0, 0)
+        assert "does not open" in last_error(platform.inv("backup"))
+        key.write_text(good)
+        assert platform.inv("backup.prune", "--keep", "1d").returncode == 0
+        assert _owners(folder) == {(4711, 4712)}
+        # A folder that Docker makes belongs to root: the project's owner is the one to read it.
+        os.chown(platform.root / "backup", 4711, 4712)
+        made = tmp_path / "made" / "by-docker"
+        run = ["docker", "compose", "run", "--rm", "-T", "--no-deps", "backup", "create"]
+        done = platform.run(*run, BACKUP_FOLDER=str(made))
+        assert done.returncode == 0, done.stderr
+        assert _owners(made) == {(4711, 4712)}
+    finally:
+        assert platform.run("chown", "-R", "0:0", str(folder)).returncode == 0
+        os.chown(platform.root / "backup", 0, 0)
+
+
+def _owners(folder: Path) -> set[tuple[int, int]]:
+    found = [folder, *folder.rglob("*")]
+    return {(path.lstat().st_uid, path.lstat().st_gid) for path in found}
 
 
 def test_unaccent_in_odoo_conf_works_from_the_first_start(
