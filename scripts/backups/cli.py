@@ -1,5 +1,6 @@
 """What `inv backup` and its sisters do, and what they say at the end."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.backups import memory, notify, retention, service
+from scripts.backups import configuration, memory, notify, retention, service
 from scripts.backups.retention import Backup
 from scripts.core import schedule
 from scripts.core.console import Console
@@ -84,8 +85,10 @@ def create(stack: Stack, reporter: Reporter, wish: Wish) -> dict[str, Any]:
 def make(stack: Stack, reporter: Reporter, *options: str, anew: bool = False) -> dict[str, Any]:
     """Have the container make one; where there was a repository before, there has to be one."""
     seen = memory.repository_was_seen(stack.settings) and not anew
-    command = ["create", *(["--existing"] if seen else []), *options]
-    manifest: dict[str, Any] = service.ask(stack, reporter, service.MAKE, *command)
+    command = ["create", *(["--existing"] if seen else []), *options, "--configuration"]
+    # By standard input: a setting may hold a token, and a command line is no place for it.
+    given = json.dumps(configuration.collect(stack))
+    manifest: dict[str, Any] = service.ask(stack, reporter, service.MAKE, *command, stdin=given)
     memory.remember_repository(stack.settings)
     return manifest
 

@@ -12,7 +12,7 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
 from scripts.core.settings import DATABASE
-from scripts.stack import engine, lifecycle
+from scripts.stack import engine, images, lifecycle
 from scripts.stack.compose import Stack
 
 STAGED: Final = "__restoring"  # as backup/restore.py calls them
@@ -66,9 +66,11 @@ def restore(
         if of and not file:
             raise UsageError("--from-database is for a file", "A backup is of one database.")
         found = {} if file else cli.show(stack, reporter, source)
+        odoo = _fit(stack, reporter, found) if found else ""
         what = f"the file {file}" if file else _describe(found)
         known = _agree(stack, reporter, what, name)
-        odoo = "" if stack.settings.database in known else _odoo_here(stack)
+        if not found and stack.settings.database not in known:
+            odoo = service.odoo_here(stack)["odoo"]
         if file:
             strangers.read(stack, reporter, file, of)
         with _staged(stack, reporter, file or found["id"], name, odoo) as manifest:
@@ -141,6 +143,7 @@ def _name(database: str) -> str:
 def _prepare(stack: Stack, reporter: Reporter) -> None:
     engine.probe(stack.runner)
     service.prepare(stack, reporter)
+    images.ensure_all(stack, reporter)
     service.need_database(stack)
 
 
@@ -154,13 +157,28 @@ def databases(stack: Stack, reporter: Reporter) -> dict[str, int]:
     return found
 
 
-def _odoo_here(stack: Stack) -> str:
-    """The version of Odoo that would run on a restored database, such as 18.0."""
-    # By way of env: what the entrypoint sees as `odoo` it refuses while there is no database.
-    done = service.run_odoo(stack, stack.settings.database, "env", "odoo", "--version")
-    if not (found := re.search(r"\d+\.\d+", done.stdout)):
-        raise OpsError(f"Odoo does not tell its version: {done.last_line}", "See: inv images")
-    return found[0]
+def _fit(stack: Stack, reporter: Reporter, found: Mapping[str, Any]) -> str:
+    """The version of the Odoo here, which has to be able to run the backup `found`.
+
+    Raises OpsError otherwise, and, unless the person agrees, where it finds no code of modules
+    that are installed in the backup.
+    """
+    here: dict[str, Any] = service.odoo_here(stack)
+    if here["odoo"] != found["odoo"]:
+        raise OpsError(
+            f"the backup is of Odoo {found['odoo']}, and Odoo {here['odoo']} runs here",
+            "Run the image of that version, restore, and upgrade then.",
+        )
+    missing = sorted(set(found["modules"]) - set(here["modules"]))
+    if missing:
+        reporter.note(f"Installed in the backup, and not on disk here: {', '.join(missing)}")
+    question = "Restore it without the code of these modules?"
+    if missing and not reporter.confirm(question, unattended=False):
+        raise OpsError(
+            "nothing was restored: modules are missing",
+            "inv restore --configuration tells where they came from; --yes goes on without them.",
+        )
+    return str(here["odoo"])
 
 
 def _agree(stack: Stack, reporter: Reporter, what: str, name: str) -> dict[str, int]:

@@ -51,10 +51,12 @@ def ask(
     service: str,
     *command: str,
     mounts: Mapping[Path, str] | None = None,
+    stdin: str | None = None,
 ) -> Any:
     """What the program answers; raises OpsError with its reason if it fails."""
     words = argv(stack, service, *command, mounts=mounts or {})
-    done = stack.run(*words, timeout=_SECONDS, env=_environment(stack.settings), check=False)
+    given = _environment(stack.settings)
+    done = stack.run(*words, timeout=_SECONDS, env=given, stdin=stdin, check=False)
     for line in done.stderr.splitlines():
         if line.startswith("note: "):
             reporter.note(line)
@@ -78,6 +80,15 @@ def run_odoo(
     given = {"ODOO_DATABASE": database, **(variables or {})}
     words = oneshot.argv("odoo_drill", *command, variables=given)
     return stack.run(*words, timeout=_SECONDS, env=_environment(stack.settings), check=False)
+
+
+def odoo_here(stack: Stack) -> dict[str, Any]:
+    """Version and modules of the Odoo that would run on a restored database."""
+    done = run_odoo(stack, stack.settings.database, "python3", "/opt/platform/here.py")
+    if not done.ok:
+        raise OpsError(f"Odoo does not tell its version: {done.last_line}", "See: inv images")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def _environment(settings: Settings) -> dict[str, str]:

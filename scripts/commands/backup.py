@@ -6,9 +6,10 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.backups import cli as backups
+from scripts.backups import configuration as saved
 from scripts.backups import memory, restore, verify
 from scripts.commands.flags import JSON, YES
-from scripts.core.tasklib import command, open_session
+from scripts.core.tasklib import Session, command, open_session
 from scripts.stack.compose import Stack
 
 
@@ -103,22 +104,33 @@ def backup_key(c: Context) -> None:
           "to_database": "Another database than the platform's own.",
           "from_database": "Which one of a file that holds several.",
           "neutralize": "Disarm mail servers, payments and scheduled actions first.",
-          "undo": "Go back to what the last restore replaced.", "yes": YES},
+          "undo": "Go back to what the last restore replaced.",
+          "configuration": "Show how .env, requirements and odoo.conf were, and write them; asks.",
+          "yes": YES},
          name="restore", positional=("source",))  # fmt: skip
 def restore_task(
     c: Context, source: str = "latest", to_database: str = "", from_database: str = "",
-    neutralize: bool = False, undo: bool = False, yes: bool = False,
+    neutralize: bool = False, undo: bool = False, configuration: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Bring a backup back; verified before anything live is touched; asks."""
     session = open_session(c, yes=yes)
     stack = Stack(session.settings, session.runner)
+    if configuration:
+        return _restore_configuration(session, stack, source)
     if undo:
         restore.refuse_with_undo(source, neutralize=neutralize)
         done = restore.undo(stack, session.console, to_database)
     else:
         done = restore.restore(stack, session.console, source, to_database, neutralize=neutralize,
                                of=from_database)  # fmt: skip
-    session.console.say("\n".join(done.lines))
+    return session.console.say("\n".join(done.lines))
+
+
+def _restore_configuration(session: Session, stack: Stack, source: str) -> None:
+    found = saved.compare(stack, session.console, source)
+    session.console.say("\n".join(found.lines))
+    written = saved.write(session.settings, session.console, found)
+    session.console.say("\n".join(written))
 
 
 @command({"from_": "The database to copy; if empty, the platform's own.",

@@ -10,7 +10,7 @@ from scripts.core.files import digest, exclusive
 from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import ImageSource, Settings, remember
-from scripts.stack import debian, wheels
+from scripts.stack import debian, engine, wheels
 from scripts.stack.compose import Stack
 
 PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAGE")
@@ -57,6 +57,18 @@ def ensure(stack: Stack, reporter: Reporter, *also: str) -> dict[str, str]:
     wanted = [*PULLED, *also]
     with exclusive(stack.settings.state_folder / "images.lock", "images"):
         return _ensure(stack, reporter, wanted)
+
+
+def ensure_all(stack: Stack, reporter: Reporter) -> None:
+    """As `ensure`, with the image of backups, but only if one of them is not in the engine.
+
+    What is there is not built again: a restore is no upgrade.
+    """
+    chosen = effective(stack.settings)
+    wanted = [*PULLED[:-1], "ODOO_IMAGE", "BACKUP_IMAGE"]  # what containers are made of
+    if not all(_exists(stack, chosen[name]) for name in wanted):
+        engine.probe(stack.runner)
+        ensure(stack, reporter, BACKUP)
 
 
 def ensure_one(stack: Stack, reporter: Reporter, name: str) -> None:

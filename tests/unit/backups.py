@@ -1,14 +1,17 @@
 """An installation that can make backups, for tests."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from scripts.stack import images
 from scripts.stack.compose import Stack
+from tests.conftest import ROOT
 
 from .fakes import FakeRunner, settings_in
 
+HERE = '{"odoo": "18.0", "modules": ["base"]}'  # the Odoo that would run
 RUN = "docker compose --progress quiet run --rm -T --no-deps"
 MANIFEST = {
     "id": "20260101-020000-abcd", "created": "2026-01-01T02:00:00+00:00", "database": "odoo",
@@ -21,6 +24,9 @@ MANIFEST = {
 def ready_stack(root: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """With a key, and the image of backups in place."""
     monkeypatch.setattr(images, "has_backup_image", lambda stack: True)
+    monkeypatch.setattr(images, "ensure_all", lambda stack, reporter: None)
+    for name in ("compose.yaml", "compose.prod.yaml"):
+        shutil.copy2(ROOT / name, root)
     settings = settings_in(root)
     settings.secrets_folder.mkdir()
     (settings.secrets_folder / "backup_key.txt").write_text("k" * 43)

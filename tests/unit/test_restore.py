@@ -11,7 +11,7 @@ from scripts.core.process import Completed
 from scripts.stack import engine, lifecycle
 from scripts.stack.compose import Stack
 
-from .backups import MANIFEST, RUN, ready_stack, runner_of
+from .backups import HERE, MANIFEST, RUN, ready_stack, runner_of
 from .fakes import FakeReporter, says
 
 
@@ -25,6 +25,7 @@ def test_a_restore_that_nobody_agrees_to_stages_nothing(stack: Stack) -> None:
     runner.answers["docker version"] = says(json.dumps({"Server": {"Version": "27"}}))
     runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
     runner.answers[f"{RUN} restore databases"] = says('{"odoo": 5}')
+    runner.answers[f"{RUN} --env"] = says(HERE)
     reporter = FakeReporter(answer=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "probe", lambda runner: None)
@@ -45,6 +46,27 @@ def test_where_no_odoo_says_its_version_nothing_is_restored(
     with pytest.raises(OpsError, match="no such database"):
         restore.restore(stack, FakeReporter(), "latest")
     assert not runner.ran(f"{RUN} restore stage")
+
+
+@pytest.mark.parametrize(
+    ("here", "said"),
+    [
+        ('{"odoo": "19.0", "modules": ["base"]}', "of Odoo 18.0, and Odoo 19.0 runs here"),
+        ('{"odoo": "18.0", "modules": ["web"]}', "modules are missing"),
+    ],
+)
+def test_a_backup_that_the_odoo_here_cannot_run_is_refused_before_anything_is_done(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, here: str, said: str
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner, reporter = runner_of(stack), FakeReporter(answer=False)
+    runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} --env"] = says(here)
+    with pytest.raises(OpsError, match=said):
+        restore.restore(stack, reporter, "latest")
+    assert not runner.ran(f"{RUN} restore")
+    if "missing" in said:
+        assert "not on disk here: base" in " ".join(reporter.said)
 
 
 def test_a_clone_is_made_of_the_repository_that_was_there(
@@ -88,6 +110,7 @@ def test_what_was_there_is_put_back_however_far_a_killed_restore_came(
     runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
     runner.answers[f"{RUN} restore stage"] = says(json.dumps(MANIFEST))
     runner.answers[f"{RUN} restore swap"] = Completed((), 137, "", "")
+    runner.answers[f"{RUN} --env"] = says(HERE)
     runner.answers[f"{RUN} restore discard"] = says("{}")
     runner.answers[f"{RUN} restore back"] = says("{}")
     monkeypatch.setattr(restore, "databases", _Numbers({"odoo": 5}, {"odoo": 9, "odoo__before": 5}))

@@ -1,0 +1,179 @@
+"""What else a new machine needs: settings, requirements, sources of modules, images.
+
+They are part of each backup that `inv` makes; `inv restore --configuration` shows what is
+otherwise here, and writes the files.
+"""
+
+import base64
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.backups import service
+from scripts.core.errors import OpsError
+from scripts.core.files import write_atomic, write_new
+from scripts.core.report import Reporter
+from scripts.core.settings import Settings
+from scripts.stack import images
+from scripts.stack.compose import Stack
+
+FILES: Final = (".env", "odoo/requirements.txt", "odoo/odoo.conf")
+_ADDONS: Final = "odoo/addons"
+_PRIVATE: Final = 0o600  # of a new .env, which may hold tokens
+_SECONDS: Final = 60.0
+# Where the backups are is known here, and was perhaps elsewhere on the other machine.
+_STAYS: Final = re.compile(r"\s*(BACKUP_FOLDER|BACKUP_REPOSITORY|BACKUP_HOST)\s*=")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A configuration that was saved beside the present one."""
+
+    id: str  # of the backup
+    files: Mapping[str, str]  # those that are otherwise here, and what was saved
+    diff: Sequence[str]
+    left: Sequence[str]  # sources and images, which a person has to get
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        nothing = [] if self.files else [f"The files are as in the backup {self.id}"]
+        return [*self.diff, *nothing, *self.left]
+
+
+def collect(stack: Stack) -> dict[str, Any]:
+    """What is here: files by name, commits of repositories by folder, ids of images by variable."""
+    root = stack.settings.root
+    files = {name: _read(root / name) for name in FILES if (root / name).is_file()}
+    places = [root, *sorted((root / _ADDONS).glob("*"))]
+    found = {_name(place, root): _repository(stack, place) for place in places}
+    rows = images.in_use(stack)
+    return {
+        "files": files,
+        "repositories": {name: known for name, known in found.items() if known},
+        "images": {variable: [image, identity] for variable, image, identity in rows},
+    }
+
+
+def _read(path: Path) -> str:
+    return path.read_text(errors="surrogateescape")  # keeps what is no UTF-8
+
+
+def _name(place: Path, root: Path) -> str:
+    return place.relative_to(root).as_posix()
+
+
+def _repository(stack: Stack, place: Path) -> dict[str, Any] | None:
+    """Commit, origin and whether anything is not committed; None for no repository of its own."""
+    if not (place / ".git").exists():
+        return None
+    try:
+        commit = _git(stack, place, "rev-parse", "HEAD")
+        origin = _git(stack, place, "remote", "get-url", "origin")
+        changed = bool(_git(stack, place, "status", "--porcelain", "--untracked-files=no"))
+    except OpsError:  # there is no git here
+        return None
+    return {"commit": commit, "origin": origin, "changed": changed} if commit else None
+
+
+def _git(stack: Stack, place: Path, *command: str) -> str:
+    # Whose the repository is does not matter to who only reads it.
+    argv = ["git", "-c", "safe.directory=*", "-C", str(place), *command]
+    done = stack.runner.run(argv, timeout=_SECONDS, check=False)
+    return done.stdout.strip() if done.ok else ""
+
+
+def compare(stack: Stack, reporter: Reporter, wanted: str) -> Comparison:
+    """The configuration in the backup `wanted`, compared with what is here.
+
+    Raises OpsError for a backup that has none: one that was made by plain Compose.
+    """
+    service.prepare(stack, reporter)
+    answer = service.ask(stack, reporter, service.MAKE, "configuration", wanted)
+    saved = json.loads(base64.b64decode(answer["configuration"]))
+    if not saved:
+        raise OpsError(
+            f"the backup {answer['id']} holds no configuration",
+            "Those of `inv backup` do, from the version on that has this command.",
+        )
+    here = collect(stack)
+    return _compared(answer["id"], saved, here)
+
+
+def _compared(name: str, saved: Mapping[str, Any], here: Mapping[str, Any]) -> Comparison:
+    present = here["files"]
+    wanted = {file: text for file, text in saved["files"].items() if file in FILES}
+    if ".env" in wanted:
+        wanted[".env"] = _moved(wanted[".env"], present.get(".env", ""))
+    other = {f: t for f, t in wanted.items() if t.splitlines() != present.get(f, "").splitlines()}
+    diff = [
+        line.encode(errors="replace").decode()
+        for file, text in other.items()
+        for line in difflib.unified_diff(
+            present.get(file, "").splitlines(), text.splitlines(), f"{file} here",
+            f"{file} in {name}", lineterm="",
+        )
+    ]  # fmt: skip
+    return Comparison(name, other, diff, [*_sources(saved, here), *_images(saved, here)])
+
+
+def _moved(saved: str, present: str) -> str:
+    """The `.env` of another machine, for this one: backups are where they are here."""
+    kept = [line for line in saved.splitlines() if not _STAYS.match(line)]
+    kept += [line for line in present.splitlines() if _STAYS.match(line)]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _sources(saved: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for folder, was in saved["repositories"].items():
+        commit, origin = was["commit"], was["origin"] or "(no origin)"
+        if here["repositories"].get(folder, {}).get("commit") == commit:
+            continue
+        there = folder in here["repositories"]
+        get = "git" if there else f"git clone {origin} {folder} && git"
+        lines.append(f"Sources of {folder}: {get} -C {folder} checkout {commit}")
+        if was["changed"]:
+            lines.append(f"  not all of {folder} was committed there")
+    return lines
+
+
+def _images(saved: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{variable} was {image} ({identity})"
+        for variable, (image, identity) in sorted(saved["images"].items())
+        if identity and here["images"].get(variable) != [image, identity]
+    ]
+
+
+def write(settings: Settings, reporter: Reporter, found: Comparison) -> list[str]:
+    """Write the files that were otherwise here, each beside what it was; lines for people.
+
+    Raises OpsError where the person did not agree.
+    """
+    if not found.files:
+        return []
+    question = f"Write {', '.join(found.files)} as in the backup {found.id}?"
+    if not reporter.confirm(question, unattended=False):
+        raise OpsError("nothing was written", "Say yes, or give --yes where nobody can answer.")
+    lines = []
+    for name, text in found.files.items():
+        path = (settings.root / name).resolve()  # a link stays a link
+        before = _keep(path) if path.is_file() else None
+        mode = path.stat().st_mode & 0o777 if before else _PRIVATE if name == ".env" else 0o644
+        write_atomic(path, text.encode(errors="surrogateescape"), mode)
+        lines.append(f"Written: {name}" + (f"; before: {before.name}" if before else ""))
+    return [*lines, "Next: inv images, then inv restore"]
+
+
+def _keep(path: Path) -> Path:
+    number = 1
+    while True:
+        copy = path.with_name(f"{path.name}.before" + (f"-{number}" if number > 1 else ""))
+        if write_new(copy, path.read_bytes(), path.stat().st_mode & 0o777):
+            return copy
+        number += 1
