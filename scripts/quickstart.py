@@ -1,17 +1,18 @@
 """From a bare machine to a login page, in one command."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import credentials
 from scripts.core import env_file, schedule
-from scripts.core.checks import Check, Finding, Result, require, run_all, worst
+from scripts.core.checks import Check, Finding, Result, Status, require, run_all, worst
 from scripts.core.errors import UsageError
 from scripts.core.job import BACKUP, RENEWAL
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings, remember
 from scripts.health import probes
-from scripts.stack import engine, lifecycle
+from scripts.stack import engine, flavour, identity, lifecycle
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -31,11 +32,13 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
 
     Raises OpsError at the first step that fails; running it again goes on from there.
     """
-    settings = stack.settings
     if stack.runner.dry:
         raise UsageError("quickstart cannot be rehearsed", "Each of its steps can: inv --dry up")
-    found = engine.ensure(stack.runner, reporter, settings.root)
+    found = engine.ensure(stack.runner, reporter, stack.settings.root)
     reporter.note(f"Docker Engine {found.version}, Compose {found.compose}: ready")
+    identity.require(stack, starts=True)
+    stack = flavour.settle(stack, reporter)
+    settings = stack.settings
     _settings_file(settings, reporter)
     if settings.environment is Environment.PROD:  # so that a later `inv up` means the same
         for line in remember(settings, {"PLATFORM_ENV": "prod"}):
@@ -54,6 +57,18 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     require(health, "the platform is up, but not healthy")
     password_file = credentials.ADMIN_PASSWORD.path(settings.secrets_folder)
     return Outcome(settings.url, "admin", password_file, tuple(health))
+
+
+def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:
+    """Start the platform in the flavour that it is to have; lines for people, as it is ready."""
+    stack = flavour.settle(stack, reporter)
+    checks = preflight(stack.settings, supabase=supabase)
+    prepare(stack, reporter)
+    lifecycle.up(stack, reporter, checks)
+    flavour.keep(stack, reporter)
+    yield f"Odoo: {stack.settings.url}"
+    if supabase:
+        yield f"PostgREST: {service.up(stack, reporter)}"
 
 
 def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
@@ -91,7 +106,11 @@ def health_checks(stack: Stack) -> list[Check]:
 
         return lasting.finding(running.settings)
 
-    return [*probes.checks(running, certificate), Check("Schedule", lambda: _schedule(running))]
+    checks = [*probes.checks(running, certificate), Check("Schedule", lambda: _schedule(running))]
+    if foreign := identity.problem(stack):
+        finding = Finding(Status.FAILED, foreign.message, foreign.hint)
+        checks.insert(0, Check("Installation", lambda: finding))
+    return checks
 
 
 def _schedule(stack: Stack) -> Finding:

@@ -9,6 +9,7 @@ from scripts.backups import cli as backups
 from scripts.backups import configuration as saved
 from scripts.backups import memory, restore, verify
 from scripts.commands.flags import JSON, YES
+from scripts.commands.opening import open_to_change
 from scripts.core.tasklib import Session, command, open_session
 from scripts.stack.compose import Stack
 
@@ -27,7 +28,7 @@ def backup_create(
     schedule: bool = False, unschedule: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Back up database and files of one moment into the repository."""
-    session = open_session(c)
+    session = open_to_change(c)
     stack, quiet = Stack(session.settings, session.runner), backups.Quiet(session.console)
     wish = backups.Wish(plain, zip, notify, forget=prune, anew=new_repository)
     if schedule or unschedule:
@@ -39,7 +40,7 @@ def backup_create(
 @command({"json": JSON}, name="list")
 def backup_list(c: Context, json: bool = False) -> None:
     """List the complete backups, the oldest first."""
-    session = open_session(c)
+    session = open_to_change(c)
     found = backups.listed(Stack(session.settings, session.runner), session.console)
     if json:
         session.console.json(backups.as_json(found))
@@ -51,7 +52,7 @@ def backup_list(c: Context, json: bool = False) -> None:
          name="show", positional=("id",))  # fmt: skip
 def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
     """Show the manifest of a backup: versions, modules, rows, files."""
-    session = open_session(c)
+    session = open_to_change(c)
     manifest = backups.show(Stack(session.settings, session.runner), session.console, id)
     if json:
         session.console.json(manifest)
@@ -62,7 +63,7 @@ def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
 @command({"data": "Read every byte of the repository, too."}, name="check")
 def backup_check(c: Context, data: bool = False) -> None:
     """Check that the repository is whole."""
-    session = open_session(c)
+    session = open_to_change(c)
     count = backups.check(Stack(session.settings, session.runner), session.console, data=data)
     session.console.say(f"The repository is whole; it holds {count} backups")
 
@@ -71,7 +72,7 @@ def backup_check(c: Context, data: bool = False) -> None:
           "dry_run": "Only show which would go.", "json": JSON}, name="prune")  # fmt: skip
 def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Forget old backups, never the last one, and free their room."""
-    session = open_session(c)
+    session = open_to_change(c)
     stack, rule = Stack(session.settings, session.runner), keep or session.settings.backup_keep
     gone = backups.prune(stack, session.console, rule, rehearse=dry_run)
     if json:
@@ -84,7 +85,7 @@ def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool =
          name="verify", positional=("id",))  # fmt: skip
 def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
     """Restore a backup beside everything, start Odoo on it, log in, compare; then drop it."""
-    session = open_session(c)
+    session = open_to_change(c)
     stack, quiet = Stack(session.settings, session.runner), backups.Quiet(session.console)
     certificate = verify.verify(stack, quiet, id)
     if json:
@@ -113,7 +114,7 @@ def restore_task(
     neutralize: bool = False, undo: bool = False, configuration: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Bring a backup back; verified before anything live is touched; asks."""
-    session = open_session(c, yes=yes)
+    session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     if configuration:
         return _restore_configuration(session, stack, source)
@@ -137,7 +138,7 @@ def _restore_configuration(session: Session, stack: Stack, source: str) -> None:
           "to": "The name of the copy.", "yes": YES})  # fmt: skip
 def clone(c: Context, from_: str = "", to: str = "staging", yes: bool = False) -> None:
     """Copy a database, neutralised and scanned for what could still reach somebody."""
-    session = open_session(c, yes=yes)
+    session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     done = restore.clone(stack, session.console, from_, to)
     session.console.say("\n".join(done.lines))

@@ -1,5 +1,6 @@
 """What flags that several commands have in common say in their help."""
 
-PROD = "Use the production overlay, whatever PLATFORM_ENV in .env says."
+PROD = "Production: HTTPS, workers, nothing but Nginx published; written to .env."
+DEV = "Development, also where production runs; written to .env."
 YES = "Answer every question with yes."
 JSON = "Print JSON for machines."

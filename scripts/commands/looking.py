@@ -6,6 +6,7 @@ from invoke.context import Context
 
 from scripts import quickstart as quick
 from scripts.commands.flags import JSON
+from scripts.commands.opening import open_to_look
 from scripts.core import checks
 from scripts.core.tasklib import command, open_session
 from scripts.health import report
@@ -27,7 +28,7 @@ def health(c: Context, json: bool = False) -> None:
 @command({"json": JSON})
 def ps(c: Context, json: bool = False) -> None:
     """List the containers of the platform."""
-    session = open_session(c)
+    session = open_to_look(c)
     services = Stack(session.settings, session.runner).services()
     rows = [[s.service, s.state, s.health, ", ".join(map(str, s.ports))] for s in services]
     session.console.rows(["service", "state", "health", "ports"], rows, as_json=json)
@@ -37,7 +38,7 @@ def ps(c: Context, json: bool = False) -> None:
           "follow": "Keep printing until Ctrl-C."})  # fmt: skip
 def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -> None:
     """Show the log of one service or of all."""
-    session = open_session(c)
+    session = open_to_look(c)
     options = ["--tail", str(tail), *(["--follow"] if follow else []), *service.split()]
     Stack(session.settings, session.runner).become("logs", *options)
 
@@ -45,14 +46,14 @@ def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -
 @command({"service": "Which container."})
 def shell(c: Context, service: str = "odoo") -> None:
     """Open a shell in a container."""
-    session = open_session(c)
+    session = open_to_look(c)
     Stack(session.settings, session.runner).become("exec", service, "bash")
 
 
 @command({"command": "Run this SQL and leave, instead of an interactive session."})
 def psql(c: Context, command: str = "") -> None:
     """Open psql on Odoo's database, as Odoo's role."""
-    session = open_session(c)
+    session = open_to_look(c)
     options = ["-U", "odoo", "-d", session.settings.database]
     options += ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
     terminal = [] if session.console.interactive else ["-T"]
@@ -62,7 +63,7 @@ def psql(c: Context, command: str = "") -> None:
 @command(name="odoo-shell")
 def odoo_shell(c: Context) -> None:
     """Open Odoo's Python shell (`env`) on the database."""
-    session = open_session(c)
+    session = open_to_look(c)
     terminal = [] if session.console.interactive else ["-T"]
     program = ["odoo", "shell", "-d", session.settings.database, "--no-http"]
     Stack(session.settings, session.runner).become("exec", *terminal, "odoo", *program)

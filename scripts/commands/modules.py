@@ -6,6 +6,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.commands.flags import JSON, YES
+from scripts.commands.opening import open_to_change
 from scripts.core.tasklib import command, open_session
 from scripts.modules import change, listing, scaffold, service
 from scripts.modules.change import Wish
@@ -24,7 +25,7 @@ def module_install(
     max_lock_wait: int = 60, json: bool = False,
 ) -> None:  # fmt: skip
     """Install modules; what fails is undone."""
-    session = open_session(c)
+    session = open_to_change(c)
     wish = Wish(install=change.split(modules), database=database, snapshot=not no_snapshot,
                 patience=max_lock_wait)  # fmt: skip
     stack = Stack(session.settings, session.runner)
@@ -40,7 +41,7 @@ def module_update(
     max_lock_wait: int = 60, json: bool = False,
 ) -> None:  # fmt: skip
     """Update modules; what fails is undone, and Odoo restarted if Python code has changed."""
-    session = open_session(c)
+    session = open_to_change(c)
     wish = Wish(update=change.split(modules), changed=not modules, database=database,
                 snapshot=not no_snapshot, patience=max_lock_wait)  # fmt: skip
     stack = Stack(session.settings, session.runner)
@@ -55,7 +56,7 @@ def module_uninstall(
     max_lock_wait: int = 60, json: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Remove modules, and what builds on them, with their data; asks."""
-    session = open_session(c, yes=yes)
+    session = open_to_change(c, yes=yes)
     wish = Wish(uninstall=change.split(modules), database=database, snapshot=not no_snapshot,
                 patience=max_lock_wait)  # fmt: skip
     stack = Stack(session.settings, session.runner)
@@ -72,7 +73,7 @@ def module_rehearse(
     max_lock_wait: int = 60, json: bool = False,
 ) -> None:  # fmt: skip
     """Do it on a neutralised copy first: how long it takes, what it locks, what fails."""
-    session = open_session(c)
+    session = open_to_change(c)
     wish = Wish(change.split(install), change.split(modules), changed=not modules and not install,
                 database=database, patience=max_lock_wait)  # fmt: skip
     done = change.rehearse(Stack(session.settings, session.runner), session.console, wish)
@@ -86,7 +87,7 @@ def module_rollback(
     c: Context, snapshot: str = "", database: str = "", accept: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Go back to the state before a change; what is there now becomes a snapshot; asks."""
-    session = open_session(c, yes=yes)
+    session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     lines = change.roll_back(stack, session.console, snapshot, database, accept=accept)
     session.console.say("\n".join(lines))
@@ -95,7 +96,7 @@ def module_rollback(
 @command({"database": DATABASE, "json": JSON}, name="snapshots")
 def module_snapshots(c: Context, database: str = "", json: bool = False) -> None:
     """List the states that one can go back to."""
-    session = open_session(c)
+    session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     service.prepare(stack)
     found = service.ask(stack, session.console, service.LIVE, database, "snapshots")
@@ -107,7 +108,7 @@ def module_snapshots(c: Context, database: str = "", json: bool = False) -> None
 @command({"keep": "How many of the last to keep.", "database": DATABASE}, name="prune")
 def module_prune(c: Context, keep: int = 1, database: str = "") -> None:
     """Forget older snapshots and free their room."""
-    session = open_session(c)
+    session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     service.prepare(stack)
     words = ["prune", f"--keep={keep}"]
@@ -126,7 +127,7 @@ def module_list(
     all: bool = False, database: str = "", json: bool = False,
 ) -> None:  # fmt: skip
     """List the modules: state, versions, what has changed, where each comes from."""
-    session = open_session(c)
+    session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     chosen = listing.Filter(state, changed, missing, source, every=all)
     found = listing.wanted(listing.find(stack, session.console, database), chosen)
@@ -138,7 +139,7 @@ def module_list(
 @command({"module": "Its name.", "database": DATABASE, "json": JSON}, name="info")
 def module_info(c: Context, module: str, database: str = "", json: bool = False) -> None:
     """Show one module: versions, path, what it needs and who needs it."""
-    session = open_session(c)
+    session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     found = listing.one(listing.find(stack, session.console, database), module)
     session.console.result(found, listing.details(found), as_json=json)
@@ -147,7 +148,7 @@ def module_info(c: Context, module: str, database: str = "", json: bool = False)
 @command({"module": "Its name."}, name="test")
 def module_test(c: Context, module: str) -> None:
     """Run the Odoo tests of one module in a database that is thrown away."""
-    session = open_session(c)
+    session = open_to_change(c)
     done = change.test(Stack(session.settings, session.runner), session.console, module)
     session.console.say(f"{done['module']}: {done['summary']} ({done['seconds']} s)")
 

@@ -4,14 +4,14 @@ from invoke.context import Context
 
 from scripts import credentials
 from scripts import quickstart as quick
-from scripts.commands.flags import JSON, PROD, YES
+from scripts.commands.flags import DEV, JSON, PROD, YES
+from scripts.commands.opening import open_to_change
 from scripts.core import checks
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command, open_session
-from scripts.stack import engine, images, lifecycle
+from scripts.stack import engine, identity, images, lifecycle
 from scripts.stack import refresh as refreshing
 from scripts.stack.compose import Stack
-from scripts.supabase import service
 
 
 @command({"prod": PROD, "yes": YES})
@@ -26,7 +26,7 @@ def quickstart(c: Context, prod: bool = False, yes: bool = False) -> None:
 @command({"check": "Only look; fail if a required secret is missing or weak.", "json": JSON})
 def secrets(c: Context, check: bool = False, json: bool = False) -> None:
     """Generate the secrets that are missing; keep the others."""
-    session = open_session(c)
+    session = open_session(c) if check else open_to_change(c)
     folder = session.settings.secrets_folder
     reports = (
         credentials.inspect(folder) if check or session.runner.dry else credentials.ensure(folder)
@@ -41,7 +41,7 @@ def secrets(c: Context, check: bool = False, json: bool = False) -> None:
           "json": JSON}, name="images")  # fmt: skip
 def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
     """Pull or build every image that is missing or out of date."""
-    session = open_session(c)
+    session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     engine.probe(session.runner)
     if refresh:
@@ -56,25 +56,24 @@ def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
 
 @command({
     "prod": PROD,
+    "dev": DEV,
     "supabase": "The local Supabase, too, with its migrations (dev only).",
     "debug": "Let a debugger attach to Odoo, on this machine (dev only).",
 })  # fmt: skip
-def up(c: Context, prod: bool = False, supabase: bool = False, debug: bool = False) -> None:
-    """Start the platform and wait until the login page is served."""
-    session = open_session(c, prod=prod, debug=debug)
+def up(
+    c: Context, prod: bool = False, dev: bool = False, supabase: bool = False, debug: bool = False
+) -> None:
+    """Start the platform, as what it was before, and wait until the login page is served."""
+    session = open_to_change(c, prod=prod, dev=dev, debug=debug, starts=True)
     stack = Stack(session.settings, session.runner)
-    preflight = quick.preflight(session.settings, supabase=supabase)
-    quick.prepare(stack, session.console)
-    lifecycle.up(stack, session.console, preflight)
-    session.console.say(f"Odoo: {session.settings.url}")
-    if supabase:
-        session.console.say(f"PostgREST: {service.up(stack, session.console)}")
+    for line in quick.up(stack, session.console, supabase=supabase):
+        session.console.say(line)
 
 
 @command({"volumes": "Destroy database, files and sessions too; asks first.", "yes": YES})
 def down(c: Context, volumes: bool = False, yes: bool = False) -> None:
     """Stop the platform and remove its containers."""
-    session = open_session(c, yes=yes)
+    session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     if not lifecycle.down(stack, session.console, volumes=volumes):
         raise OpsError("nothing was destroyed", "Say yes, or give --yes where nobody can answer.")
@@ -83,8 +82,17 @@ def down(c: Context, volumes: bool = False, yes: bool = False) -> None:
 @command({"service": "Only this one; all if empty."})
 def restart(c: Context, service: str = "") -> None:
     """Restart running services and wait until Odoo can be used."""
-    session = open_session(c)
+    session = open_to_change(c)
     lifecycle.restart(Stack(session.settings, session.runner), session.console, service)
 
 
-TASKS = (quickstart, secrets, up, down, restart, images_task)
+@command({"yes": YES})
+def adopt(c: Context, yes: bool = False) -> None:
+    """Have the platform belong to this folder: after a move, or instead of another; asks."""
+    session = open_session(c, yes=yes)
+    engine.probe(session.runner)
+    stack = Stack(session.settings, session.runner)
+    session.console.say(identity.adopt(stack, session.console))
+
+
+TASKS = (quickstart, secrets, up, down, restart, images_task, adopt)

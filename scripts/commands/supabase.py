@@ -6,6 +6,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.commands.flags import JSON, YES
+from scripts.commands.opening import open_to_change, open_to_look
 from scripts.core.tasklib import command, open_session
 from scripts.stack.compose import Stack
 from scripts.supabase import keys, migrations, service
@@ -31,7 +32,7 @@ def supabase_keys(c: Context, show: bool = False, days: int = 365, json: bool = 
 @command({"target": TARGET, "yes": YES}, name="migrate")
 def supabase_migrate(c: Context, target: str = "local", yes: bool = False) -> None:
     """Apply supabase/migrations/*.sql, each once and in a transaction; asks for the cloud."""
-    session = open_session(c, yes=yes)
+    session = open_to_change(c, yes=yes)
     database = Database(Stack(session.settings, session.runner), Target.parse(target))
     applied = migrations.migrate(database, session.console)
     names = ", ".join(migration.path.name for migration in applied)
@@ -41,7 +42,7 @@ def supabase_migrate(c: Context, target: str = "local", yes: bool = False) -> No
 @command({"target": TARGET, "json": JSON}, name="status")
 def supabase_status(c: Context, target: str = "local", json: bool = False) -> None:
     """Show what runs and which migrations are applied; exit code 1 if something is amiss."""
-    session = open_session(c)
+    session = open_to_look(c)
     lines = service.status(Stack(session.settings, session.runner), Target.parse(target))
     header, rows = service.rows(lines)
     session.console.rows(header, rows, as_json=json)
@@ -52,7 +53,7 @@ def supabase_status(c: Context, target: str = "local", json: bool = False) -> No
           "target": TARGET}, name="psql")  # fmt: skip
 def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
     """Open psql on the database, as the owner of everything in it."""
-    session = open_session(c)
+    session = open_to_look(c)
     stack = Stack(session.settings, session.runner)
     options = ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
     database = Database(stack, Target.parse(target))
@@ -62,7 +63,7 @@ def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
 @command({"yes": YES}, name="reset")
 def supabase_reset(c: Context, yes: bool = False) -> None:
     """Destroy the local database and make it anew with all migrations; asks."""
-    session = open_session(c, yes=yes)
+    session = open_to_change(c, yes=yes)
     service.reset(Stack(session.settings, session.runner), session.console)
 
 

@@ -3,7 +3,8 @@
 from invoke.context import Context
 
 from scripts.commands.flags import JSON, YES
-from scripts.core.tasklib import command, open_session
+from scripts.commands.opening import open_to_change
+from scripts.core.tasklib import command
 from scripts.stack.compose import Stack
 
 
@@ -26,7 +27,7 @@ def setup_tls(
     """Get Nginx a certificate: of a private CA, or from Let's Encrypt."""
     from scripts.tls import cli  # cryptography is slow to import, `inv --list` is not
 
-    session = open_session(c, prod=True, yes=yes)
+    session = open_to_change(c, prod=True, yes=yes)
     names = tuple(domain.split(",")) if domain else ()
     wish = cli.Wish(
         mode, names, email, server, staging, force, trust, untrust, schedule, unschedule
@@ -40,7 +41,7 @@ def renew_tls(c: Context, force: bool = False, json: bool = False) -> None:
     """Renew the certificate if it is due; exit code 3 if it is not."""
     from scripts.tls import cli, setup
 
-    session = open_session(c, prod=True)
+    session = open_to_change(c, prod=True)
     stack = Stack(session.settings, session.runner)
     renewal, outcome = setup.renew(stack, session.console, force=force)
     cli.show_renewal(session.console, renewal, outcome, as_json=json)

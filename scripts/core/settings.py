@@ -25,7 +25,9 @@ _KEPT: Final = r"(?!.*__(restoring|before|drill|clone|rehearsal|test|undone|s\d{
 # The next CREATE DATABASE would copy what is in its own, or would not get a connection.
 _OF_POSTGRESQL: Final = r"(?!(?:postgres|template[01])$)"
 DATABASE: Final = _OF_POSTGRESQL + _KEPT + r"[a-z_][a-z0-9_]{0,49}"
-_PROJECT: Final = r"[a-z0-9][a-z0-9_-]*"
+# Docker has no other names of images, of which it is a part.
+_PROJECT: Final = r"[a-z0-9]+((_|__|-+)[a-z0-9]+)*"
+PROJECT: Final = "ipai-platform"  # unless COMPOSE_PROJECT_NAME says otherwise
 _HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _NETWORK: Final = r"[0-9A-Fa-f.:]+(/\d+)?"
 _WIDEST: Final = {4: 8, 6: 16}  # bits of a trusted network, by IP version; CDNs have narrower ones
@@ -38,6 +40,14 @@ class Environment(StrEnum):
 
     DEV = "dev"
     PROD = "prod"
+
+
+class Told(StrEnum):
+    """By what the flavour was chosen."""
+
+    DEFAULT = "default"
+    SETTING = "setting"  # PLATFORM_ENV
+    FLAG = "flag"
 
 
 class ImageSource(StrEnum):
@@ -77,6 +87,7 @@ class Settings:
     image_source: ImageSource
     images: Mapping[str, str]  # values of the *_IMAGE variables that are set
     ci: bool
+    told: Told = Told.DEFAULT  # by what `environment` was chosen
 
     @property
     def compose_files(self) -> tuple[Path, ...]:
@@ -129,18 +140,21 @@ class Settings:
         return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
 
     @classmethod
-    def load(cls, root: Path = ROOT, *, prod: bool = False, debug: bool = False) -> "Settings":
+    def load(
+        cls, root: Path = ROOT, *, prod: bool = False, dev: bool = False, debug: bool = False
+    ) -> "Settings":
         """Read `root/.env` and the environment, which wins as it does in Compose.
 
-        Raises UsageError naming *every* wrong value, and for a debugger in production.
+        `prod` and `dev` win over both. Raises UsageError naming *every* wrong value, and
+        for a debugger in production.
         """
         stored = {key: value for key, value in dotenv_values(root / ".env").items() if value}
         values = _Values({**stored, **{key: value for key, value in os.environ.items() if value}})
-        environment = Environment.PROD if prod else values.choice("PLATFORM_ENV", Environment.DEV)
+        environment, told = _flavour(values, prod=prod, dev=dev)
         settings = cls(
             root=root,
             environment=environment,
-            project=values.matching("COMPOSE_PROJECT_NAME", "ipai-platform", _PROJECT),
+            project=values.matching("COMPOSE_PROJECT_NAME", PROJECT, _PROJECT),
             database=values.matching("ODOO_DATABASE", "odoo", DATABASE),
             domains=values.hosts("ODOO_DOMAIN", "localhost"),
             acme_server=values.matching("ACME_SERVER", LETSENCRYPT, r"https://\S+"),
@@ -167,6 +181,7 @@ class Settings:
             image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
             images=values.ending_in("_IMAGE"),
             ci=values.text("CI", "").lower() in _TRUTHS,
+            told=told,
         )
         values.networks("TRUSTED_PROXIES")  # for Nginx only, which a wrong one keeps from starting
         if values.problems:
@@ -176,11 +191,7 @@ class Settings:
                 ".env.example explains each.",
             )
         if debug and environment is Environment.PROD:
-            raise UsageError(
-                "there is no debugger in production",
-                "It can run any program as Odoo. Without --prod, and with PLATFORM_ENV=dev: "
-                "inv up --debug",
-            )
+            raise no_debugger()
         return settings
 
 
@@ -244,6 +255,23 @@ class _Values:
             allowed = ", ".join(type(default))
             self.problems.append(f"{name}={value!r} is none of: {allowed}")
             return default
+
+
+def _flavour(values: _Values, *, prod: bool, dev: bool) -> tuple[Environment, Told]:
+    if prod and dev:
+        raise UsageError("--prod and --dev exclude each other")
+    chosen = values.choice("PLATFORM_ENV", Environment.DEV)
+    if prod or dev:
+        return Environment.PROD if prod else Environment.DEV, Told.FLAG
+    return chosen, Told.SETTING if values.text("PLATFORM_ENV", "") else Told.DEFAULT
+
+
+def no_debugger() -> UsageError:
+    """The error for a debugger in production."""
+    return UsageError(
+        "there is no debugger in production",
+        "It can run any program as Odoo. Where production does not run: inv up --dev --debug",
+    )
 
 
 def fixed(name: str) -> bool:

@@ -34,11 +34,11 @@ class Session:
 
 
 def open_session(
-    c: Context, *, prod: bool = False, debug: bool = False, yes: bool = False
+    c: Context, *, prod: bool = False, dev: bool = False, debug: bool = False, yes: bool = False
 ) -> Session:
     """Settings, runner and console of this call; Invoke's --dry and --echo are honoured."""
     heed_termination()
-    settings = Settings.load(prod=prod, debug=debug)
+    settings = Settings.load(prod=prod, dev=dev, debug=debug)
     os.chdir(settings.root)  # `inv` works from any folder, and its tools look around themselves
     run = c.config.run
     runner = SystemRunner(dry=run.dry, echo=run.echo, redact=redactor(settings.secrets_folder))

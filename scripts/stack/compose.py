@@ -21,6 +21,7 @@ class Service:
     ports: tuple[int, ...]  # published on the host
     targets: tuple[int, ...] = ()  # the ports in the container behind those
     oneoff: bool = False  # of `docker compose run`, beside the service's own container
+    flavour: Environment | None = None  # with which files it was started; None if it is not told
 
     @property
     def broken(self) -> bool:
@@ -79,13 +80,18 @@ class Stack:
     def as_running(self) -> "Stack":
         """This stack in the flavour that runs now, whatever the settings say it should be.
 
-        Plain `docker compose` starts either; as it is where Nginx does not run.
+        Plain `docker compose` starts either; as it is where no container tells.
         """
-        nginx = [s for s in self.services() if s.service == "nginx" and s.state == "running"]
-        if not nginx:
-            return self
-        environment = Environment.PROD if HTTPS in nginx[0].targets else Environment.DEV
+        environment = self.flavour() or self.settings.environment
         return replace(self, settings=replace(self.settings, environment=environment))
+
+    def flavour(self) -> Environment | None:
+        """That of the containers, stopped ones too; None where there are none that tell."""
+        services = [s for s in self.services() if not s.oneoff]
+        for nginx in (s for s in services if s.service == "nginx" and s.state == "running"):
+            return Environment.PROD if HTTPS in nginx.targets else Environment.DEV
+        told = {s.flavour for s in services if s.flavour}
+        return Environment.PROD if Environment.PROD in told else next(iter(told), None)
 
     def logs(self, service: str, lines: int) -> list[str]:
         """The last `lines` log lines of `service`."""
@@ -104,6 +110,7 @@ def _service(row: dict[str, object]) -> Service:
     publishers = row.get("Publishers") or []
     assert isinstance(publishers, list)
     published = [p for p in publishers if p["PublishedPort"]]
+    labels = str(row.get("Labels") or "")
     return Service(
         service=str(row["Service"]),
         name=str(row["Name"]),
@@ -112,5 +119,13 @@ def _service(row: dict[str, object]) -> Service:
         exit_code=int(str(row.get("ExitCode") or 0)),
         ports=tuple(sorted({p["PublishedPort"] for p in published})),
         targets=tuple(sorted({p.get("TargetPort", 0) for p in published})),
-        oneoff="com.docker.compose.oneoff=True" in str(row.get("Labels") or ""),
+        oneoff="com.docker.compose.oneoff=True" in labels,
+        flavour=_flavour(labels),
     )
+
+
+def _flavour(labels: str) -> Environment | None:
+    """That of a container, by the files which Compose writes into its labels."""
+    if "com.docker.compose.project.config_files=" not in labels:
+        return None
+    return Environment.PROD if "/compose.prod.yaml" in labels else Environment.DEV

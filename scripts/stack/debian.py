@@ -14,6 +14,7 @@ from scripts.core.errors import OpsError
 from scripts.core.files import digest
 from scripts.core.process import Runner
 from scripts.core.report import Reporter
+from scripts.core.settings import PROJECT
 from scripts.stack.engine import install_packages
 
 # `localhost/`: where one is missing, nobody asks a public registry for a stranger's.
@@ -23,16 +24,16 @@ REDIS: Final = "localhost/ipai/redis:7"
 NGINX: Final = "localhost/ipai/nginx:1"
 CERTBOT: Final = "localhost/ipai/certbot:4"
 ODOO: Final = "localhost/ipai/odoo:19"
-# What .env says once these images are in use.
+# What .env says once these images are in use; the platform's own carry the project's name.
 VARIABLES: Final[Mapping[str, str]] = {
     "POSTGRES_IMAGE": POSTGRES,
     "REDIS_IMAGE": REDIS,
     "NGINX_IMAGE": NGINX,
     "CERTBOT_IMAGE": CERTBOT,
     "ODOO_BASE_IMAGE": ODOO,
-    "ODOO_IMAGE": "localhost/ipai-platform/odoo:19.0",
+    "ODOO_IMAGE": f"localhost/{PROJECT}/odoo:19.0",
     "BACKUP_BASE_IMAGE": POSTGRES,
-    "BACKUP_IMAGE": "localhost/ipai-platform/backup:16",
+    "BACKUP_IMAGE": f"localhost/{PROJECT}/backup:16",
 }
 LABEL: Final = "ipai.source"
 # The classic builder leaves the container of a step that failed; BuildKit has none.
@@ -41,6 +42,11 @@ _BUILD_SECONDS: Final = 3600
 _FOLDERS: Final = {
     POSTGRES: "postgres", REDIS: "redis", NGINX: "nginx", CERTBOT: "certbot", ODOO: "odoo",
 }  # fmt: skip
+
+
+def variables(project: str) -> dict[str, str]:
+    """VARIABLES for the installation of that name."""
+    return {name: tag.replace(f"/{PROJECT}/", f"/{project}/") for name, tag in VARIABLES.items()}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import digest, exclusive
 from scripts.core.process import Completed
 from scripts.core.report import Reporter
-from scripts.core.settings import ImageSource, Settings, remember
+from scripts.core.settings import PROJECT, ImageSource, Settings, remember
 from scripts.stack import debian, engine, wheels
 from scripts.stack.compose import Stack
 
@@ -20,6 +20,8 @@ CERTBOT: Final = "CERTBOT_IMAGE"
 BACKUP: Final = "BACKUP_BASE_IMAGE"
 # Wanted by the local Supabase only.
 POSTGREST: Final = "POSTGREST_IMAGE"
+# Built for this installation: another one has other packages from PyPI in them.
+_OWN: Final = ("ODOO_IMAGE", "BACKUP_IMAGE")
 _PULL_SECONDS: Final = 1800
 _UNREACHABLE: Final = re.compile(
     r"no such host|connection refused|connection reset|timeout|timed out|deadline exceeded"
@@ -32,15 +34,16 @@ class NoRegistryError(OpsError):
     """Pulling failed for want of a registry, not because of the image."""
 
 
-def official(root: Path) -> dict[str, str]:
+def official(root: Path, project: str = PROJECT) -> dict[str, str]:
     """The defaults of all *_IMAGE variables; their one home is the compose files."""
     text = "".join((root / name).read_text() for name in ("compose.yaml", "compose.prod.yaml"))
+    text = re.sub(r"\$\{COMPOSE_PROJECT_NAME:-[^}]+\}", project, text)
     return dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", text))
 
 
 def effective(settings: Settings) -> dict[str, str]:
     """The images this installation runs on: `.env` over the defaults."""
-    defaults = official(settings.root)
+    defaults = official(settings.root, settings.project)
     return {name: settings.images.get(name, image) for name, image in defaults.items()}
 
 
@@ -115,7 +118,7 @@ def _bring(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str,
     source = stack.settings.image_source
     ours = any(debian.is_ours(images[name]) for name in PULLED)
     if source is ImageSource.REGISTRY and ours:
-        images = official(stack.settings.root)
+        images = official(stack.settings.root, stack.settings.project)
         _remember(stack, images, reporter)
     if source is ImageSource.DEBIAN or (source is ImageSource.AUTO and ours):
         return _from_debian(stack, reporter, wanted)
@@ -123,14 +126,15 @@ def _bring(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str,
 
 
 def _from_debian(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, str]:
-    root = stack.settings.root
+    root, project = stack.settings.root, stack.settings.project
     logs = stack.settings.state_folder / "logs"
     tags = [debian.VARIABLES[name] for name in wanted]
     debian.Builder(root / "images", logs, stack.runner, reporter).ensure(tags)
-    chosen = dict(debian.VARIABLES)
-    mine = stack.settings.images.get("ODOO_IMAGE")
-    if mine and mine != official(root)["ODOO_IMAGE"]:  # two installations, two platform images
-        del chosen["ODOO_IMAGE"]
+    chosen = debian.variables(project)
+    for name in _OWN:
+        mine = stack.settings.images.get(name)
+        if mine and mine != official(root, project)[name]:
+            del chosen[name]
     _remember(stack, chosen, reporter)
     return {**effective(stack.settings), **chosen}
 

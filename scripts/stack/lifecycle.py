@@ -12,7 +12,7 @@ from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
-from scripts.stack import debugger, engine, frontdoor, images, preflight
+from scripts.stack import debugger, engine, flavour, frontdoor, identity, images, preflight
 from scripts.stack.compose import Service, Stack
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
@@ -199,15 +199,18 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
         # Compose leaves services of a profile, and what only they use, unless it is named.
         arguments = ["--profile", "*", "down", "--remove-orphans"]
         if volumes:
-            doomed = stack.volumes()
+            doomed = [name for name in stack.volumes() if name != identity.volume(stack.settings)]
             question = f"This destroys for good: {', '.join(doomed) or 'nothing'}. Continue?"
             if doomed and not reporter.confirm(question, unattended=False):
                 return False
             arguments.append("--volumes")
+        flavour.keep_running(stack, reporter)
         # Production's files know all services and volumes, whichever flavour runs.
         settings = replace(stack.settings, environment=Environment.PROD)
         with reporter.step("Stopping the platform"):
             replace(stack, settings=settings).run(*arguments, timeout=300, changes=True)
+        if volumes:
+            identity.forget(stack)
     return True
 
 

@@ -46,6 +46,8 @@ def variables(text: str) -> dict[str, set[str]]:
     `${NAME:+text}` needs none: it is for a variable that may be unset.
     """
     found: dict[str, set[str]] = {}
+    # The default of an image carries the project's name.
+    text = re.sub(r"\$\{COMPOSE_PROJECT_NAME:-([^}]*)\}", r"\1", text)
     live = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     pattern = r"(?<!\$)\$\{?([A-Z][A-Z0-9_]*)(?::?([-+])([^}]*))?"
     for name, operator, default in re.findall(pattern, live):

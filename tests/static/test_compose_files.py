@@ -276,6 +276,9 @@ def test_another_project_name_renames_everything() -> None:
     assert merged["name"] == "second"
     for kind in ("volumes", "networks"):
         assert all(item["name"].startswith("second_") for item in merged[kind].values())
+    built = {name: item["image"] for name, item in merged["services"].items() if "build" in item}
+    assert built["odoo"] == "localhost/second/odoo:18.0"
+    assert all(image.startswith("localhost/second/") for image in built.values())
 
 
 def test_only_development_starts_odoo_for_developers() -> None:

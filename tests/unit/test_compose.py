@@ -161,8 +161,10 @@ def test_volumes_survive_a_no(tmp_path: Path) -> None:
 def test_volumes_go_after_a_yes_and_only_when_asked_for(tmp_path: Path) -> None:
     stack, runner = _stack(tmp_path, volume_ls=says("ipai_odoo_data\n"))
     assert lifecycle.down(stack, FakeReporter(), volumes=True)
-    assert runner.changing[-1][-3:] == ["down", "--remove-orphans", "--volumes"]
-    assert f"{tmp_path}/compose.prod.yaml" in runner.changing[-1]  # whose volumes are named too
+    down, mark = runner.changing
+    assert down[-3:] == ["down", "--remove-orphans", "--volumes"]
+    assert f"{tmp_path}/compose.prod.yaml" in down  # whose volumes are named too
+    assert mark == ["docker", "volume", "rm", "--force", "ipai-platform_installation"]
     reporter = FakeReporter()
     assert lifecycle.down(stack, reporter)
     stopped = runner.changing[-1]

@@ -1,11 +1,12 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scripts.core.errors import OpsError
+from scripts.core.errors import OpsError, UsageError
 from scripts.core.process import Completed
-from scripts.core.settings import Environment, ImageSource
+from scripts.core.settings import Environment, ImageSource, Settings
 from scripts.stack import debian, images
 from scripts.stack.compose import Stack
 
@@ -234,3 +235,31 @@ def test_the_listing_shows_which_images_are_missing(root: Path) -> None:
     rows = {row[0]: row[2] for row in images.in_use(Stack(settings_in(root), runner))}
     assert rows["REDIS_IMAGE"] == "0123456789ab"
     assert rows["NGINX_IMAGE"] == ""
+
+
+def test_two_installations_have_images_of_their_own(root: Path) -> None:
+    runner = _engine(root, _NO_ROUTE)
+    second = replace(settings_in(root), project="second")
+    used = images.ensure(Stack(second, runner), FakeReporter())
+    assert used["ODOO_IMAGE"] == "localhost/second/odoo:19.0"
+    assert used["BACKUP_IMAGE"] == "localhost/second/backup:16"
+    assert used["POSTGRES_IMAGE"] == debian.POSTGRES  # the same for all, and shared
+    assert _built_with_docker(runner) == ["localhost/second/odoo:19.0"]
+    assert images.effective(second)["ODOO_IMAGE"] == "localhost/second/odoo:18.0"
+
+
+def test_an_image_that_the_settings_name_is_kept(root: Path) -> None:
+    mine = {"ODOO_IMAGE": "localhost/shared/odoo:19.0", "BACKUP_IMAGE": "localhost/shared/backup:1"}
+    settings = settings_in(root, image_source=ImageSource.DEBIAN, images=mine)
+    used = images.ensure(Stack(settings, _engine(root, _NO_ROUTE)), FakeReporter())
+    assert {name: used[name] for name in mine} == mine
+    assert "shared" not in (root / ".env").read_text()
+
+
+def test_a_project_whose_name_no_image_may_have_is_a_wrong_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ends-", "ends_", "three___lines", "mixed-_lines"):
+        monkeypatch.setenv("COMPOSE_PROJECT_NAME", name)
+        with pytest.raises(UsageError, match="COMPOSE_PROJECT_NAME"):
+            Settings.load(tmp_path)

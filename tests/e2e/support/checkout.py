@@ -179,3 +179,7 @@ class Checkout:
         left = self.run("docker", "volume", "ls", "--quiet", "--filter", label).stdout.split()
         if left:
             self.run("docker", "volume", "rm", *left)
+        # Those that were built for it, as the names in its .env are mostly others'.
+        form = ["--format", "{{.Repository}}:{{.Tag}}", f"localhost/{self.project}/*"]
+        if built := self.run("docker", "image", "ls", *form).stdout.split():
+            self.run("docker", "image", "rm", *built)

@@ -32,7 +32,7 @@ def last_lines(project: str) -> str:
 
 
 def remove_all(prefix: str) -> list[str]:
-    """Remove containers, networks and volumes whose names begin with `prefix`; their names.
+    """Remove containers, networks, volumes and images whose names begin with `prefix`; their names.
 
     Tests remove their own; this is for what a killed process or an interrupted run has left.
     """
@@ -46,6 +46,10 @@ def remove_all(prefix: str) -> list[str]:
         if found := [name for name in listing if name.startswith(prefix)]:
             _docker(kind, "rm", *remove, *found)
             removed += found
+    form = ["--format", "{{.Repository}}:{{.Tag}}", f"localhost/{prefix}*/*"]
+    if built := _docker("image", "ls", *form).split():
+        _docker("image", "rm", *built)
+        removed += built
     return removed
 
 
