@@ -55,8 +55,11 @@ def run_all(checks: Sequence[Check]) -> list[Result]:
     A probe that raises is a failed row, never the end of the run. Probes bound
     their own time: each blocking call in them has a timeout.
     """
-    with ThreadPoolExecutor(max_workers=max(1, len(checks))) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, len(checks)))
+    try:
         return list(pool.map(_run, checks))
+    finally:  # not as a block, which waits for all of them after a Ctrl-C
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _run(check: Check) -> Result:

@@ -2,13 +2,17 @@
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
+
+from scripts.core import streams
 
 _COLOURS: Final = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1"}
 _REDRAW_SECONDS: Final = 1.0
@@ -42,13 +46,25 @@ class Console:
         return f"\033[{_COLOURS[colour]}m{text}\033[0m" if self.colour else text
 
     def say(self, text: str = "") -> None:
-        """A result, on standard output."""
-        print(text, file=self.out, flush=True)
+        """A result, on standard output; raises OutputError where that takes no more."""
+        try:
+            print(text, file=self.out, flush=True)
+        except OSError as error:
+            streams.silence(self.out)
+            raise streams.OutputError(error) from error
 
     def note(self, text: str) -> None:
         """Progress, on standard error."""
         clear = "\r\033[K" if self.live else ""  # a running step may hold the line
-        print(clear + text, file=self.err, flush=True)
+        self._tell(f"{clear}{text}\n")
+
+    def _tell(self, text: str) -> None:
+        # Work that has begun is done, whether or not somebody can read of it.
+        try:
+            self.err.write(text)
+            self.err.flush()
+        except OSError:
+            streams.silence(self.err)
 
     @property
     def interactive(self) -> bool:
@@ -57,14 +73,13 @@ class Console:
 
     def json(self, value: Any) -> None:
         """`value` for machines, on standard output."""
-        print(json.dumps(value, indent=2, sort_keys=True, default=str), file=self.out, flush=True)
+        self.say(json.dumps(value, indent=2, sort_keys=True, default=str))
 
     def error(self, message: str, hint: str = "") -> None:
         """`error: …` and, where there is one, `hint: …` on standard error."""
-        print(f"error: {message}", file=self.err)
-        if hint:
-            print(f"hint: {hint}", file=self.err)
-        self.err.flush()
+        if not message:  # as where nobody reads what is printed
+            return
+        self._tell(f"error: {message}\n" + (f"hint: {hint}\n" if hint else ""))
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their widest cell."""
@@ -106,13 +121,14 @@ class Console:
             stop.set()
             if self.live:
                 ticker.join()
-                self.err.write("\r\033[K")
             self.note(f"{mark} {title} ({time.monotonic() - started:.0f} s)")
 
     def _tick(self, title: str, started: float, stop: threading.Event) -> None:
         while True:
-            self.err.write(f"\r\033[K… {title} ({time.monotonic() - started:.0f} s)")
-            self.err.flush()
+            elapsed = f" ({time.monotonic() - started:.0f} s)"
+            # A longer line would go on in the next one, where it cannot be drawn again.
+            room = shutil.get_terminal_size().columns - len(elapsed) - 1
+            self._tell(f"\r\033[K{_cut(f'… {title}', room)}{elapsed}")
             if stop.wait(_REDRAW_SECONDS):
                 return
 
@@ -122,6 +138,15 @@ class Console:
             return True
         if not sys.stdin.isatty():
             return unattended
-        self.err.write(f"{question} [y/N] ")
-        self.err.flush()
+        self._tell(f"{question} [y/N] ")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _cut(text: str, columns: int) -> str:
+    """`text` where it has room in so many columns, else its beginning."""
+    used = 0
+    for place, sign in enumerate(text):
+        used += 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        if used > columns:
+            return text[: max(0, place - 1)] + "…"
+    return text

@@ -12,12 +12,18 @@ class TerminatedError(KeyboardInterrupt):
 
 
 def heed_termination() -> None:
-    """Make SIGTERM an interruption, after which what was begun is put right."""
+    """Make SIGTERM and Ctrl-C interruptions, after which what was begun is put right.
+
+    And a pipe that nobody reads an error, which is no end either.
+    """
 
     def interrupt(*_: object) -> NoReturn:
         raise TerminatedError
 
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as scripts/launch.py leaves it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 @contextmanager

@@ -28,10 +28,11 @@ _ALLOWED = {
         "testing", "supabase", "quickstart", "commands",
     },
     "tasks": {"commands"},
+    "launch": {"core"},
 }  # fmt: skip
 _MODULE_HOMES = {
     "subprocess": {"scripts/core/process.py"},
-    "invoke": {"tasks.py", "scripts/core/tasklib.py", "scripts/commands"},
+    "invoke": {"tasks.py", "scripts/core/tasklib.py", "scripts/commands", "scripts/launch.py"},
 }
 # Which of the environment's variables an engine answers to is the engine's own
 # affair, and its programs want the PATH they are started with.

@@ -1,0 +1,85 @@
+"""Where the output of `inv` goes somewhere odd, or it is interrupted: no traceback, no lie."""
+
+import os
+import pty
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from .project import ROOT
+
+_INV = str(ROOT / "scripts" / "inv")
+_COMMANDS = ["--list", "--help setup-tls", "secrets --check", "secrets --check --json"]
+_FULL = "error: cannot write to standard output: No space left on device\n"
+
+
+def _shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
+    # Python that buffers nothing fails earlier than Python that does.
+    variables = {**os.environ, "NO_COLOR": "1", "COMPOSE_PROJECT_NAME": "t-output", **env}
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line}"],
+        capture_output=True, text=True, errors="replace", check=False, env=variables,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_a_reader_that_has_had_enough_is_no_error(command: str, buffered: str) -> None:
+    done = _shell(f"{_INV} {command} | true", PYTHONUNBUFFERED=buffered)
+    assert done.returncode in (0, 141), done.stderr
+    assert "Traceback" not in done.stderr and "ignored" not in done.stderr, done.stderr
+    both = _shell(f"{_INV} {command} 2>&1 | true", PYTHONUNBUFFERED=buffered)
+    assert both.returncode in (0, 1, 141), "120 is an output that was lost without a word"
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_a_full_disk_behind_standard_output_is_said(command: str, buffered: str) -> None:
+    done = _shell(f"{_INV} {command} >/dev/full", PYTHONUNBUFFERED=buffered)
+    assert (done.returncode, done.stderr) == (1, _FULL)
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-"])
+def test_a_closed_stream_is_no_traceback(closed: str) -> None:
+    done = _shell(f"{_INV} secrets {closed} --check")
+    assert done.returncode in (0, 1)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_every_encoding_has_some_sign_for_ours(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = _shell(f"{_INV} health; {_INV} --list", PYTHONIOENCODING=encoding, PATH=path)
+    assert done.stderr == ""
+    sign = "✗" if encoding == "utf-8" else "x"
+    assert f"Nginx: {sign} FAILED" in done.stdout, done.stdout
+
+
+def test_ctrl_c_at_any_moment_is_no_traceback() -> None:
+    random.seed(13)
+    for _ in range(8):
+        process = subprocess.Popen(
+            [_INV, "secrets", "--check"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, start_new_session=True,
+        )  # fmt: skip
+        time.sleep(0.1 + random.random() * 0.5)
+        os.killpg(process.pid, signal.SIGINT) if process.poll() is None else None
+        _, errors = process.communicate(timeout=60)
+        assert "Traceback" not in errors
+
+
+def test_the_output_of_a_terminal_is_what_was_written() -> None:
+    main, side = pty.openpty()
+    try:
+        process = subprocess.Popen([_INV, "--version"], stdout=side, stderr=side)
+        assert process.wait(60) == 0
+        assert os.read(main, 100).startswith(b"Invoke ")
+    finally:
+        os.close(main)
+        os.close(side)
