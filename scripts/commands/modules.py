@@ -157,7 +157,8 @@ def module_test(c: Context, module: str) -> None:
 def module_new(c: Context, name: str) -> None:
     """Begin a module of your own in odoo/addons, with a model, views, rights and a test."""
     session = open_session(c)
-    made = scaffold.create(session.settings, name)
+    stack = Stack(session.settings, session.runner)
+    made = scaffold.create(session.settings, name, scaffold.brought(stack, session.console))
     session.console.say(f"{made.relative_to(session.settings.root)} is there; "
                         f"try it: inv module.test {name}")  # fmt: skip
 

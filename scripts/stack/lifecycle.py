@@ -1,7 +1,7 @@
 """Starting and stopping the platform as a whole."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -12,17 +12,24 @@ from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
-from scripts.stack import debugger, engine, flavour, frontdoor, identity, images, preflight
+from scripts.stack import (
+    debugger,
+    engine,
+    flavour,
+    frontdoor,
+    identity,
+    images,
+    preflight,
+)
 from scripts.stack.compose import Service, Stack
+from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, diagnose
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
 _USABLE_SECONDS: Final = 60  # all containers are healthy, and there is no page yet
 _MOST_RESTARTS: Final = 5  # of a container, after which it will not do better the next time
 _LOOK_SECONDS: Final = 2.0
+_HEALTH_SECONDS: Final = 20  # what Docker takes to see that one has become healthy again
 _CURL_SAW_ERROR: Final = 22  # with --fail: an HTTP status of 400 or more; see curl(1)
-_LOG_LINES: Final = 20
-# What the login page needs; what the others wait for comes first.
-_PAGE_NEEDS: Final = ("odoo_db", "redis", "odoo_init", "odoo", "nginx")
 
 
 def lock(settings: Settings) -> Path:
@@ -57,6 +64,7 @@ def _bring_up(stack: Stack, option: str) -> None:
     Without its --wait: Docker asks for the health of a container only after a whole interval,
     and the page is there seconds before.
     """
+    _end_waiting(stack)
     start = ["up", "--detach", "--no-build", option]
     done = stack.run(*start, timeout=START_SECONDS + 60, check=False, changes=True)
     if not done.ok:
@@ -64,7 +72,18 @@ def _bring_up(stack: Stack, option: str) -> None:
     _await_login_page(stack)
 
 
-def _await_login_page(stack: Stack, services: Sequence[str] = _PAGE_NEEDS) -> None:
+def _end_waiting(stack: Stack) -> None:
+    """Stop what ended again and again, so that it is started at once and tried from the first.
+
+    The engine would wait for up to a minute, although the cause may be gone meanwhile.
+    """
+    services = [s for s in stack.services() if s.state == "restarting" and not s.oneoff]
+    if services:
+        names = [s.service for s in services]
+        stack.run("stop", *names, timeout=120, check=False, changes=True)
+
+
+def _await_login_page(stack: Stack, services: Sequence[str] = PAGE_NEEDS) -> None:
     """Wait for the page itself, with none of `services` broken.
 
     Raises OpsError with the log of the service that prevents it.
@@ -97,6 +116,8 @@ class _Watch:
     stack: Stack
     services: Sequence[str]
     looked: float = 0.0
+    began: float = 0.0
+    ill: frozenset[str] = frozenset()  # services that were unhealthy at the first look
     broken: bool = False
     hopeless: bool = False
     healthy_since: float = 0.0  # 0: not all of them are healthy
@@ -116,11 +137,16 @@ class _Watch:
         found = [s for s in self.stack.services() if s.service in self.services and not s.oneoff]
         broken = [s for s in found if s.broken]
         self.broken = bool(broken)
+        if not self.began:
+            self.began = time_now
+            self.ill = frozenset(s.service for s in found if s.health == "unhealthy")
+        if time_now - self.began > _HEALTH_SECONDS:
+            self.ill = frozenset()
         self._count_restarts(found)
         healthy = all(s.health in ("healthy", "") for s in found)
         self.healthy_since = (self.healthy_since or time_now) if healthy else 0.0
         self.hopeless = (
-            any(s.state != "restarting" for s in broken)
+            any(s.state != "restarting" and s.service not in self.ill for s in broken)
             or bool(self.restarting)
             or bool(self.healthy_since and time_now - self.healthy_since > _USABLE_SECONDS)
         )
@@ -149,7 +175,7 @@ def await_odoo(stack: Stack) -> None:
         if done.code == _CURL_SAW_ERROR:  # it is there, and this is what it has to say
             deadline = min(deadline, time.monotonic() + _USABLE_SECONDS)
         if time.monotonic() > deadline or _ended(stack):
-            lines = "".join(f"\n  {line}" for line in stack.logs("odoo", _LOG_LINES))
+            lines = "".join(f"\n  {line}" for line in stack.logs("odoo", LOG_LINES))
             raise OpsError(f"Odoo does not work ({done.last_line}); its last log lines:{lines}")
         time.sleep(1)
 
@@ -167,25 +193,6 @@ def _ended(stack: Stack) -> bool:
         for s in stack.services()
         if s.service == "odoo"
     )
-
-
-def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) -> OpsError:
-    """`failure` with the name and last log lines of the service that caused it.
-
-    `suspects` are services that caused it whatever state their containers are in now.
-    """
-    services = [s for s in stack.services() if not s.oneoff]
-    broken = [s for s in services if s.broken or s.service in suspects]
-    if not broken:
-        return OpsError(failure.message, failure.hint or "See: inv logs")
-    order = {service: place for place, service in enumerate(_PAGE_NEEDS)}
-    first = min(broken, key=lambda service: order.get(service.service, len(order)))
-    state = first.health or f"{first.state}, exit code {first.exit_code}"
-    if first.service in suspects:
-        state = "restarting again and again"
-    lines = "".join(f"\n  {line}" for line in stack.logs(first.service, _LOG_LINES))
-    hint = f"More of it: inv logs --service {first.service}"
-    return OpsError(f"service {first.service} is {state}; its last log lines:{lines}", hint)
 
 
 def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
@@ -223,15 +230,33 @@ def restart(stack: Stack, reporter: Reporter, service: str = "") -> None:
             raise OpsError(f"{service or 'the platform'} is not running", "Start it: inv up")
         with reporter.step(f"Restarting {service or 'the platform'}"):
             targets = [service] if service else sorted(running)
-            stack.run("restart", *targets, timeout=300, changes=True)
+            _restart(stack, reporter, targets)
             _await_login_page(stack.as_running(), targets)
 
 
+def _restart(stack: Stack, reporter: Reporter, targets: Sequence[str]) -> None:
+    try:
+        stack.run("restart", *targets, timeout=300, changes=True)
+    except KeyboardInterrupt:
+        reporter.note("Some services may be stopped now; to start them: inv up")
+        raise
+
+
 def pause_odoo(stack: Stack, reporter: Reporter) -> Stack:
-    """Stop Odoo, so that its database can be replaced; gives back the flavour that runs."""
+    """Stop Odoo, so that its database can be replaced; gives back the flavour that runs.
+
+    It runs again where that is interrupted.
+    """
     running = stack.as_running()
-    with reporter.step("Stopping Odoo"):
-        running.run("stop", "odoo", timeout=120, changes=True)
+    try:
+        with reporter.step("Stopping Odoo"):
+            running.run("stop", "odoo", timeout=120, changes=True)
+    except BaseException:
+        # The engine may go on with it, although nobody waits for that any more.
+        reporter.note("Odoo was being stopped: it is started again; by hand: inv up")
+        running.run("stop", "odoo", timeout=120, check=False, changes=True)
+        resume_odoo(running, reporter)
+        raise
     return running
 
 

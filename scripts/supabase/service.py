@@ -9,7 +9,7 @@ from scripts.core.checks import Check, Finding, Status, require, run_all
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import EVERYWHERE, Settings
-from scripts.stack import engine, images, lifecycle
+from scripts.stack import diagnosis, engine, images
 from scripts.stack.compose import Stack
 from scripts.supabase import keys, migrations
 from scripts.supabase.database import PROFILE, SERVICE, Database, Target
@@ -79,7 +79,7 @@ def _start(stack: Stack, service: str) -> None:
         timeout=_START_SECONDS + 60, check=False, changes=True,
     )  # fmt: skip
     if not done.ok:
-        raise lifecycle.diagnose(stack, OpsError(f"{service} did not start: {done.last_line}"))
+        raise diagnosis.diagnose(stack, OpsError(f"{service} did not start: {done.last_line}"))
 
 
 def reset(stack: Stack, reporter: Reporter) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scripts.core.checks import Check, Finding, Status
 from scripts.core.errors import OpsError
 from scripts.core.settings import Environment
-from scripts.stack import lifecycle
+from scripts.stack import diagnosis, lifecycle
 from scripts.stack.compose import Service, Stack
 
 from .fakes import FakeReporter, FakeRunner, ReplacedError, says, settings_in
@@ -108,7 +108,7 @@ def test_the_database_is_blamed_before_odoo(tmp_path: Path) -> None:
         _row("redis"),
         compose_logs=says("FATAL: data directory has wrong ownership\n"),
     )
-    error = lifecycle.diagnose(stack, OpsError("up failed"))
+    error = diagnosis.diagnose(stack, OpsError("up failed"))
     assert error.message == (
         "service odoo_db is exited, exit code 1; its last log lines:"
         "\n  FATAL: data directory has wrong ownership"
@@ -122,21 +122,21 @@ def test_the_bootstrap_is_blamed_before_the_odoo_that_waits_for_it(tmp_path: Pat
         _row("odoo", Health="unhealthy"),
         _row("odoo_init", State="exited", Health="", ExitCode=1),
     )
-    assert "service odoo_init" in lifecycle.diagnose(stack, OpsError("up failed")).message
+    assert "service odoo_init" in diagnosis.diagnose(stack, OpsError("up failed")).message
 
 
 def test_a_service_nobody_knows_is_blamed_last(tmp_path: Path) -> None:
     stack, _ = _stack(
         tmp_path, _row("mystery", Health="unhealthy"), _row("nginx", Health="unhealthy")
     )
-    assert "service nginx" in lifecycle.diagnose(stack, OpsError("up failed")).message
+    assert "service nginx" in diagnosis.diagnose(stack, OpsError("up failed")).message
 
 
 def test_without_a_broken_service_the_failure_itself_is_shown(tmp_path: Path) -> None:
     stack, _ = _stack(tmp_path, _row("nginx"))
-    error = lifecycle.diagnose(stack, OpsError("up failed", "a hint of its own"))
+    error = diagnosis.diagnose(stack, OpsError("up failed", "a hint of its own"))
     assert (error.message, error.hint) == ("up failed", "a hint of its own")
-    assert lifecycle.diagnose(stack, OpsError("up failed")).hint == "See: inv logs"
+    assert diagnosis.diagnose(stack, OpsError("up failed")).hint == "See: inv logs"
 
 
 @pytest.fixture

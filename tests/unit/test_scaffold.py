@@ -9,8 +9,9 @@ import pytest
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.settings import Settings
 from scripts.modules import scaffold
+from scripts.stack.compose import Stack
 
-from .fakes import settings_in
+from .fakes import FakeReporter, FakeRunner, says, settings_in
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,3 +115,25 @@ def test_a_failure_half_way_leaves_nothing(
         scaffold.create(settings, "sale_extra")
     assert len(written) == 4
     assert list((settings.root / "odoo" / "addons").iterdir()) == []
+
+
+def test_a_module_of_odoos_own_is_not_made_a_second_time(settings: Settings) -> None:
+    for name in ("base", "web"):
+        with pytest.raises(UsageError, match=f"Odoo has a module {name!r} of its own") as caught:
+            scaffold.create(settings, name)
+        assert f"{name}_extra" in caught.value.hint
+    with pytest.raises(UsageError, match="'sale' of its own"):
+        scaffold.create(settings, "sale", {"base", "sale"})
+    assert list((settings.root / "odoo" / "addons").iterdir()) == []
+
+
+def test_the_image_is_asked_for_the_names_of_odoos_modules(settings: Settings) -> None:
+    shutil.copyfile(_ROOT / "compose.yaml", settings.root / "compose.yaml")
+    shutil.copyfile(_ROOT / "compose.prod.yaml", settings.root / "compose.prod.yaml")
+    runner, reporter = FakeRunner({"docker run": says('["base", "sale"]')}), FakeReporter()
+    assert scaffold.brought(Stack(settings, runner), reporter) == {"base", "sale", "web"}
+    assert reporter.said == []
+    for answer in (says(code=125, stderr="No such image"), OpsError("docker is not installed")):
+        runner.answers["docker run"] = answer
+        assert scaffold.brought(Stack(settings, runner), reporter) == {"base", "web"}
+        assert "not compared" in reporter.said.pop()

@@ -142,10 +142,9 @@ def test_a_killed_first_start_is_finished_by_the_next(fresh: Checkout) -> None:
 
 def test_a_database_server_that_cannot_start_is_named_with_its_log(fresh: Checkout) -> None:
     compose = fresh.root / "compose.yaml"
-    service = "  odoo_db:\n    <<: *service\n"
-    wrong = "    command: [postgres, -c, nonsense=1]\n"
-    assert service in compose.read_text()
-    compose.write_text(compose.read_text().replace(service, service + wrong))
+    command, wrong = "command: [postgres]\n", "command: [postgres, -c, nonsense=1]\n"
+    assert compose.read_text().count(command) == 1
+    compose.write_text(compose.read_text().replace(command, wrong))
     done = fresh.inv("up")
     assert done.returncode == 1
     assert "service odoo_db is restarting" in done.stderr, done.stderr

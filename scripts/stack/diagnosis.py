@@ -1,0 +1,47 @@
+"""Which service keeps the platform from working, what it says, and the way out of that."""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from scripts.core.errors import OpsError
+from scripts.stack.compose import Stack
+
+LOG_LINES: Final = 20
+# What the login page needs; what the others wait for comes first.
+PAGE_NEEDS: Final = ("odoo_db", "redis", "odoo_init", "odoo", "nginx")
+
+_KNOWN: Final = (
+    (
+        "redis",
+        r"redis-check-aof|[Bb]ad file format reading the append only file|AOF manifest",
+        "The file with the sessions is damaged. To repair it, whereupon Redis starts by itself: "
+        "docker compose run --rm --no-deps redis repair",
+    ),
+)
+
+
+def remedy(service: str, log: Sequence[str]) -> str:
+    """What to do about the last log lines of `service`; '' where nothing is known."""
+    text = "\n".join(log)
+    return next((way for s, sign, way in _KNOWN if s == service and re.search(sign, text)), "")
+
+
+def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) -> OpsError:
+    """`failure` with the name and last log lines of the service that caused it.
+
+    `suspects` are services that caused it whatever state their containers are in now.
+    """
+    services = [s for s in stack.services() if not s.oneoff]
+    broken = [s for s in services if s.broken or s.service in suspects]
+    if not broken:
+        return OpsError(failure.message, failure.hint or "See: inv logs")
+    order = {service: place for place, service in enumerate(PAGE_NEEDS)}
+    first = min(broken, key=lambda service: order.get(service.service, len(order)))
+    state = first.health or f"{first.state}, exit code {first.exit_code}"
+    if first.service in suspects:
+        state = "restarting again and again"
+    log = stack.logs(first.service, LOG_LINES)
+    lines = "".join(f"\n  {line}" for line in log)
+    hint = remedy(first.service, log) or f"More of it: inv logs --service {first.service}"
+    return OpsError(f"service {first.service} is {state}; its last log lines:{lines}", hint)

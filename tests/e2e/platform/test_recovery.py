@@ -1,0 +1,141 @@
+"""What a platform that was damaged or interrupted says, and the one way back to work."""
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from scripts.core.settings import Settings
+from scripts.stack import images
+from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.template import Template, running_copy
+from tests.e2e.support.visitor import Visitor
+
+pytestmark = pytest.mark.xdist_group("identity")
+
+
+@pytest.fixture(scope="module")
+def platform(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A running platform."""
+    with running_copy(template, Checkout.clone(tmp_path_factory.mktemp("x") / "clone")) as running:
+        yield running
+
+
+def _rename(platform: Checkout, old: str, new: str) -> None:
+    assert platform.compose("stop", "odoo").returncode == 0
+    statement = f"ALTER DATABASE {old} RENAME TO {new}"
+    psql = ["psql", "-U", "postgres", "-d", "postgres", "-c", statement]
+    done = platform.compose("exec", "-T", "odoo_db", *psql)
+    assert done.returncode == 0, done.stderr
+
+
+def _no_empty_one_is_made(platform: Checkout, copy: str) -> str:
+    done = platform.inv("up")
+    assert done.returncode == 1
+    assert f"the database 'odoo' is missing, and there is {copy}" in done.stderr, done.stderr
+    assert (
+        platform.sql("SELECT count(*) FROM pg_database WHERE datname = 'odoo'", "postgres") == "0"
+    )
+    return done.stderr
+
+
+def test_a_missing_database_is_not_replaced_beside_the_one_of_the_last_restore(
+    platform: Checkout,
+) -> None:
+    platform.sql("CREATE TABLE kept AS SELECT 42 AS answer")
+    _rename(platform, "odoo", "odoo__before")
+    assert "inv restore --undo" in _no_empty_one_is_made(platform, "odoo__before")
+    done = platform.inv("restore", "--undo", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert platform.sql("SELECT answer FROM kept") == "42"
+    assert platform.authenticate("admin", platform.admin_password)
+
+
+@pytest.mark.parametrize("copy", ["odoo__restoring", "odoo__s1795706127", "odoo__undone"])
+def test_a_missing_database_is_not_replaced_beside_any_copy_of_it(
+    platform: Checkout, copy: str
+) -> None:
+    _rename(platform, "odoo", copy)
+    said = _no_empty_one_is_made(platform, copy)
+    assert f"ALTER DATABASE {copy} RENAME TO odoo" in said
+    _rename(platform, copy, "odoo")
+    done = platform.inv("up")
+    assert done.returncode == 0, done.stderr
+    assert platform.authenticate("admin", platform.admin_password)
+
+
+def test_odoo_runs_again_after_a_restore_that_was_ended_while_it_stopped(
+    platform: Checkout,
+) -> None:
+    assert platform.inv("backup").returncode == 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = platform.start("./scripts/inv", "restore", "--yes")
+        assert process.stderr
+        for line in process.stderr:
+            if "Stopping Odoo" in line:
+                break
+        time.sleep(0.5)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode in (130, 143), errors
+        assert "it is started again" in errors
+        assert platform.get("/web/login") == 200
+
+
+def test_a_damaged_file_of_sessions_is_repaired_by_the_command_that_up_names(
+    platform: Checkout,
+) -> None:
+    visitor = Visitor.admin(platform)
+    # Behind what is good, which has to be there afterwards.
+    damage = r"printf 'garbage\r\n' >>$(ls /data/appendonlydir/*.incr.aof)"
+    assert platform.compose("exec", "-T", "redis", "sh", "-c", "sleep 2").returncode == 0
+    assert platform.compose("stop", "redis").returncode == 0
+    run = ["run", "--rm", "--no-deps", "-T", "--user", "redis", "--entrypoint", "sh", "redis", "-c"]
+    done = platform.compose(*run, damage)
+    assert done.returncode == 0, done.stderr
+    done = platform.inv("up")
+    assert done.returncode == 1
+    command = "docker compose run --rm --no-deps redis repair"
+    assert "hint: The file with the sessions is damaged" in done.stderr, done.stderr
+    assert command in done.stderr
+    done = platform.compose("run", "--rm", "--no-deps", "-T", "redis", "repair")
+    assert done.returncode == 0, done.stderr
+    assert "repaired; the damaged files are in the volume" in done.stdout + done.stderr
+    done = platform.inv("up")
+    assert done.returncode == 0, done.stderr
+    assert visitor.get("/odoo").status_code == 200
+    running = platform.compose("run", "--rm", "--no-deps", "-T", "redis", "repair")
+    assert running.returncode == 1
+    assert "Redis is running: there is nothing to repair" in running.stderr
+
+
+def test_a_start_after_the_cause_is_gone_waits_for_no_backoff(platform: Checkout) -> None:
+    manifest = platform.root / "odoo" / "addons" / "session_redis" / "__manifest__.py"
+    aside = manifest.with_name("aside")
+    manifest.rename(aside)
+    try:
+        assert platform.compose("restart", "odoo").returncode == 0
+        # After so many the engine waits for 12 seconds and more before the next try.
+        assert eventually(lambda: platform.inspect("odoo")["RestartCount"] >= 7, 60)
+    finally:
+        aside.rename(manifest)
+    began = time.monotonic()
+    done = platform.inv("up")
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 30
+    assert platform.inspect("odoo")["RestartCount"] == 0
+
+
+def test_a_volume_that_is_a_file_system_of_its_own_gets_a_database(fresh: Checkout) -> None:
+    volume = f"{fresh.project}_odoo_db_data"
+    marks = [f"--label=com.docker.compose.project={fresh.project}",
+             "--label=com.docker.compose.volume=odoo_db_data"]  # fmt: skip
+    assert fresh.run("docker", "volume", "create", *marks, volume).returncode == 0
+    image = images.effective(Settings.load(fresh.root))["REDIS_IMAGE"]
+    make = "chown root: /d; chmod 755 /d; mkdir -m 700 /d/lost+found"
+    run = ["docker", "run", "--rm", "--volume", f"{volume}:/d", "--entrypoint", "sh", image]
+    assert fresh.run(*run, "-c", make).returncode == 0
+    assert fresh.compose("up", "-d", "odoo_db").returncode == 0
+    ready = ["exec", "-T", "odoo_db", "pg_isready", "-h", "127.0.0.1", "-U", "odoo"]
+    assert eventually(lambda: fresh.compose(*ready).returncode == 0, 30)

@@ -1,0 +1,109 @@
+"""Starts after a cause that is gone, interrupted stops, and ways out of what a service says."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.core.errors import OpsError
+from scripts.core.http import Reply
+from scripts.core.interruption import TerminatedError
+from scripts.core.process import Completed
+from scripts.stack import diagnosis, frontdoor, lifecycle
+from scripts.stack.compose import Stack
+
+from .fakes import FakeReporter, FakeRunner, says, settings_in
+
+
+def _row(service: str, state: str = "running", **fields: Any) -> str:
+    row = {"Service": service, "Name": f"x-{service}-1", "State": state, "Health": ""}
+    return json.dumps({**row, **fields})
+
+
+def _words(runner: FakeRunner) -> list[str]:
+    """The changing commands, from the verb on."""
+    return [" ".join(argv[argv.index("--file") + 2 :]) for argv in runner.changing]
+
+
+@pytest.fixture(autouse=True)
+def _page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frontdoor, "get", lambda *_, **__: Reply(200, ""))
+
+
+def test_what_waits_for_its_next_try_is_started_at_once(tmp_path: Path) -> None:
+    rows = [_row("odoo", "restarting", ExitCode=1), _row("redis"),
+            _row("restore", "restarting", Labels="com.docker.compose.oneoff=True")]  # fmt: skip
+
+    @dataclass
+    class Engine(FakeRunner):
+        """One whose containers run once they were started."""
+
+        def run(self, argv: Sequence[str], **options: Any) -> Completed:
+            if "up" in argv:
+                self.answers["docker compose ps"] = says(_row("odoo"))
+            return super().run(argv, **options)
+
+    runner = Engine({"docker compose ps": says("\n".join(rows))})
+    lifecycle.resume_odoo(Stack(settings_in(tmp_path), runner), FakeReporter())
+    assert _words(runner) == ["stop odoo", "up --detach --no-build --no-recreate"]
+
+
+def test_nothing_is_stopped_where_nothing_waits(tmp_path: Path) -> None:
+    runner = FakeRunner({"docker compose ps": says(_row("odoo"))})
+    lifecycle.resume_odoo(Stack(settings_in(tmp_path), runner), FakeReporter())
+    assert _words(runner) == ["up --detach --no-build --no-recreate"]
+
+
+@dataclass
+class _Interrupted(FakeRunner):
+    """An engine during whose first `verb` somebody ends the command."""
+
+    verb: str = "stop"
+
+    def run(self, argv: Sequence[str], **options: Any) -> Completed:
+        done = super().run(argv, **options)
+        if self.verb in argv:
+            self.verb = ""
+            raise TerminatedError
+        return done
+
+
+def test_odoo_runs_again_where_its_stop_is_interrupted(tmp_path: Path) -> None:
+    runner, reporter = _Interrupted({"docker compose ps": says(_row("odoo"))}), FakeReporter()
+    with pytest.raises(TerminatedError):
+        lifecycle.pause_odoo(Stack(settings_in(tmp_path), runner), reporter)
+    # The engine may still be stopping it: only what has stopped is started again.
+    assert _words(runner) == ["stop odoo", "stop odoo", "up --detach --no-build --no-recreate"]
+    assert any("inv up" in said for said in reporter.said)
+
+
+def test_an_interrupted_restart_names_the_command_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.stack.engine.probe", lambda _: None)
+    runner = _Interrupted({"docker compose ps": says(_row("odoo"))}, verb="restart")
+    reporter = FakeReporter()
+    with pytest.raises(TerminatedError):
+        lifecycle.restart(Stack(settings_in(tmp_path), runner), reporter)
+    assert "inv up" in reporter.said[-1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Bad file format reading the append only file a.aof: … use ./redis-check-aof --fix",
+        "Invalid AOF manifest file format",
+    ],
+)
+def test_a_damaged_file_of_redis_is_told_with_its_repair(tmp_path: Path, line: str) -> None:
+    rows = _row("redis", "restarting", ExitCode=1)
+    runner = FakeRunner({"docker compose ps": says(rows), "docker compose logs": says(line)})
+    stack = Stack(settings_in(tmp_path), runner)
+    found = diagnosis.diagnose(stack, OpsError("no"))
+    assert "docker compose run --rm --no-deps redis repair" in found.hint
+    runner.answers["docker compose logs"] = says("another trouble\n")
+    found = diagnosis.diagnose(stack, OpsError("no"))
+    assert found.hint == "More of it: inv logs --service redis"
