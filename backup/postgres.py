@@ -24,7 +24,9 @@ doing = "inv backup"  # which command this is, for whoever finds the lock taken
 def prepare() -> None:
     """Hand the password to libpq by a file: neither arguments nor environment show it."""
     try:
-        password = SECRET.read_text().strip().replace("\\", "\\\\").replace(":", "\\:")
+        # As odoo/bin/platform-entrypoint reads it: without what an editor of Windows adds.
+        password = SECRET.read_text(encoding="utf-8-sig").replace("\r", "").rstrip("\n")
+        password = password.replace("\\", "\\\\").replace(":", "\\:")
     except OSError as error:
         raise Failure(f"secrets/db_password.txt: {error.strerror}", "Run: inv secrets") from error
     write_private(PASSFILE, f"*:*:*:*:{password}\n")

@@ -58,7 +58,7 @@ def _environment() -> dict[str, str]:
         if (CREDENTIALS / name).is_file():
             own[variable] = str(CREDENTIALS / name)
     named = CREDENTIALS / "environment"
-    lines = named.read_text().splitlines() if named.is_file() else []
+    lines = named.read_text(encoding="utf-8-sig").splitlines() if named.is_file() else []
     pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
     return {**os.environ, **own, **{name.strip(): value.strip() for name, _, value in pairs}}
 
@@ -123,7 +123,7 @@ def _reason(errors: str) -> str:
 
 def ready() -> None:
     """Make sure that there is a key."""
-    if not KEY.is_file() or not KEY.read_text().strip():
+    if not KEY.is_file() or not KEY.read_text(encoding="utf-8-sig").strip():
         raise Failure("secrets/backup_key.txt cannot be read", "Run: inv secrets")
 
 

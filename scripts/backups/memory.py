@@ -19,7 +19,7 @@ def key(settings: Settings) -> str:
     path = settings.secrets_folder / service.KEY_FILE
     if not path.is_file():
         raise UsageError("there is no key yet", "Run: inv secrets")
-    text = path.read_text().strip()
+    text = _value(path)
     _write(settings, _KEY_SHOWN, text)
     return text
 
@@ -27,7 +27,12 @@ def key(settings: Settings) -> str:
 def key_was_shown(settings: Settings) -> bool:
     """Whether the key that is in use was printed once."""
     path = settings.secrets_folder / service.KEY_FILE
-    return path.is_file() and _knows(settings, _KEY_SHOWN, path.read_text().strip())
+    return path.is_file() and _knows(settings, _KEY_SHOWN, _value(path))
+
+
+def _value(path: Path) -> str:
+    """As restic reads it: without the byte order mark and line break of Windows."""
+    return path.read_text(encoding="utf-8-sig").strip()
 
 
 def repository_was_seen(settings: Settings) -> bool:

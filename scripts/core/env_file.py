@@ -1,5 +1,6 @@
 """The file `.env`: who may read it, and whether it holds what they should not."""
 
+import io
 import os
 import re
 from contextlib import suppress
@@ -8,6 +9,7 @@ from typing import Final
 
 from dotenv import dotenv_values
 
+from scripts.core.errors import UsageError
 from scripts.core.files import write_atomic
 
 _PRIVATE: Final = 0o600
@@ -37,7 +39,7 @@ def exposed(path: Path) -> tuple[str, ...]:
     if not path.is_file() or not path.stat().st_mode & _FOR_ALL:
         return ()
     return tuple(
-        name for name, value in dotenv_values(path, interpolate=False).items()
+        name for name, value in values(path, interpolate=False).items()
         if value and _is_secret(name, value)
     )  # fmt: skip
 
@@ -55,3 +57,22 @@ def warning(path: Path) -> str:
         f"warning: every user of this machine can read {', '.join(names)} in {path.name};"
         f" run: chmod 600 {path.name}"
     )
+
+
+def text(path: Path) -> str:
+    """What is in `path`, without a byte order mark, as Docker Compose reads it; '' if it is not.
+
+    Raises UsageError for a file that is no UTF-8, such as PowerShell's `>` may write.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    except UnicodeDecodeError:
+        hint = "Save it as UTF-8: Docker Compose cannot read it either."
+        raise UsageError(f"{path} is no UTF-8 text", hint) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def values(path: Path, *, interpolate: bool = True) -> dict[str, str | None]:
+    """The variables in `path`, none where there is no such file; raises as `text` does."""
+    return dotenv_values(stream=io.StringIO(text(path)), interpolate=interpolate)

@@ -9,8 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
-from dotenv import dotenv_values
-
 from scripts.core import env_file
 from scripts.core.errors import UsageError
 
@@ -148,7 +146,7 @@ class Settings:
         `prod` and `dev` win over both. Raises UsageError naming *every* wrong value, and
         for a debugger in production.
         """
-        stored = {key: value for key, value in dotenv_values(root / ".env").items() if value}
+        stored = {key: value for key, value in env_file.values(root / ".env").items() if value}
         values = _Values({**stored, **{key: value for key, value in os.environ.items() if value}})
         environment, told = _flavour(values, prod=prod, dev=dev)
         settings = cls(
@@ -282,7 +280,7 @@ def fixed(name: str) -> bool:
 def remember(settings: Settings, values: Mapping[str, str]) -> list[str]:
     """Write `values` into `.env`, keeping every other line; gives back what changed."""
     path = settings.env_file.resolve()  # a link stays a link
-    lines = path.read_text().splitlines() if path.is_file() else []
+    lines = env_file.text(path).splitlines()
     changed = []
     for name, value in values.items():
         wanted = f'{name}="{value}"' if " " in value else f"{name}={value}"

@@ -41,7 +41,7 @@ class Queue:
             hint = f"Put SUPABASE_PROJECT_REF into .env and its key into secrets/{CLOUD_KEY}"
             raise UsageError("no project of Supabase Cloud is set up", hint)
         url = f"https://{settings.supabase_ref}.supabase.co/rest/v1"
-        return cls(url, path.read_text().strip())
+        return cls(url, path.read_text(encoding="utf-8-sig").strip())
 
     def rows(self, table: str, **params: str) -> list[dict[str, Any]]:
         """Rows of a table; `params` are PostgREST's filters."""

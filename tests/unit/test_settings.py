@@ -1,3 +1,4 @@
+import codecs
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,26 @@ def test_a_debugger_in_production_is_refused(tmp_path: Path, stored: str, prod: 
 def test_no_settings_of_production_have_the_debugger(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, environment=Environment.PROD, debug=True)
     assert tmp_path / "compose.debug.yaml" not in settings.compose_files
+
+
+def test_settings_saved_on_windows_are_the_same_settings(tmp_path: Path) -> None:
+    text = "COMPOSE_PROJECT_NAME=mine\r\nNGINX_HTTP_PORT=81\r\n#ODOO_PORT=8069\r\n"
+    (tmp_path / ".env").write_bytes(codecs.BOM_UTF8 + text.encode())
+    settings = Settings.load(tmp_path)
+    assert (settings.project, settings.http_port) == ("mine", 81)
+    remember(settings, {"COMPOSE_PROJECT_NAME": "other", "ODOO_PORT": "8070"})
+    assert (tmp_path / ".env").read_bytes() == (
+        b"COMPOSE_PROJECT_NAME=other\nNGINX_HTTP_PORT=81\nODOO_PORT=8070\n"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_settings_in_another_encoding_are_named(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".env").write_text("ACME_EMAIL=ä@example.com\n", encoding=encoding)
+    with pytest.raises(UsageError, match=r"\.env is no UTF-8 text"):
+        Settings.load(tmp_path)
+
+
+def test_a_folder_in_the_place_of_the_settings_is_as_none(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    assert Settings.load(tmp_path).http_port == 80
