@@ -4,6 +4,7 @@ from invoke.collection import Collection
 
 from scripts.commands import (
     backup,
+    credentials,
     developing,
     jobs,
     looking,
@@ -16,5 +17,5 @@ from scripts.commands import (
 
 namespace = Collection(
     *starting.TASKS, *looking.TASKS, *tls.TASKS, *backup.TASKS, *developing.TASKS,
-    backup.ROOM, modules.ROOM, sessions.ROOM, supabase.ROOM, jobs.ROOM,
+    backup.ROOM, credentials.ROOM, modules.ROOM, sessions.ROOM, supabase.ROOM, jobs.ROOM,
 )  # fmt: skip

@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True  # the folder is mounted read-only
 
 import create  # noqa: E402
 import export  # noqa: E402
+import keys  # noqa: E402
 import owner  # noqa: E402
 import restic  # noqa: E402
 import restore  # noqa: E402
@@ -121,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     add("forget", _forget, ("id", {"nargs": "*"}))
     add("export", lambda given: export.export(given.id, given.plain, given.zip), identity,
         ("--plain", {"default": ""}), ("--zip", {"default": ""}))  # fmt: skip
+    add("exists", lambda _: keys.exists())
+    add("key-add", lambda _: keys.add())  # these three: inv secrets.rotate
+    add("key-undo", lambda _: keys.undo())
+    add("key-finish", lambda _: keys.finish())
     restore.add_commands(add, database, identity)
     return parser
 

@@ -3,14 +3,15 @@
 import base64
 import re
 import secrets as randomness
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from scripts.core import unfinished
 from scripts.core.checks import Check, Finding, Status
-from scripts.core.errors import UsageError
+from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_private_folder, write_new
 
 SHORTEST: Final = 12  # characters; below that a password can be guessed
@@ -34,6 +35,7 @@ class State(StrEnum):
     KEPT = "kept"
     CREATED = "created"
     MISSING = "missing"
+    LOST = "lost"  # missing, and something that lives depends on it: no new one would fit
     REFUSED = "refused"
 
 
@@ -46,6 +48,7 @@ class SecretSpec:
     generate: Callable[[], str]
     required: bool = False
     multiline: bool = False
+    way: str = ""  # how one gets on that is lost
 
     def path(self, folder: Path) -> Path:
         """The file in `folder`."""
@@ -71,32 +74,58 @@ def _signing_key() -> str:
     return base64.b64encode(randomness.token_bytes(64)).decode()
 
 
+_OLD_OR_NEW: Final = (
+    "Put the old file back from a copy, or make a new one with: inv secrets.rotate "
+)
 ADMIN_PASSWORD: Final = SecretSpec(
-    "odoo_admin_password", "first password of the Odoo login 'admin'", _password
+    "odoo_admin_password",
+    "password of Odoo's administrator, as it was first or last made here",
+    _password,
+    way="Have a new one made: inv secrets.reset admin",
 )
 SPECS: Final = (
-    SecretSpec("db_password", "PostgreSQL role of Odoo", _password, required=True),
+    SecretSpec(
+        "db_password",
+        "PostgreSQL role of Odoo",
+        _password,
+        required=True,
+        way=f"{_OLD_OR_NEW}db_password",
+    ),
     ADMIN_PASSWORD,
     SecretSpec("odoo_master_password", "Odoo's master password", _password),
-    SecretSpec("backup_key", "opens the repository of backups; keep a copy elsewhere", _password),
-    SecretSpec("supabase_db_password", "PostgreSQL of the local Supabase profile", _password),
+    SecretSpec(
+        "backup_key",
+        "opens the repository of backups; keep a copy elsewhere",
+        _password,
+        way="Put the key that `inv backup.key` once printed into that file. If there is none any"
+        " more, nobody can read those backups: name another, empty folder in BACKUP_FOLDER (or"
+        " another BACKUP_REPOSITORY) in .env, and run this again.",
+    ),
+    SecretSpec(
+        "supabase_db_password",
+        "PostgreSQL of the local Supabase profile",
+        _password,
+        way=f"{_OLD_OR_NEW}supabase_db_password",
+    ),
     # `openssl rand -base64 64`, as the README makes it by hand, wraps its line.
     SecretSpec(
         "supabase_jwt_secret",
         "signs the keys of the local Supabase profile",
         _signing_key,
         multiline=True,
+        way=f"{_OLD_OR_NEW}supabase_jwt_secret",
     ),
 )
 
 
-def ensure(folder: Path) -> list[SecretReport]:
+def ensure(folder: Path, lost: Mapping[str, str] | None = None) -> list[SecretReport]:
     """Make every secret that is missing (0600, in a 0700 folder) and keep the rest.
 
-    Raises UsageError where an existing file is a placeholder or otherwise
-    unusable: nothing is written then, and nothing is ever overwritten.
+    `lost` are those that must not be made, by name, with the reason. Raises UsageError
+    where an existing file is a placeholder or otherwise unusable: nothing is written
+    then, and nothing is ever overwritten.
     """
-    before = inspect(folder)
+    before = inspect(folder, lost)
     _refuse(before)
     make_private_folder(folder)
     reports = []
@@ -106,14 +135,23 @@ def ensure(folder: Path) -> list[SecretReport]:
             # A run beside this one may have been quicker: its value is the one.
             created = write_new(found.path, spec.generate().encode() + b"\n", 0o600)
             state = State.CREATED if created else State.KEPT
-        else:
+        elif state is State.KEPT:
             found.path.chmod(0o600)
-        reports.append(SecretReport(spec.name, spec.purpose, found.path, state))
+        reports.append(SecretReport(spec.name, spec.purpose, found.path, state, found.problem))
     return reports
 
 
-def inspect(folder: Path) -> list[SecretReport]:
-    """The state of every secret; changes nothing."""
+def refuse_lost(reports: Sequence[SecretReport], *, required: bool = False) -> None:
+    """Raises OpsError that names every lost secret and the way on; or only `required` ones."""
+    specs = {spec.name: spec for spec in SPECS if spec.required or not required}
+    gone = [r for r in reports if r.state is State.LOST and r.name in specs]
+    if gone:
+        listing = "; ".join(f"secrets/{r.path.name} is missing, but {r.problem}" for r in gone)
+        raise OpsError(listing, " ".join(specs[r.name].way for r in gone))
+
+
+def inspect(folder: Path, lost: Mapping[str, str] | None = None) -> list[SecretReport]:
+    """The state of every secret; changes nothing. `lost` as in `ensure`."""
     reports = []
     for spec in SPECS:
         path = spec.path(folder)
@@ -123,6 +161,8 @@ def inspect(folder: Path) -> list[SecretReport]:
             state = State.REFUSED if problem else State.KEPT
         except FileNotFoundError:
             state = State.MISSING
+            if lost and spec.name in lost:
+                state, problem = State.LOST, lost[spec.name]
         reports.append(SecretReport(spec.name, spec.purpose, path, state, problem))
     return reports
 
@@ -131,6 +171,8 @@ def preflight(folder: Path) -> Check:
     """The check that `inv up` makes before it starts anything."""
 
     def probe() -> Finding:
+        if unfinished.rotation_in(folder):
+            return Finding(Status.FAILED, unfinished.MESSAGE, unfinished.HINT)
         reports = inspect(folder)
         required = {spec.name for spec in SPECS if spec.required}
         missing = [r for r in reports if r.state is State.MISSING and r.name in required]
@@ -147,14 +189,26 @@ def _refuse(reports: list[SecretReport]) -> None:
     refused = [report for report in reports if report.state is State.REFUSED]
     if refused:
         listing = "; ".join(f"secrets/{r.path.name} {r.problem}" for r in refused)
+        names = ",".join(report.name for report in refused)
         raise UsageError(
-            listing, "Delete the file and run `inv secrets`, or put a strong value into it."
+            listing,
+            "Put the right value into the file. Without one: delete the file and run `inv"
+            f" secrets`; where the platform uses it already: inv secrets.rotate {names}",
         )
+
+
+def value_in(path: Path) -> str:
+    """The value in a secret file, without what an editor of Windows adds to it.
+
+    The programs in the containers leave out the same: a byte order mark at the beginning,
+    and the line break. Raises OSError and UnicodeDecodeError.
+    """
+    return path.read_text(encoding="utf-8-sig").strip()
 
 
 def _problem(spec: SecretSpec, path: Path) -> str:
     try:
-        value = path.read_text().strip()
+        value = value_in(path)
     except IsADirectoryError:
         return "is a folder; an earlier start without the file left it behind"
     except PermissionError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
 
 from scripts import credentials
 from scripts.core import env_file, schedule
@@ -12,9 +12,13 @@ from scripts.core.job import BACKUP, RENEWAL
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings, remember
 from scripts.health import probes
+from scripts.rotation import door, living, rotate
 from scripts.stack import engine, flavour, identity, lifecycle
 from scripts.stack.compose import Stack
 from scripts.supabase import service
+
+_RESET: Final = "inv secrets.reset admin"
+_FIRST_PASSWORD: Final = "docker compose exec odoo cat /var/lib/odoo/initial_admin_password"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,15 @@ class Outcome:
 
     url: str
     login: str
-    password_file: Path
+    password: str  # where it is, for people
     health: tuple[Result, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        return [
+            f"Odoo:     {self.url}", f"Login:    {self.login}", f"Password: {self.password}",
+        ]  # fmt: skip
 
 
 def run(stack: Stack, reporter: Reporter) -> Outcome:
@@ -43,20 +54,41 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     if settings.environment is Environment.PROD:  # so that a later `inv up` means the same
         for line in remember(settings, {"PLATFORM_ENV": "prod"}):
             reporter.note(f"written to .env: {line}")
-    made = [
-        report.path.name
-        for report in credentials.ensure(settings.secrets_folder)
-        if report.state is credentials.State.CREATED
-    ]
-    reporter.note(f"Secrets: created {', '.join(made)}" if made else "Secrets: already there")
-    if "backup_key.txt" in made:  # nobody can read a backup without it
-        reporter.note("Keep the key of the backups in another place too: inv backup.key")
+    _make_secrets(stack, reporter)
     prepare_tls(stack, reporter)
     lifecycle.up(stack, reporter, [credentials.preflight(settings.secrets_folder)])
     health = run_all(health_checks(stack))
     require(health, "the platform is up, but not healthy")
-    password_file = credentials.ADMIN_PASSWORD.path(settings.secrets_folder)
-    return Outcome(settings.url, "admin", password_file, tuple(health))
+    return _way_in(stack, tuple(health))
+
+
+def _make_secrets(stack: Stack, reporter: Reporter) -> None:
+    """Raises OpsError if the one that a start needs is lost; the others can wait."""
+    folder = stack.settings.secrets_folder
+    rotate.recover(stack, reporter)
+    reports = credentials.ensure(folder, living.lost(stack, credentials.inspect(folder)))
+    credentials.refuse_lost(reports, required=True)
+    made = [r.path.name for r in reports if r.state is credentials.State.CREATED]
+    reporter.note(f"Secrets: created {', '.join(made)}" if made else "Secrets: already there")
+    for report in reports:
+        if report.state is credentials.State.LOST:
+            reporter.note(f"Secrets: {report.path.name} is missing, but {report.problem}")
+    if "backup_key.txt" in made:  # nobody can read a backup without it
+        reporter.note("Keep the key of the backups in another place too: inv backup.key")
+
+
+def _way_in(stack: Stack, health: tuple[Result, ...]) -> Outcome:
+    """The login, and where its password is: a file is named only if that logs in."""
+    file = credentials.ADMIN_PASSWORD.path(stack.settings.secrets_folder)
+    password = credentials.value_in(file) if file.is_file() else ""
+    found = door.look(stack, password)
+    if found and found.opens:
+        place = f"it is in {file}"
+    elif password:
+        place = f"it was changed in Odoo; if it is lost: {_RESET}"
+    else:
+        place = f"it is in no file here (first one: {_FIRST_PASSWORD}); if it is lost: {_RESET}"
+    return Outcome(stack.settings.url, found.login if found else "admin", place, health)
 
 
 def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:

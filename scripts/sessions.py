@@ -59,6 +59,11 @@ def revoke(stack: Stack, reporter: Reporter, login: str) -> int:
     question = f"This logs {login!r} out everywhere. Continue?"
     if not reporter.confirm(question, unattended=False):
         raise OpsError("nobody was logged out", "Say yes, or give --yes where nobody can answer.")
+    return end(stack, login)
+
+
+def end(stack: Stack, login: str) -> int:
+    """End all sessions of `login` without asking; gives back how many there were."""
     answer = _ask(stack, "revoke", login, changes=True)
     if not answer.get("known", True) and not answer["revoked"]:
         raise OpsError(f"there is no user {login!r}", "inv sessions shows who has sessions.")

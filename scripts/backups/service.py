@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from scripts.core import unfinished
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_private_folder
 from scripts.core.process import Completed
@@ -25,6 +26,7 @@ KEY_FILE: Final = "backup_key.txt"
 def prepare(stack: Stack, reporter: Reporter) -> None:
     """Image, key and folders; raises OpsError for what can be known to fail."""
     settings = stack.settings
+    unfinished.refuse(settings)
     if stack.runner.dry:
         raise UsageError("backups cannot be rehearsed", "`inv backup.list` changes nothing.")
     key = settings.secrets_folder / KEY_FILE

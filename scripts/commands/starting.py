@@ -2,11 +2,9 @@
 
 from invoke.context import Context
 
-from scripts import credentials
 from scripts import quickstart as quick
 from scripts.commands.flags import DEV, JSON, PROD, YES
 from scripts.commands.opening import open_to_change
-from scripts.core import checks
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command, open_session
 from scripts.stack import engine, identity, images, lifecycle
@@ -19,22 +17,7 @@ def quickstart(c: Context, prod: bool = False, yes: bool = False) -> None:
     """Bring a bare machine to a healthy Odoo: engine, secrets, images, start."""
     session = open_session(c, prod=prod, yes=yes)
     outcome = quick.run(Stack(session.settings, session.runner), session.console)
-    session.console.say(f"\nOdoo:     {outcome.url}\nLogin:    {outcome.login}")
-    session.console.say(f"Password: the first one is in {outcome.password_file}")
-
-
-@command({"check": "Only look; fail if a required secret is missing or weak.", "json": JSON})
-def secrets(c: Context, check: bool = False, json: bool = False) -> None:
-    """Generate the secrets that are missing; keep the others."""
-    session = open_session(c) if check else open_to_change(c)
-    folder = session.settings.secrets_folder
-    reports = (
-        credentials.inspect(folder) if check or session.runner.dry else credentials.ensure(folder)
-    )
-    rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
-    session.console.rows(["file", "state", "purpose"], rows, as_json=json)
-    if check:
-        checks.require(checks.run_all([credentials.preflight(folder)]), "the secrets are not ready")
+    session.console.say("\n" + "\n".join(outcome.lines))
 
 
 @command({"refresh": "Also those that are there, for the fixes that came out since.",
@@ -95,4 +78,4 @@ def adopt(c: Context, yes: bool = False) -> None:
     session.console.say(identity.adopt(stack, session.console))
 
 
-TASKS = (quickstart, secrets, up, down, restart, images_task, adopt)
+TASKS = (quickstart, up, down, restart, images_task, adopt)

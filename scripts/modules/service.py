@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from scripts.core import unfinished
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError, Completed, Talk
@@ -36,6 +37,7 @@ def alone(settings: Settings, doing: str) -> Iterator[None]:
 def prepare(stack: Stack) -> None:
     """Start what the container asks; raises OpsError for what can be known to fail."""
     engine.probe(stack.runner)
+    unfinished.refuse(stack.settings)
     if stack.runner.dry:
         raise UsageError("this cannot be shown without running it", "See: inv module.rehearse")
     _refuse_other_image(stack)

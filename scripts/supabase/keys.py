@@ -35,12 +35,11 @@ def secret(folder: Path) -> str:
     place = f"secrets/{report.path.name}"
     if report.state is credentials.State.MISSING:
         raise UsageError(f"{place} does not exist", "Run: inv secrets")
-    problem = report.problem or _weakness("".join(report.path.read_text().split()))
+    problem = report.problem or _weakness("".join(credentials.value_in(report.path).split()))
     if problem:
-        hint = "Delete the file, run `inv secrets`, then restart supabase_db and then postgrest."
-        raise UsageError(f"{place} {problem}", hint)
+        raise UsageError(f"{place} {problem}", f"Run: inv secrets.rotate {_NAME}")
     # `openssl rand -base64 64` wraps its line: whitespace is no part of the secret.
-    return "".join(report.path.read_text().split())
+    return "".join(credentials.value_in(report.path).split())
 
 
 def _weakness(value: str) -> str:

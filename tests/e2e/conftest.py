@@ -22,8 +22,8 @@ from tests.e2e.support.template import Template, images_in_use
 # has a long one left at the end.
 _ORDER: Final = (
     "platform", "modules_faults", "backups", "modules", "backup_faults", "production", "sessions",
-    "volumes", "health", "acme", "addons", "jobs", "identity", "development", "browser",
-    "odoo_jobs", "engine", "host",
+    "volumes", "health", "rotation", "acme", "addons", "jobs", "identity", "development",
+    "browser", "odoo_jobs", "engine", "host",
 )  # fmt: skip
 
 

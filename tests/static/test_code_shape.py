@@ -22,10 +22,13 @@ _ALLOWED = {
     "sessions": {"core", "stack"},
     "testing": {"core", "stack"},
     "supabase": {"core", "stack", "credentials", "supabase"},
-    "quickstart": {"core", "stack", "credentials", "tls", "health", "supabase"},
+    "rotation": {
+        "core", "stack", "credentials", "backups", "modules", "sessions", "supabase", "rotation",
+    },
+    "quickstart": {"core", "stack", "credentials", "tls", "health", "supabase", "rotation"},
     "commands": {
         "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
-        "testing", "supabase", "quickstart", "commands",
+        "testing", "supabase", "rotation", "quickstart", "commands",
     },
     "tasks": {"commands"},
     "launch": {"core"},

@@ -1,4 +1,5 @@
 import base64
+import codecs
 import os
 import secrets
 import stat
@@ -8,7 +9,8 @@ import pytest
 
 from scripts import credentials
 from scripts.core.checks import Status, run_all
-from scripts.core.errors import EXIT_USAGE, UsageError
+from scripts.core.errors import EXIT_FAILED, EXIT_USAGE, OpsError, UsageError
+from scripts.core.redact import redactor
 from scripts.credentials import SPECS, State, ensure, inspect
 
 _STRONG = "Xq3vR8-kTz1mPw7dLs5y"
@@ -127,6 +129,72 @@ def test_a_file_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / "db_password.txt").write_bytes(b"\xff\xfe" * 20)
     with pytest.raises(UsageError, match=r"db_password\.txt cannot be read"):
         ensure(folder)
+
+
+@pytest.mark.parametrize("ends", ["", "\n", "\r\n", " \r\n\r\n"])
+@pytest.mark.parametrize("begins", [b"", codecs.BOM_UTF8])
+def test_a_secret_saved_on_windows_is_the_same_secret(
+    folder: Path, begins: bytes, ends: str
+) -> None:
+    path = _put(folder, "db_password", "")
+    path.write_bytes(begins + (_STRONG + ends).encode())
+    assert {r.state for r in ensure(folder) if r.name == "db_password"} == {State.KEPT}
+    assert credentials.value_in(path) == _STRONG
+    assert redactor(folder)(f"password {_STRONG}") == "password ***"
+
+
+def test_a_placeholder_behind_a_byte_order_mark_is_refused(folder: Path) -> None:
+    _put(folder, "db_password", "").write_bytes(codecs.BOM_UTF8 + b"your-db-password\r\n")
+    with pytest.raises(UsageError, match=r"db_password\.txt holds a placeholder"):
+        ensure(folder)
+
+
+def test_a_secret_in_another_encoding_is_named_by_the_preflight(folder: Path) -> None:
+    _put(folder, "db_password", "").write_text(_STRONG, encoding="utf-16")
+    (row,) = run_all([credentials.preflight(folder)])
+    assert row.status is Status.FAILED
+    assert "secrets/db_password.txt cannot be read" in row.detail
+
+
+def test_a_lost_secret_is_not_made_and_the_others_are(folder: Path) -> None:
+    reports = ensure(folder, {"db_password": "a database has it"})
+    states = {report.name: report.state for report in reports}
+    assert states.pop("db_password") is State.LOST
+    assert set(states.values()) == {State.CREATED}
+    assert not (folder / "db_password.txt").exists()
+    with pytest.raises(OpsError, match=r"secrets/db_password\.txt is missing") as caught:
+        credentials.refuse_lost(reports)
+    assert caught.value.exit_code == EXIT_FAILED
+    assert "inv secrets.rotate db_password" in caught.value.hint
+
+
+def test_a_lost_secret_that_is_optional_keeps_nothing_from_starting(folder: Path) -> None:
+    reports = ensure(folder, {"odoo_admin_password": "there is one"})
+    credentials.refuse_lost(reports, required=True)
+    with pytest.raises(OpsError, match=r"odoo_admin_password\.txt"):
+        credentials.refuse_lost(reports)
+
+
+def test_a_file_that_is_there_is_never_lost(folder: Path) -> None:
+    _put(folder, "db_password", _STRONG)
+    (found, *_) = inspect(folder, {"db_password": "a database has it"})
+    assert found.state is State.KEPT
+
+
+def test_nothing_starts_after_an_interrupted_rotation(folder: Path) -> None:
+    ensure(folder)
+    (folder / "rotation").mkdir()
+    (folder / "rotation" / "plan.json").write_text("{}")
+    (row,) = run_all([credentials.preflight(folder)])
+    assert row.status is Status.FAILED
+    assert "interrupted" in row.detail and "inv secrets" in row.hint
+
+
+def test_a_refusal_does_not_advise_what_breaks_a_living_platform(folder: Path) -> None:
+    _put(folder, "db_password", "your-db-password")
+    with pytest.raises(UsageError) as caught:
+        ensure(folder)
+    assert "inv secrets.rotate db_password" in caught.value.hint
 
 
 def test_the_wrapped_line_of_openssl_is_a_jwt_secret(folder: Path) -> None:

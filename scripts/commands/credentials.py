@@ -1,0 +1,57 @@
+"""The secret files: made, looked at, replaced."""
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from scripts import credentials
+from scripts.commands.flags import JSON
+from scripts.commands.opening import open_to_change
+from scripts.core import checks
+from scripts.core.tasklib import Session, command, open_session
+from scripts.rotation import living, rotate
+from scripts.stack.compose import Stack
+
+
+@command({"check": "Only look; fail if a required secret is missing or weak.", "json": JSON},
+         name="make", default=True)  # fmt: skip
+def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
+    """Generate the secrets that are missing; keep the others."""
+    session = open_session(c) if check else open_to_change(c)
+    folder = session.settings.secrets_folder
+    reports = _look(session) if check or session.runner.dry else _make(session)
+    rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
+    session.console.rows(["file", "state", "purpose"], rows, as_json=json)
+    credentials.refuse_lost(reports)
+    if check:
+        checks.require(checks.run_all([credentials.preflight(folder)]), "the secrets are not ready")
+
+
+def _look(session: Session) -> list[credentials.SecretReport]:
+    folder, stack = session.settings.secrets_folder, Stack(session.settings, session.runner)
+    return credentials.inspect(folder, living.lost(stack, credentials.inspect(folder)))
+
+
+def _make(session: Session) -> list[credentials.SecretReport]:
+    folder, stack = session.settings.secrets_folder, Stack(session.settings, session.runner)
+    rotate.recover(stack, session.console)
+    return credentials.ensure(folder, living.lost(stack, credentials.inspect(folder)))
+
+
+@command({"names": "Which, with commas between (db_password,backup_key), or all."},
+         name="rotate", positional=("names",))  # fmt: skip
+def secrets_rotate(c: Context, names: str = rotate.ALL) -> None:
+    """Replace secrets of a living platform everywhere; each is tried, or all are as before."""
+    session = open_to_change(c)
+    done = rotate.rotate(Stack(session.settings, session.runner), session.console, names)
+    session.console.say("\n".join(done))
+
+
+@command({"who": "Whose password: admin."}, name="reset", positional=("who",))
+def secrets_reset(c: Context, who: str = "admin") -> None:
+    """Give Odoo's administrator a new password, and say where it is."""
+    session = open_to_change(c)
+    done = rotate.reset(Stack(session.settings, session.runner), session.console, who)
+    session.console.say("\n".join(done))
+
+
+ROOM = Collection("secrets", secrets_make, secrets_rotate, secrets_reset)

@@ -1,0 +1,139 @@
+"""What exists already and depends on a secret: a database in a volume, a repository of backups."""
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from scripts import credentials
+from scripts.backups import memory
+from scripts.core.errors import OpsError
+from scripts.core.files import make_private_folder
+from scripts.core.process import Completed
+from scripts.core.settings import Settings
+from scripts.rotation import sql
+from scripts.stack import engine, images, oneshot
+from scripts.stack.compose import Stack
+
+DATABASE: Final = "odoo_db_data"
+SUPABASE: Final = "supabase_db_data"
+_REPOSITORY_MARKS: Final = ("config", "keys")  # restic's own
+_SECONDS: Final = 120.0
+
+
+def lost(stack: Stack, reports: Iterable[credentials.SecretReport]) -> dict[str, str]:
+    """Why each secret that is missing must not be made, by name; the others may be.
+
+    The engine is asked only if one is missing. Raises OpsError where it does not answer, as
+    its volumes cannot be seen then; a machine without Docker has none.
+    """
+    missing = {r.name for r in reports if r.state is credentials.State.MISSING}
+    if not missing or not _has_engine(stack):
+        return {}
+    reasons: dict[str, str] = {}
+    if missing & {"db_password", "odoo_admin_password"} and database(stack):
+        reasons["db_password"] = f"the database in {stack.settings.project}_{DATABASE} has it"
+        if _has_admin(stack):
+            reasons["odoo_admin_password"] = "Odoo's administrator has a password already"  # noqa: S105
+    if missing & {"supabase_db_password", "supabase_jwt_secret"} and supabase(stack):
+        reasons["supabase_db_password"] = f"{stack.settings.project}_{SUPABASE} depends on it"
+        reasons["supabase_jwt_secret"] = "keys that were made of it would end"  # noqa: S105
+    if "backup_key" in missing and (reason := _repository(stack)):
+        reasons["backup_key"] = reason
+    return {name: reason for name, reason in reasons.items() if name in missing}
+
+
+def _has_engine(stack: Stack) -> bool:
+    try:
+        engine.probe(stack.runner)
+    except engine.EngineUnavailableError as error:
+        if error.trouble is engine.Trouble.NO_CLIENT:
+            return False
+        if error.trouble is not engine.Trouble.NO_COMPOSE:
+            raise OpsError(
+                f"a secret is missing, and whether a database depends on it cannot be seen:"
+                f" {error.message}",
+                error.hint,
+            ) from error
+    return True
+
+
+def database(stack: Stack) -> bool:
+    """Whether the volume of Odoo's PostgreSQL holds a database cluster."""
+    return _holds_cluster(stack, DATABASE)
+
+
+def supabase(stack: Stack) -> bool:
+    """Whether the volume of the local Supabase holds a database cluster."""
+    return _holds_cluster(stack, SUPABASE)
+
+
+def _holds_cluster(stack: Stack, volume: str) -> bool:
+    """As good as yes where nobody can look: a secret too few is safer than one too many."""
+    name = f"{stack.settings.project}_{volume}"
+    known = ["docker", "volume", "ls", "--format", "{{.Name}}"]  # also one without our labels
+    if name not in stack.runner.run(known, timeout=60).stdout.split():
+        return False
+    image = images.effective(stack.settings)["POSTGRES_IMAGE"]
+    look = ["find", image, "/volume", "-maxdepth", "2", "-name", "PG_VERSION"]
+    run = ["docker", "run", "--rm", "--network", "none", "--volume", f"{name}:/volume:ro"]
+    done = stack.runner.run([*run, "--entrypoint", *look], timeout=_SECONDS, check=False)
+    return bool(done.stdout.strip()) or not done.ok
+
+
+def _has_admin(stack: Stack) -> bool:
+    """Also where PostgreSQL does not run, and so nobody can look."""
+    if not any(s.service == sql.DATABASE_SERVICE and s.state == "running"
+               for s in stack.services()):  # fmt: skip
+        return True
+    return sql.admin(stack) is not None
+
+
+def repository(settings: Settings) -> bool:
+    """Whether there is a repository of backups where the settings say.
+
+    On another machine: whether a backup was ever made there from here.
+    """
+    if settings.backups_elsewhere:
+        return memory.repository_was_seen(settings)
+    try:
+        return any((settings.backup_folder / name).exists() for name in _REPOSITORY_MARKS)
+    except PermissionError:  # somebody else's folder, and not an empty one
+        return True
+
+
+def _repository(stack: Stack) -> str:
+    """Why no key may be made, '' if it may; one on another machine is asked for."""
+    if repository(stack.settings):
+        return "a repository of backups is there, which only it opens"
+    if not stack.settings.backups_elsewhere:
+        return ""
+    unknown = "whether there is a repository at BACKUP_REPOSITORY cannot be seen"
+    if not images.has_backup_image(stack):
+        return f"{unknown} before `inv images`"
+    done = _elsewhere(stack)
+    if done.ok:
+        found = json.loads(done.stdout.splitlines()[-1])["exists"]
+        return "a repository is at BACKUP_REPOSITORY, which only it opens" if found else ""
+    return f"{unknown} ({oneshot.failure(done, 'backups', 'BACKUP_MEMORY').message})"
+
+
+def _elsewhere(stack: Stack) -> Completed:
+    """Ask the other machine; without Compose, which would want the key that is missing."""
+    settings = stack.settings
+    edge = f"{settings.project}_edge"
+    listing = ["docker", "network", "ls", "--format", "{{.Name}}"]
+    networks = stack.runner.run(listing, timeout=60).stdout.split()
+    credentials_folder = settings.secrets_folder / "backup"
+    make_private_folder(credentials_folder)
+    words = [
+        "--volume", f"{settings.root / 'backup'}:/opt/platform:ro",
+        "--volume", f"{credentials_folder}:/run/backup-credentials:ro",
+        "--tmpfs", "/var/cache/platform", "--tmpfs", "/tmp:mode=1777",  # noqa: S108
+        "--network", edge if edge in networks else "bridge",
+        "--env", "BACKUP_REPOSITORY",  # its value may hold a password
+        "--entrypoint", "python3", images.effective(settings)["BACKUP_IMAGE"],
+        "/opt/platform/backup.py", "exists",
+    ]  # fmt: skip
+    variables = {"BACKUP_REPOSITORY": settings.backup_repository}
+    run = ["docker", "run", "--rm", *words]
+    return stack.runner.run(run, timeout=_SECONDS, env=variables, check=False)

@@ -1,0 +1,71 @@
+"""SQL of a rotation, as the superuser on the socket inside the database's own container.
+
+That needs no password, so that a lost one can be replaced. Everything goes by standard input,
+in one transaction, and passwords only as what the server stores of them.
+"""
+
+import json
+from typing import Final
+
+from scripts.core.errors import OpsError
+from scripts.rotation.journal import Admin
+from scripts.stack.compose import Stack
+
+DATABASE_SERVICE: Final = "odoo_db"
+_PSQL: Final = ("psql", "-X", "-q", "-A", "-t", "-1", "-v", "ON_ERROR_STOP=1", "-U", "postgres")
+_SECONDS: Final = 60.0
+_ADMIN: Final = (
+    "SELECT json_build_object('id', u.id, 'login', u.login, 'active', u.active,"
+    " 'password', coalesce(u.password, '')) FROM res_users u JOIN ir_model_data d"
+    " ON d.model = 'res.users' AND d.res_id = u.id"
+    " WHERE d.module = 'base' AND d.name = 'user_admin'"
+)
+
+
+def run(stack: Stack, service: str, database: str, text: str, *, changes: bool = False) -> str:
+    """The answer, unaligned; raises OpsError with the server's own words."""
+    words = ["exec", "-T", service, *_PSQL, "-d", database, "-f", "-"]
+    done = stack.run(*words, stdin=text, timeout=_SECONDS, check=False, changes=changes)
+    if not done.ok:
+        said = [line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line]
+        reason = said[0].split(": ", 1)[-1] if said else done.last_line
+        raise OpsError(f"PostgreSQL ({service}): {reason}")
+    return done.stdout.strip()
+
+
+def role(stack: Stack, service: str, name: str) -> str | None:
+    """What the server stores of the password of the role `name`; None if it has none."""
+    query = f"SELECT rolpassword FROM pg_authid WHERE rolname = {literal(name)}"  # noqa: S608
+    return run(stack, service, "postgres", query) or None
+
+
+def admin(stack: Stack) -> Admin | None:
+    """Odoo's administrator (`base.user_admin`), whatever his login; None if there is no Odoo."""
+    database = stack.settings.database
+    known = f"SELECT 1 FROM pg_database WHERE datname = {literal(database)}"  # noqa: S608
+    if not run(stack, DATABASE_SERVICE, "postgres", known):
+        return None
+    if run(stack, DATABASE_SERVICE, database, "SELECT to_regclass('public.res_users')"):
+        found = run(stack, DATABASE_SERVICE, database, _ADMIN)
+        return Admin(**json.loads(found)) if found else None
+    return None
+
+
+def set_role(name: str, stored: str | None) -> str:
+    """The statement that has the role `name` keep `stored`."""
+    return f'ALTER ROLE "{name}" PASSWORD {literal(stored) if stored else "NULL"};\n'
+
+
+def set_admin(user: int, stored: str) -> str:
+    """The statement that has the user keep `stored`, if he does not yet."""
+    value = literal(stored)
+    return (
+        "SET LOCAL lock_timeout = '20s';\n"
+        f"UPDATE res_users SET password = {value}"
+        f" WHERE id = {user:d} AND password IS DISTINCT FROM {value};\n"
+    )
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"

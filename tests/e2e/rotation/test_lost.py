@@ -1,0 +1,155 @@
+"""Lost secrets: a new one is never made beside what depends on the old one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.support import logins
+from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.visitor import Visitor
+
+
+@contextmanager
+def _gone(platform: Checkout, name: str) -> Iterator[None]:
+    """Without the file of the secret `name`, which is put back if nothing new is there."""
+    path = platform.root / "secrets" / f"{name}.txt"
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        yield
+    finally:
+        if not path.exists():
+            path.write_bytes(content)
+            path.chmod(0o600)
+
+
+def _refused(platform: Checkout, name: str) -> str:
+    """What `inv secrets` says when that one is missing; it makes none."""
+    done = platform.inv("secrets")
+    assert done.returncode == 1, done.stdout
+    assert f"secrets/{name}.txt is missing, but" in done.stderr
+    assert not (platform.root / "secrets" / f"{name}.txt").exists()
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("db_password", "inv secrets.rotate db_password"),
+        ("odoo_admin_password", "inv secrets.reset admin"),
+        ("backup_key", "BACKUP_FOLDER"),
+    ],
+)
+def test_a_secret_that_something_depends_on_is_not_made(
+    platform: Checkout, name: str, way: str
+) -> None:
+    with _gone(platform, name):
+        assert way in _refused(platform, name)
+
+
+def test_one_that_nothing_depends_on_is_made_as_ever(platform: Checkout) -> None:
+    with _gone(platform, "supabase_jwt_secret"):
+        assert platform.inv("secrets").returncode == 0
+        assert (platform.root / "secrets" / "supabase_jwt_secret.txt").exists()
+
+
+def test_a_lost_backup_key_is_not_replaced_beside_the_repository(platform: Checkout) -> None:
+    with _gone(platform, "backup_key"):
+        done = platform.inv("secrets.rotate", "backup_key")
+        assert done.returncode == 1
+        assert "only by the old one" in done.stderr
+        assert platform.inv("secrets", BACKUP_FOLDER="./another").returncode == 0
+        (platform.root / "secrets" / "backup_key.txt").unlink()
+    assert platform.inv("backup.list").returncode == 0
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_lost_database_password_is_replaced_by_a_rotation(
+    platform: Checkout, running: bool
+) -> None:
+    visitor = Visitor.admin(platform)
+    if not running:
+        assert platform.inv("down").returncode == 0
+    with _gone(platform, "db_password"):
+        _refused(platform, "db_password")
+        assert "does not exist" in platform.inv("up").stderr
+        done = platform.inv("secrets.rotate", "db_password")
+        assert done.returncode == 0, done.stderr
+    done = platform.inv("up" if not running else "restart")
+    assert done.returncode == 0, done.stderr
+    assert visitor.uid() == 2
+
+
+def test_a_password_file_that_was_replaced_by_hand_is_put_right(platform: Checkout) -> None:
+    path = platform.root / "secrets" / "db_password.txt"
+    path.write_text("Another-Value-12345\n")
+    done = platform.inv("restart")
+    assert done.returncode == 1
+    done = platform.inv("secrets.rotate", "db_password")
+    assert done.returncode == 0, done.stderr
+    assert platform.inv("up").returncode == 0
+    assert platform.authenticate("admin", platform.admin_password) == 2
+
+
+def _change_password_in_odoo(platform: Checkout) -> None:
+    Visitor.admin(platform).method("res.users", "write", [2], {"password": "Changed-in-Odoo-1"})
+    assert not platform.authenticate("admin", platform.admin_password)
+
+
+def test_quickstart_names_no_password_file_that_does_not_open_the_door(
+    platform: Checkout,
+) -> None:
+    file = str(platform.root / "secrets" / "odoo_admin_password.txt")
+    _change_password_in_odoo(platform)
+    done = platform.inv("quickstart")
+    assert done.returncode == 0, done.stderr
+    assert file not in done.stdout
+    assert "inv secrets.reset admin" in done.stdout
+    demo = Visitor(platform)
+    done = platform.inv("secrets.reset", "admin")
+    assert done.returncode == 0, done.stderr
+    assert "secrets/odoo_admin_password.txt" in done.stdout
+    assert demo.log_in().status_code == 200 and demo.uid() == 2
+    done = platform.inv("quickstart")
+    assert file in done.stdout and done.returncode == 0
+
+
+def test_a_reset_ends_the_sessions_of_the_administrator_alone(platform: Checkout) -> None:
+    boss = Visitor.admin(platform)
+    boss.method("res.users", "create", {"name": "w", "login": "w", "password": "Worker-1234"})
+    worker = Visitor(platform)
+    worker.log_in("w", "Worker-1234")
+    before = platform.container("odoo"), _started(platform)
+    assert platform.inv("secrets.reset", "admin").returncode == 0
+    assert worker.uid() and not boss.uid()
+    assert (platform.container("odoo"), _started(platform)) == before
+
+
+def _started(platform: Checkout) -> str:
+    started: str = platform.inspect("odoo")["State"]["StartedAt"]
+    return started
+
+
+def test_the_local_supabase_gets_new_secrets_too(platform: Checkout) -> None:
+    up = ["--profile", "supabase", "up", "--detach", "--wait", "--no-build", "supabase_db"]
+    done = platform.compose(*up)
+    assert done.returncode == 0, done.stderr
+    with _gone(platform, "supabase_db_password"), _gone(platform, "supabase_jwt_secret"):
+        _refused(platform, "supabase_jwt_secret")
+        done = platform.inv("secrets.rotate", "supabase_db_password,supabase_jwt_secret")
+        assert done.returncode == 0, done.stderr
+    _supabase_takes(platform)
+    assert platform.compose("--profile", "supabase", "stop", "supabase_db").returncode == 0
+    done = platform.inv("secrets.rotate", "supabase_db_password,supabase_jwt_secret")
+    assert done.returncode == 0, done.stderr
+    assert platform.inspect("supabase_db")["State"]["Status"] == "exited"
+    assert platform.compose(*up).returncode == 0
+    _supabase_takes(platform)
+
+
+def _supabase_takes(platform: Checkout) -> None:
+    """The authenticator logs in over the network, by the present file."""
+    secret = (platform.root / "secrets" / "supabase_db_password.txt").read_text().strip()
+    done = logins.authenticator(platform, secret)
+    assert done.stdout.strip() == "7", done.stderr

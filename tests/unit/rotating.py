@@ -1,0 +1,192 @@
+"""Servers of a living platform, for tests of a rotation: they keep what SQL gives them."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from scripts.backups import service
+from scripts.core.errors import OpsError
+from scripts.core.process import CommandFailedError, Completed
+from scripts.rotation import rotate, verifiers
+from scripts.stack import engine, lifecycle
+from scripts.stack.compose import Stack
+
+from .fakes import FakeReporter, FakeRunner, says, settings_in
+
+_SERVICES = ("odoo", "odoo_db", "redis", "nginx")
+
+
+@dataclass
+class Servers(FakeRunner):
+    """PostgreSQL, Redis, Odoo and a repository, as far as a rotation asks them.
+
+    `refuse` is part of a command line or of SQL that fails from then on; `die` ends this
+    process there, as kill -9 does.
+    """
+
+    root: Path = Path()
+    roles: dict[str, str] = field(default_factory=dict)  # by service
+    admin: str = ""
+    keys: set[str] = field(default_factory=set)  # that open the repository
+    running: set[str] = field(default_factory=set)
+    volumes: tuple[str, ...] = ("odoo_db_data",)
+    refuse: str = "nothing"
+    die: str = "nothing"
+    said: list[str] = field(default_factory=list)  # everything on standard input
+
+    def run(
+        self, argv: Sequence[str], *, stdin: str | None = None, stdout: IO[bytes] | None = None,
+        timeout: float | None = None, env: Mapping[str, str] | None = None, check: bool = True,
+        changes: bool = False,
+    ) -> Completed:  # fmt: skip
+        self.calls.append(list(argv))
+        self.said += [stdin] if stdin else []
+        if changes:
+            self.changing.append(list(argv))
+        line = " ".join(argv) + (stdin or "")
+        if self.die in line:
+            raise SystemExit("killed")
+        if self.refuse in line:
+            done = says(code=1, stderr="psql:<stdin>:1: ERROR:  it does not want to")
+        else:
+            done = self._reply(line, list(argv), stdin or "")
+        if check and not done.ok:
+            raise CommandFailedError(done)
+        return done
+
+    def _reply(self, line: str, argv: list[str], stdin: str) -> Completed:
+        for part, answer in self._answers().items():
+            if part in line:
+                return says(answer)
+        if "psql" in line:
+            return self._sql(argv[argv.index("-T") + 1], stdin)
+        if "/run/rotation:ro" in line:
+            return self._key(argv[-1])
+        if "/jsonrpc" in line:
+            password = json.loads(stdin)["params"]["args"][2]
+            return says(json.dumps({"result": 2 * verifiers.odoo_takes(password, self.admin)}))
+        self._start_or_stop(argv)
+        return says(code=1) if "sha256sum" in line else says()
+
+    def _answers(self) -> dict[str, str]:
+        master = self.root / "secrets" / "odoo_master_password.txt"
+        value = master.read_text().strip() if master.exists() else ""
+        return {
+            "volume ls": "\n".join(f"ipai-platform_{name}" for name in self.volumes),
+            "--entrypoint find": "/volume/PG_VERSION\n",
+            " ps --all": "\n".join(json.dumps(self._row(s)) for s in _SERVICES),
+            "backup list": "[]",
+            "admin.py revoke": '{"revoked": 1}',
+            "/run/odoo/odoo.conf": f"admin_passwd = {verifiers.odoo(value)}\n",
+        }
+
+    def _row(self, service: str) -> dict[str, str]:
+        runs = service in self.running
+        state = {"State": "running", "Health": "healthy"} if runs else {"State": "exited"}
+        return {"Service": service, "Name": service, **state}
+
+    def _sql(self, server: str, text: str) -> Completed:
+        if "SELECT rolpassword" in text:
+            return says(self.roles[server])
+        if "json_build_object" in text:
+            row = {"id": 2, "login": "admin", "active": True, "password": self.admin}
+            return says(json.dumps(row))
+        if found := re.search(r"ALTER ROLE \"\w+\" PASSWORD '([^']+)'", text):
+            self.roles[server] = found[1]
+        if found := re.search(r"UPDATE res_users SET password = '([^']+)'", text):
+            self.admin = found[1]
+        return says("1" if "SELECT" in text else "")
+
+    def _key(self, command: str) -> Completed:
+        folder = self.root / "secrets" / "rotation"
+        old, new = (
+            (folder / kind / "backup_key.txt").read_text().strip() for kind in ("old", "new")
+        )
+        if command == "key-add":
+            self.keys.add(new)
+        else:
+            self.keys.discard(new if command == "key-undo" else old)
+        return says("{}")
+
+    def _start_or_stop(self, argv: list[str]) -> None:
+        if "stop" in argv:
+            self.running.discard(argv[-1])
+        if "up" in argv:
+            self.running |= {"odoo_db", "odoo"} if argv[-1].startswith("-") else {argv[-1]}
+
+
+@dataclass
+class Rotating:
+    """An installation whose secrets all fit."""
+
+    stack: Stack
+    servers: Servers
+    reporter: FakeReporter = field(default_factory=FakeReporter)
+
+    @property
+    def folder(self) -> Path:
+        return self.stack.settings.secrets_folder
+
+    def rotate(self, names: str = "all") -> list[str]:
+        return rotate.rotate(self.stack, self.reporter, names)
+
+    def recover(self) -> None:
+        rotate.recover(self.stack, self.reporter)
+
+    def value(self, name: str) -> str:
+        return (self.folder / f"{name}.txt").read_text().strip()
+
+    def files(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in self.folder.glob("*.txt")}
+
+    @property
+    def fits(self) -> bool:
+        """Whether every secret opens what it is for, and nothing else does."""
+        return (
+            _scram_takes(self.value("db_password"), self.servers.roles["odoo_db"])
+            and verifiers.odoo_takes(self.value("odoo_admin_password"), self.servers.admin)
+            and self.servers.keys == {self.value("backup_key")}
+            and not (self.folder / "rotation").exists()
+        )
+
+
+def _scram_takes(password: str, stored: str) -> bool:
+    import base64
+
+    salt = base64.b64decode(stored.split(":")[1].split("$")[0])
+    return verifiers.scram(password, salt) == stored
+
+
+def installation(root: Path, monkeypatch: pytest.MonkeyPatch) -> Rotating:
+    """One that runs, with all its secrets."""
+    from scripts import credentials
+
+    monkeypatch.setattr(verifiers, "_ODOO_ROUNDS", 10)
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    monkeypatch.setattr(service, "prepare", lambda stack, reporter: None)
+    monkeypatch.setattr(lifecycle, "_await_login_page", lambda *_: None)
+    monkeypatch.setattr(
+        "scripts.stack.images.official", lambda root: {"POSTGRES_IMAGE": "postgres:16"}
+    )
+    settings = settings_in(root)
+    credentials.ensure(settings.secrets_folder)
+    (root / "backups").mkdir()
+    (root / "backups" / "config").touch()
+    servers = Servers(root=root, running={"odoo", "odoo_db", "redis", "nginx"})
+    made = Rotating(Stack(settings, servers), servers)
+    servers.roles["odoo_db"] = verifiers.scram(made.value("db_password"))
+    servers.admin = verifiers.odoo(made.value("odoo_admin_password"))
+    servers.keys = {made.value("backup_key")}
+    return made
+
+
+def error_of(made: Rotating, names: str = "all") -> OpsError:
+    """What a rotation that fails says."""
+    with pytest.raises(OpsError) as caught:
+        made.rotate(names)
+    return caught.value
