@@ -171,7 +171,7 @@ def installation(root: Path, monkeypatch: pytest.MonkeyPatch) -> Rotating:
     monkeypatch.setattr(service, "prepare", lambda stack, reporter: None)
     monkeypatch.setattr(lifecycle, "_await_login_page", lambda *_: None)
     monkeypatch.setattr(
-        "scripts.stack.images.official", lambda root: {"POSTGRES_IMAGE": "postgres:16"}
+        "scripts.stack.images.official", lambda *_: {"POSTGRES_IMAGE": "postgres:16"}
     )
     settings = settings_in(root)
     credentials.ensure(settings.secrets_folder)
