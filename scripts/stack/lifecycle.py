@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from scripts.core.checks import Check, require, run_all
+from scripts.core.checks import Check, Status, require, run_all
 from scripts.core.errors import OpsError
 from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError
@@ -47,7 +47,11 @@ def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> 
     with exclusive(lock(stack.settings), "up"):
         host = engine.probe(stack.runner)
         checks = [*extra_checks, *preflight.checks(stack, host, stack.services())]
-        require(run_all(checks), "the platform was not started")
+        results = run_all(checks)
+        require(results, "the platform was not started")
+        for row in results:
+            if row.status is Status.WARNING:
+                reporter.note(f"{row.name}: {row.detail}. {row.hint}")
         images.ensure(stack, reporter)
         debugger.ensure(stack, reporter)
         _start(stack, reporter)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.core.checks import Check, Finding, Status
+from scripts.stack import addons
 from scripts.stack.compose import Service, Stack
 from scripts.stack.engine import Engine
 
@@ -32,6 +33,7 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
     return [
         Check("Memory", lambda: _memory(engine)),
         Check("Disk", lambda: _disk(engine.data_root, settings.root)),
+        Check("Modules", lambda: addons.finding(settings.root / "odoo" / "addons")),
         *(
             Check(f"Port {port}", _port_probe(stack, name, variable, bind, port))
             for name, variable, bind, port in ports

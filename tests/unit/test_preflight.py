@@ -1,5 +1,6 @@
 import os
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -51,11 +52,40 @@ def test_a_taken_port_names_the_container_that_has_it(tmp_path: Path, taken: int
     assert "ODOO_PORT" in row.hint
 
 
+def _readable(root: Path) -> tuple[Path, Path]:
+    ours, another = (root / "odoo" / "addons" / name for name in ("session_redis", "sale"))
+    for folder in (ours, another):
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").touch(0o644)
+    return ours, another
+
+
+def _modules(root: Path) -> Result:
+    stack = Stack(settings_in(root, http_port=_free(), odoo_port=_free()), FakeRunner())
+    return _rows(stack)["Modules"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a virtual machine maps modes in its own way")
+def test_modules_that_odoo_cannot_read_are_named_before_the_start(tmp_path: Path) -> None:
+    ours, another = _readable(tmp_path)
+    assert _modules(tmp_path).status is Status.OK
+    (another / "__init__.py").chmod(0o600)  # cloned under umask 077
+    row = _modules(tmp_path)
+    assert row.status is Status.WARNING and "chmod -R a+rX odoo/addons" in row.hint
+    assert row.detail == "Odoo cannot read odoo/addons/sale/__init__.py"
+    another.chmod(0o750)
+    assert _modules(tmp_path).detail == "Odoo cannot read odoo/addons/sale"
+    ours.chmod(0o750)
+    row = _modules(tmp_path)
+    assert row.status is Status.FAILED, "Odoo would refuse to start"
+    assert row.detail == "Odoo cannot read odoo/addons/sale, odoo/addons/session_redis"
+
+
 def test_free_ports_are_fine(tmp_path: Path) -> None:
     stack = Stack(settings_in(tmp_path, http_port=_free(), odoo_port=_free()), FakeRunner())
     rows = _rows(stack)
     assert {row.status for row in rows.values()} == {Status.OK}
-    assert len(rows) == 4
+    assert len(rows) == 5
 
 
 def test_a_port_that_our_own_running_container_has_is_not_taken(tmp_path: Path, taken: int) -> None:

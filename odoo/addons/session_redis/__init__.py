@@ -8,7 +8,7 @@ from odoo.tools import config
 
 try:
     from . import access_log, start
-except ImportError as error:
+except Exception as error:
     # Odoo would log this, go on, and keep the sessions in files.
     sys.exit(f"session_redis: {error}; the package python3-redis belongs to Odoo's image")
 

@@ -261,7 +261,7 @@ def test_a_development_platform_becomes_production_and_back(platform: Checkout) 
         assert platform.run("./scripts/health.sh", NGINX_HTTPS_PORT=port).stdout == HEALTHY
         assert not (platform.inspect("odoo")["NetworkSettings"]["Ports"].get("8069/tcp"))
         top = platform.run("docker", "top", platform.container("odoo"), "-eo", "pid,args").stdout
-        assert len([line for line in top.splitlines() if "/usr/bin/odoo" in line]) >= 7
+        assert len([line for line in top.splitlines() if "platform-odoo" in line]) >= 7
         assert platform.sql("SHOW shared_buffers") == "1GB"
         _it_stays_production(platform, port)
         install = ["odoo", "-d", "odoo", "-u", "contacts", "--stop-after-init"]

@@ -96,5 +96,5 @@ class Probe:
         state = self.platform.inspect("odoo")
         top = ["docker", "top", self.platform.container("odoo"), "-eo", "pid,args"]
         lines = self.platform.run(*top).stdout.splitlines()
-        server = [line.split()[0] for line in lines if "python3 /usr/bin/odoo" in line]
+        server = [line.split()[0] for line in lines if "/bin/platform-odoo" in line]
         return f"{state['State']['StartedAt']} {state['RestartCount']} {server}"
