@@ -12,7 +12,7 @@ import pytest
 from scripts.stack.engine import Engine
 from tests.e2e.support import odoo_source
 from tests.e2e.support.checkout import Checkout, eventually
-from tests.e2e.support.template import Template, running_copy
+from tests.e2e.support.template import Template, images_in_use, running_copy
 
 pytestmark = pytest.mark.xdist_group("health")
 
@@ -34,6 +34,7 @@ def served(
             yield platform
         return
     clone = odoo_source.put_in(clone, source)
+    (clone.root / ".env").write_text("\n".join(images_in_use()) + "\n")
     try:
         done = clone.inv("quickstart")
         assert done.returncode == 0, done.stderr

@@ -85,6 +85,7 @@ def small(
         _keep_small_volumes(clone, keeper)
         if source:
             clone = odoo_source.put_in(clone, source)
+            (clone.root / ".env").write_text("\n".join(images_in_use()) + "\n")
             done = clone.inv("quickstart")
             assert done.returncode == 0, done.stderr
             yield Small(clone, keeper)
