@@ -44,8 +44,8 @@ def need(wanted: Sequence[tuple[Path, int]], what: str) -> None:
         usage, size = shutil.disk_usage(place), by_device[place.stat().st_dev]
         if size and usage.free < size + reserve(place):
             raise Failure(
-                f"{_name(place)} has no room for {what}: {usage.free / _MEGA:.0f} MB are free,"
-                f" {(size + reserve(place)) / _MEGA:.0f} MB wanted",
+                f"{_name(place)} has no room for {what}: {usage.free / _MEGA:.1f} MB are free,"
+                f" {(size + reserve(place)) / _MEGA:.1f} MB wanted",
                 "Make room there, and restore again.",
             )
 
@@ -84,7 +84,7 @@ class Watch:
                 left = free.f_bavail * free.f_frsize
                 if left < reserve(place):
                     self._low = (
-                        f"{_name(place)} is nearly full ({left / _MEGA:.0f} MB are free):"
+                        f"{_name(place)} is nearly full ({left / _MEGA:.1f} MB are free):"
                         " the restore was stopped"
                     )
                     self._stop()
