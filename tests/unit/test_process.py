@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,15 @@ def test_a_termination_while_a_process_is_starting_reaches_it(tmp_path: Path) ->
     assert (tmp_path / "put").read_text() == "right\n"
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """SIGINT as at a terminal: what starts in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_an_interruption_waits_until_it_is_resumed() -> None:
     reached = []
     with pytest.raises(KeyboardInterrupt), uninterrupted() as resume:
