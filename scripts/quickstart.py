@@ -13,7 +13,7 @@ from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings, remember
 from scripts.health import probes
 from scripts.rotation import door, living, rotate
-from scripts.stack import engine, flavour, identity, lifecycle
+from scripts.stack import engine, environments, identity, lifecycle
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -48,7 +48,7 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     found = engine.ensure(stack.runner, reporter, stack.settings.root)
     reporter.note(f"Docker Engine {found.version}, Compose {found.compose}: ready")
     identity.require(stack, starts=True)
-    stack = flavour.settle(stack, reporter)
+    stack = environments.settle(stack, reporter)
     settings = stack.settings
     _settings_file(settings, reporter)
     if settings.environment is Environment.PROD:  # so that a later `inv up` means the same
@@ -92,12 +92,12 @@ def _way_in(stack: Stack, health: tuple[Result, ...]) -> Outcome:
 
 
 def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:
-    """Start the platform in the flavour that it is to have; lines for people, as it is ready."""
-    stack = flavour.settle(stack, reporter)
+    """Start the platform, in the environment that it is to have; lines for people."""
+    stack = environments.settle(stack, reporter)
     checks = preflight(stack.settings, supabase=supabase)
     prepare(stack, reporter)
     lifecycle.up(stack, reporter, checks)
-    flavour.keep(stack, reporter)
+    environments.keep(stack, reporter)
     yield f"Odoo: {stack.settings.url}"
     if supabase:
         yield f"PostgREST: {service.up(stack, reporter)}"

@@ -34,14 +34,14 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class Environment(StrEnum):
-    """Which flavour of the platform runs."""
+    """Which environment of the platform runs."""
 
     DEV = "dev"
     PROD = "prod"
 
 
 class Told(StrEnum):
-    """By what the flavour was chosen."""
+    """By what the environment was chosen."""
 
     DEFAULT = "default"
     SETTING = "setting"  # PLATFORM_ENV
@@ -148,7 +148,7 @@ class Settings:
         """
         stored = {key: value for key, value in env_file.values(root / ".env").items() if value}
         values = _Values({**stored, **{key: value for key, value in os.environ.items() if value}})
-        environment, told = _flavour(values, prod=prod, dev=dev)
+        environment, told = _environment(values, prod=prod, dev=dev)
         settings = cls(
             root=root,
             environment=environment,
@@ -255,7 +255,7 @@ class _Values:
             return default
 
 
-def _flavour(values: _Values, *, prod: bool, dev: bool) -> tuple[Environment, Told]:
+def _environment(values: _Values, *, prod: bool, dev: bool) -> tuple[Environment, Told]:
     if prod and dev:
         raise UsageError("--prod and --dev exclude each other")
     chosen = values.choice("PLATFORM_ENV", Environment.DEV)

@@ -21,7 +21,7 @@ class Service:
     ports: tuple[int, ...]  # published on the host
     targets: tuple[int, ...] = ()  # the ports in the container behind those
     oneoff: bool = False  # of `docker compose run`, beside the service's own container
-    flavour: Environment | None = None  # with which files it was started; None if it is not told
+    environment: Environment | None = None  # by its files; None if they are not told
 
     @property
     def broken(self) -> bool:
@@ -78,19 +78,19 @@ class Stack:
         return [_service(json.loads(line)) for line in listing.stdout.splitlines() if line]
 
     def as_running(self) -> "Stack":
-        """This stack in the flavour that runs now, whatever the settings say it should be.
+        """This stack in the environment that runs now, whatever the settings say it should be.
 
         Plain `docker compose` starts either; as it is where no container tells.
         """
-        environment = self.flavour() or self.settings.environment
+        environment = self.environment() or self.settings.environment
         return replace(self, settings=replace(self.settings, environment=environment))
 
-    def flavour(self) -> Environment | None:
+    def environment(self) -> Environment | None:
         """That of the containers, stopped ones too; None where there are none that tell."""
         services = [s for s in self.services() if not s.oneoff]
         for nginx in (s for s in services if s.service == "nginx" and s.state == "running"):
             return Environment.PROD if HTTPS in nginx.targets else Environment.DEV
-        told = {s.flavour for s in services if s.flavour}
+        told = {s.environment for s in services if s.environment}
         return Environment.PROD if Environment.PROD in told else next(iter(told), None)
 
     def logs(self, service: str, lines: int) -> list[str]:
@@ -120,11 +120,11 @@ def _service(row: dict[str, object]) -> Service:
         ports=tuple(sorted({p["PublishedPort"] for p in published})),
         targets=tuple(sorted({p.get("TargetPort", 0) for p in published})),
         oneoff="com.docker.compose.oneoff=True" in labels,
-        flavour=_flavour(labels),
+        environment=_environment(labels),
     )
 
 
-def _flavour(labels: str) -> Environment | None:
+def _environment(labels: str) -> Environment | None:
     """That of a container, by the files which Compose writes into its labels."""
     if "com.docker.compose.project.config_files=" not in labels:
         return None

@@ -15,7 +15,7 @@ from scripts.core.settings import Environment, Settings
 from scripts.stack import (
     debugger,
     engine,
-    flavour,
+    environments,
     frontdoor,
     identity,
     images,
@@ -215,8 +215,8 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
             if doomed and not reporter.confirm(question, unattended=False):
                 return False
             arguments.append("--volumes")
-        flavour.keep_running(stack, reporter)
-        # Production's files know all services and volumes, whichever flavour runs.
+        environments.keep_running(stack, reporter)
+        # Production's files know all services and volumes, whichever environment runs.
         settings = replace(stack.settings, environment=Environment.PROD)
         with reporter.step("Stopping the platform"):
             replace(stack, settings=settings).run(*arguments, timeout=300, changes=True)
@@ -247,7 +247,7 @@ def _restart(stack: Stack, reporter: Reporter, targets: Sequence[str]) -> None:
 
 
 def pause_odoo(stack: Stack, reporter: Reporter) -> Stack:
-    """Stop Odoo, so that its database can be replaced; gives back the flavour that runs.
+    """Stop Odoo, so that its database can be replaced; gives back the environment that runs.
 
     It runs again where that is interrupted.
     """

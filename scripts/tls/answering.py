@@ -14,7 +14,7 @@ from scripts.tls import deploy
 def nginx(stack: Stack, reporter: Reporter) -> Iterator[None]:
     """While the block runs, Nginx answers on port 80; where none ran, one is started for it.
 
-    Brings certbot's image too. Raises OpsError where the development flavour runs.
+    Brings certbot's image too. Raises OpsError where the development environment runs.
     """
     before = {service.service: service for service in stack.services()}
     if deploy.state(stack) is not deploy.State.ABSENT:

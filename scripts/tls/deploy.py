@@ -32,7 +32,7 @@ def state(stack: Stack) -> State:
     if nginx.state != "running":
         raise OpsError(f"Nginx is {nginx.state}", "Let it go on, or start it anew: inv up --prod")
     if HTTPS not in nginx.targets:
-        return State.ABSENT  # the development flavour
+        return State.ABSENT  # the development environment
     if stack.settings.https_port not in nginx.ports:
         raise OpsError(
             f"Nginx listens on another port than NGINX_HTTPS_PORT={stack.settings.https_port}",

@@ -26,17 +26,17 @@ _NOT_INTERPOLATED = {
 }  # fmt: skip
 # Empty in .env.example: what Compose mounts instead is no value to write there.
 _UNSET = {"ACME_CA_FILE"}
-_FLAVOURS = {
+_ENVIRONMENTS = {
     "dev": COMPOSE_FILES[:1],
     "debug": (*COMPOSE_FILES[:1], DEBUG_FILE),
     "prod": COMPOSE_FILES,
 }
 _SERVICES = sorted({s for name in COMPOSE_FILES for s in compose(name)["services"]})
 _EVERY = pytest.mark.parametrize(
-    ("flavour", "name"),
+    ("environment", "name"),
     [
-        (flavour, name)
-        for flavour, files in _FLAVOURS.items()
+        (environment, name)
+        for environment, files in _ENVIRONMENTS.items()
         for name in sorted({s for file in files for s in compose(file)["services"]})
     ],
 )
@@ -54,10 +54,10 @@ _EXTRA_CAPABILITIES = {
 
 
 @cache
-def _merged(flavour: str) -> dict[str, Any]:
+def _merged(environment: str) -> dict[str, Any]:
     if not has_compose():
         pytest.skip("the Compose client is not installed")
-    files = [part for name in _FLAVOURS[flavour] for part in ("--file", str(ROOT / name))]
+    files = [part for name in _ENVIRONMENTS[environment] for part in ("--file", str(ROOT / name))]
     argv = ["docker", "compose", "--env-file", "/dev/null", *files, "--profile", "*", "config"]
     argv += ["--format", "json"]
     done = run(*argv, env=public_environment())
@@ -67,15 +67,15 @@ def _merged(flavour: str) -> dict[str, Any]:
     return config
 
 
-def _service(flavour: str, name: str) -> dict[str, Any]:
-    service: dict[str, Any] = _merged(flavour)["services"][name]
+def _service(environment: str, name: str) -> dict[str, Any]:
+    service: dict[str, Any] = _merged(environment)["services"][name]
     return service
 
 
-def _published(flavour: str) -> dict[str, set[tuple[str, str, int]]]:
+def _published(environment: str) -> dict[str, set[tuple[str, str, int]]]:
     return {
         name: {(port["host_ip"], port["published"], port["target"]) for port in service["ports"]}
-        for name, service in _merged(flavour)["services"].items()
+        for name, service in _merged(environment)["services"].items()
         if service.get("ports")
     }
 
@@ -137,8 +137,8 @@ def test_every_image_can_be_chosen_and_the_dockerfile_has_the_same_default() -> 
 
 
 @_EVERY
-def test_a_service_is_confined(flavour: str, name: str) -> None:
-    service = _service(flavour, name)
+def test_a_service_is_confined(environment: str, name: str) -> None:
+    service = _service(environment, name)
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["cap_drop"] == ["ALL"]
     # Backups lie in a folder of whoever uses this; everything else is read-only there.
@@ -151,8 +151,8 @@ def test_a_service_is_confined(flavour: str, name: str) -> None:
 
 
 @_EVERY
-def test_a_service_cannot_eat_the_machine(flavour: str, name: str) -> None:
-    service = _service(flavour, name)
+def test_a_service_cannot_eat_the_machine(environment: str, name: str) -> None:
+    service = _service(environment, name)
     limits = service["deploy"]["resources"]["limits"]
     assert int(limits["memory"]) > 0
     assert int(limits["pids"]) > 0
@@ -164,8 +164,8 @@ def test_a_service_cannot_eat_the_machine(flavour: str, name: str) -> None:
 
 
 @_EVERY
-def test_a_service_has_a_health_check_unless_it_is_one_shot(flavour: str, name: str) -> None:
-    service = _service(flavour, name)
+def test_a_service_has_a_health_check_unless_it_is_one_shot(environment: str, name: str) -> None:
+    service = _service(environment, name)
     if service["restart"] == _ONE_SHOT:
         assert name in _RUNS_ONCE
         return
@@ -175,36 +175,36 @@ def test_a_service_has_a_health_check_unless_it_is_one_shot(flavour: str, name: 
     assert {"interval", "timeout", "retries", "start_period"} <= set(check)
 
 
-@pytest.mark.parametrize("flavour", _FLAVOURS)
-def test_databases_are_on_the_internal_network_only(flavour: str) -> None:
-    merged = _merged(flavour)
+@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+def test_databases_are_on_the_internal_network_only(environment: str) -> None:
+    merged = _merged(environment)
     for name in ("backend", "supabase"):
         network = merged["networks"][name]
         assert network["internal"] is True
         assert network["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
     for name in ("odoo_db", "redis", "odoo_init"):
-        assert set(_service(flavour, name)["networks"]) == {"backend"}
-    assert set(_service(flavour, "nginx")["networks"]) == {"edge"}
-    assert set(_service(flavour, "supabase_db")["networks"]) == {"supabase"}
+        assert set(_service(environment, name)["networks"]) == {"backend"}
+    assert set(_service(environment, "nginx")["networks"]) == {"edge"}
+    assert set(_service(environment, "supabase_db")["networks"]) == {"supabase"}
 
 
-@pytest.mark.parametrize("flavour", _FLAVOURS)
-def test_what_a_stranger_s_file_runs_in_reaches_nothing(flavour: str) -> None:
-    service = _service(flavour, _SANDBOX)
+@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+def test_what_a_stranger_s_file_runs_in_reaches_nothing(environment: str) -> None:
+    service = _service(environment, _SANDBOX)
     assert not {"networks", "secrets", "environment", "configs", "env_file"} & set(service)
     assert service["network_mode"] == "none"
     mounts = {(v["type"], v["target"]): v for v in service["volumes"]}
     assert set(mounts) == {("bind", "/opt/platform"), ("volume", "/sandbox")}
     assert mounts["bind", "/opt/platform"]["read_only"] is True
-    users = [n for n, s in _merged(flavour)["services"].items() for v in s.get("volumes", [])
+    users = [n for n, s in _merged(environment)["services"].items() for v in s.get("volumes", [])
              if v["source"] == mounts["volume", "/sandbox"]["source"]]  # fmt: skip
     assert sorted(users) == ["restore", "restore_offsite", _SANDBOX]
 
 
-@pytest.mark.parametrize("flavour", _FLAVOURS)
-def test_a_restore_only_looks_at_the_volume_of_postgresql(flavour: str) -> None:
+@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+def test_a_restore_only_looks_at_the_volume_of_postgresql(environment: str) -> None:
     for name in ("restore", "restore_offsite"):
-        mounts = {v["target"]: v for v in _service(flavour, name)["volumes"]}
+        mounts = {v["target"]: v for v in _service(environment, name)["volumes"]}
         assert mounts["/database"]["read_only"] is True
         assert mounts["/database"]["source"] == "odoo_db_data"
 
@@ -215,9 +215,9 @@ def test_nginx_can_write_neither_attachments_nor_proofs() -> None:
         assert mounts[target]["read_only"] is True
 
 
-@pytest.mark.parametrize("flavour", _FLAVOURS)
-def test_odoo_serves_one_database_only(flavour: str) -> None:
-    command = _service(flavour, "odoo")["command"]
+@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+def test_odoo_serves_one_database_only(environment: str) -> None:
+    command = _service(environment, "odoo")["command"]
     assert "--database=odoo" in command and "--db-filter=^odoo$$" in command
 
 
@@ -240,19 +240,19 @@ def test_production_serves_the_production_site_and_runs_on_odoo_conf() -> None:
 
 
 def test_secrets_are_files_never_variables() -> None:
-    for flavour in _FLAVOURS:
-        for name, service in _merged(flavour)["services"].items():
+    for environment in _ENVIRONMENTS:
+        for name, service in _merged(environment)["services"].items():
             for variable, value in (service.get("environment") or {}).items():
                 secret = re.search("PASSWORD|SECRET|TOKEN", variable)
                 named = variable.endswith("_FILE") or value.startswith("@/run/")  # a file's name
                 assert not secret or named, f"{name}: {variable}"
-        for secret in _merged(flavour)["secrets"].values():
+        for secret in _merged(environment)["secrets"].values():
             assert secret["file"].startswith(str(ROOT / "secrets"))
 
 
-@pytest.mark.parametrize("flavour", _FLAVOURS)
-def test_every_bind_mount_is_read_only_and_its_source_is_there(flavour: str) -> None:
-    for name, service in _merged(flavour)["services"].items():
+@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+def test_every_bind_mount_is_read_only_and_its_source_is_there(environment: str) -> None:
+    for name, service in _merged(environment)["services"].items():
         for volume in service.get("volumes", []):
             if volume["type"] == "bind":
                 if volume["target"] == "/repository":
@@ -283,9 +283,9 @@ def test_another_project_name_renames_everything() -> None:
 
 def test_only_development_starts_odoo_for_developers() -> None:
     assert _service("dev", "odoo")["command"][:3] == ["platform-develop", "reload,qweb,xml", "odoo"]
-    for flavour in _FLAVOURS:
-        for name, service in _merged(flavour)["services"].items():
-            if (flavour, name) not in {("dev", "odoo"), ("debug", "odoo")}:
+    for environment in _ENVIRONMENTS:
+        for name, service in _merged(environment)["services"].items():
+            if (environment, name) not in {("dev", "odoo"), ("debug", "odoo")}:
                 told = str([service.get(key) for key in ("command", "entrypoint", "environment")])
                 assert not re.search(r"develop|reload|--dev|debug", told, re.IGNORECASE), name
     assert "dev_mode" not in (ROOT / "odoo" / "odoo.conf").read_text()

@@ -192,16 +192,16 @@ def test_what_does_not_run_is_not_restarted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "state", "flavour"),
+    ("port", "state", "environment"),
     [
         (443, "running", Environment.PROD),
         (80, "running", Environment.DEV),
         (443, "exited", Environment.DEV),  # nothing runs: as the settings say
     ],
 )
-def test_the_flavour_that_runs_is_told_by_the_https_port(
-    tmp_path: Path, port: int, state: str, flavour: Environment
+def test_the_environment_that_runs_is_told_by_the_https_port(
+    tmp_path: Path, port: int, state: str, environment: Environment
 ) -> None:
     row = _row("nginx", State=state, Publishers=[{"PublishedPort": 8443, "TargetPort": port}])
     stack, _ = _stack(tmp_path, row)
-    assert stack.as_running().settings.environment is flavour
+    assert stack.as_running().settings.environment is environment

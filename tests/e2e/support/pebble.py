@@ -116,7 +116,7 @@ def make_identity(folder: Path, *names: str) -> Path:
 
 @dataclass(frozen=True)
 class Site:
-    """A clone of which only Nginx runs, in production flavour: all that ACME needs."""
+    """A clone of which only Nginx runs, in production environment: all that ACME needs."""
 
     checkout: Checkout
     https_port: int = field(default_factory=free_port)

@@ -1,4 +1,4 @@
-"""The production flavour in a clone: HTTPS for odoo.test, and ways to speak to it."""
+"""The production environment in a clone: HTTPS for odoo.test, and ways to speak to it."""
 
 import http.client
 import json
@@ -57,7 +57,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Production(Checkout):
-    """A clone that runs the production flavour, for two names of its own."""
+    """A clone that runs the production environment, for two names of its own."""
 
     https_port: int = field(default_factory=free_port)
 

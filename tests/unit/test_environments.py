@@ -7,7 +7,7 @@ import pytest
 
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.settings import Environment, Settings
-from scripts.stack import flavour
+from scripts.stack import environments
 from scripts.stack.compose import Stack
 
 from .fakes import FakeReporter, FakeRunner, says
@@ -33,61 +33,63 @@ def _stack(
 @pytest.mark.parametrize("state", ["running", "exited", "restarting", "created"])
 def test_production_stays_production_where_nothing_was_said(tmp_path: Path, state: str) -> None:
     reporter = FakeReporter()
-    stack = flavour.settle(_stack(tmp_path, state=state), reporter)
+    stack = environments.settle(_stack(tmp_path, state=state), reporter)
     assert stack.settings.environment is Environment.PROD
     assert stack.settings.bind == "0.0.0.0"
     assert "inv up --dev" in reporter.said[0]
-    flavour.keep(stack, reporter)
+    environments.keep(stack, reporter)
     assert (tmp_path / ".env").read_text() == "PLATFORM_ENV=prod\n"  # for after an `inv down`
 
 
 def test_a_setting_alone_does_not_close_a_running_production(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PLATFORM_ENV=dev\n")
     with pytest.raises(OpsError, match="production runs here") as caught:
-        flavour.settle(_stack(tmp_path), FakeReporter())
+        environments.settle(_stack(tmp_path), FakeReporter())
     assert "inv up --prod" in caught.value.hint and "inv up --dev" in caught.value.hint
 
 
 @pytest.mark.parametrize("told", ["dev", "prod"])
-def test_a_flag_changes_the_flavour_and_is_remembered(tmp_path: Path, told: str) -> None:
+def test_a_flag_changes_the_environment_and_is_remembered(tmp_path: Path, told: str) -> None:
     other = "prod" if told == "dev" else "dev"
     (tmp_path / ".env").write_text(f"PLATFORM_ENV={other}\n")
-    stack = flavour.settle(_stack(tmp_path, prod=told == "prod", dev=told == "dev"), FakeReporter())
+    stack = environments.settle(
+        _stack(tmp_path, prod=told == "prod", dev=told == "dev"), FakeReporter()
+    )
     assert stack.settings.environment is Environment(told)
-    flavour.keep(stack, FakeReporter())
+    environments.keep(stack, FakeReporter())
     assert (tmp_path / ".env").read_text() == f"PLATFORM_ENV={told}\n"
 
 
 def test_a_setting_makes_production_of_development(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PLATFORM_ENV=prod\n")
-    stack = flavour.settle(_stack(tmp_path, labels=_FILES, port=80), FakeReporter())
+    stack = environments.settle(_stack(tmp_path, labels=_FILES, port=80), FakeReporter())
     assert stack.settings.environment is Environment.PROD
 
 
 def test_development_stays_what_it_is_and_needs_no_line(tmp_path: Path) -> None:
     stack = _stack(tmp_path, labels=_FILES, port=80)
-    assert flavour.settle(stack, FakeReporter()) is stack
-    flavour.keep(stack, FakeReporter())
-    flavour.keep_running(stack, FakeReporter())
+    assert environments.settle(stack, FakeReporter()) is stack
+    environments.keep(stack, FakeReporter())
+    environments.keep_running(stack, FakeReporter())
     assert not (tmp_path / ".env").exists()
 
 
 def test_what_is_stopped_as_production_is_started_as_production(tmp_path: Path) -> None:
-    flavour.keep_running(_stack(tmp_path), FakeReporter())
+    environments.keep_running(_stack(tmp_path), FakeReporter())
     assert Settings.load(tmp_path).environment is Environment.PROD
 
 
 def test_a_debugger_turns_no_production_into_development(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no debugger in production"):
-        flavour.settle(_stack(tmp_path, debug=True), FakeReporter())
+        environments.settle(_stack(tmp_path, debug=True), FakeReporter())
 
 
-def test_both_flavours_at_once_are_refused(tmp_path: Path) -> None:
+def test_both_environments_at_once_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exclude each other"):
         Settings.load(tmp_path, prod=True, dev=True)
 
 
-def test_containers_of_both_flavours_are_production(tmp_path: Path) -> None:
+def test_containers_of_both_environments_are_production(tmp_path: Path) -> None:
     """As an `inv up --dev` leaves them that was interrupted half-way."""
     rows = [
         {"Service": name, "Name": name, "State": "exited", "Labels": labels}
@@ -95,4 +97,4 @@ def test_containers_of_both_flavours_are_production(tmp_path: Path) -> None:
     ]
     answer = says("\n".join(map(json.dumps, rows)))
     stack = Stack(Settings.load(tmp_path), FakeRunner({"docker compose ps": answer}))
-    assert stack.flavour() is Environment.PROD
+    assert stack.environment() is Environment.PROD

@@ -11,7 +11,7 @@ _VARIABLE = "PLATFORM_ENV"
 
 
 def settle(stack: Stack, reporter: Reporter) -> Stack:
-    """`stack` in the flavour in which it is to be started.
+    """`stack` in the environment in which it is to be started.
 
     Production that runs, or has containers, stays production where nothing was said.
     Raises OpsError where PLATFORM_ENV says otherwise: what would close the site is done for
@@ -21,7 +21,7 @@ def settle(stack: Stack, reporter: Reporter) -> Stack:
     if settings.told is Told.FLAG or settings.environment is Environment.PROD:
         return stack
     try:
-        runs = stack.flavour()
+        runs = stack.environment()
     except OpsError:  # no engine answers, as the start will say
         return stack
     if runs is not Environment.PROD:
@@ -38,7 +38,7 @@ def settle(stack: Stack, reporter: Reporter) -> Stack:
 
 
 def keep(stack: Stack, reporter: Reporter) -> None:
-    """Write the flavour of `stack` into `.env`, where a later start finds it.
+    """Write the environment of `stack` into `.env`, where a later start finds it.
 
     Development that nobody asked for is the default, and needs no line.
     """
@@ -52,6 +52,6 @@ def keep(stack: Stack, reporter: Reporter) -> None:
 def keep_running(stack: Stack, reporter: Reporter) -> None:
     """Before it is stopped: have a later start make production of what is production."""
     settings = stack.settings
-    if settings.told is Told.DEFAULT and stack.flavour() is Environment.PROD:
+    if settings.told is Told.DEFAULT and stack.environment() is Environment.PROD:
         keep(replace(stack, settings=replace(settings, environment=Environment.PROD,
                                              told=Told.FLAG)), reporter)  # fmt: skip
