@@ -10,7 +10,7 @@ import traceback
 
 import psycopg2
 from odoo import http, sql_db
-from odoo.service import db
+from odoo.service import db, model
 from odoo.service.server import ThreadedServer
 from odoo.tools import config
 from psycopg2.pool import PoolError
@@ -54,6 +54,7 @@ def install():
     """Put this around what serves a request, and around the scheduled actions' thread."""
     http.Request._serve_db = _serving_db(http.Request._serve_db)
     http.Request._serve_nodb = _serving_nodb(http.Request._serve_nodb)
+    model.retrying = _trying(model.retrying)
     ThreadedServer.cron_thread = _running_cron(ThreadedServer.cron_thread)
 
 
@@ -70,6 +71,23 @@ def _serving_db(serve_db):
             raise DatabaseAway from error
 
     return _serve_db
+
+
+def _trying(retrying):
+    """Where a request is handled: later, AccessDenied no longer tells what led to it.
+
+    Odoo makes one of whatever happens while it looks who the visitor is.
+    """
+
+    def _retrying(func, env):
+        try:
+            return retrying(func, env)
+        except Exception as error:
+            if http.request and is_outage(error):
+                raise DatabaseAway from error
+            raise
+
+    return _retrying
 
 
 def _serving_nodb(serve_nodb):

@@ -2,6 +2,7 @@ from unittest.mock import Mock, patch
 
 import psycopg2
 from odoo import http, sql_db
+from odoo.exceptions import AccessDenied
 from odoo.tests import BaseCase, tagged
 from odoo.tools import config
 
@@ -60,6 +61,16 @@ class TestAway(BaseCase):
         first, second = ValueError("1"), ValueError("2")
         first.__context__, second.__context__ = second, first
         self.assertFalse(away.is_outage(first))
+
+    def test_a_visitor_who_cannot_be_looked_up_is_not_refused(self):
+        denied = outer(raised(psycopg2.OperationalError("gone")), AccessDenied)
+        for error in (denied, outer(ValueError("a bug"), AccessDenied)):
+            wrapped = away._trying(Mock(side_effect=error))
+            expected = away.DatabaseAway if error is denied else AccessDenied
+            with patch.object(http, "request", True), self.assertRaises(expected):
+                wrapped("func", env="env")
+            with patch.object(http, "request", None), self.assertRaises(AccessDenied):
+                wrapped("func", env="env")
 
     def request(self, **headers):
         request = Mock(db=None)
