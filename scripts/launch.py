@@ -1,7 +1,7 @@
 """What scripts/inv starts: Invoke, which ends without a traceback whatever becomes of it.
 
 Before a command begins there is nothing to put right: Ctrl-C and a closed pipe just end the
-process, and the command itself heeds them from its first line on (core/interruption.py).
+process, and a command takes care of them from its first line on (core/interruption.py).
 """
 
 # Before `signal`, whose own imports take their time, and before `site`, for which scripts/inv

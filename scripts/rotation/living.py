@@ -18,6 +18,8 @@ DATABASE: Final = "odoo_db_data"
 SUPABASE: Final = "supabase_db_data"
 _REPOSITORY_MARKS: Final = ("config", "keys")  # restic's own
 _SECONDS: Final = 120.0
+_ELSEWHERE_SECONDS: Final = 45
+_TIMED_OUT: Final = 124  # see timeout(1)
 
 
 def lost(stack: Stack, reports: Iterable[credentials.SecretReport]) -> dict[str, str]:
@@ -114,6 +116,8 @@ def _repository(stack: Stack) -> str:
     if done.ok:
         found = json.loads(done.stdout.splitlines()[-1])["exists"]
         return "a repository is at BACKUP_REPOSITORY, which only it opens" if found else ""
+    if done.code == _TIMED_OUT:
+        return f"{unknown} (no answer within {_ELSEWHERE_SECONDS} s)"
     return f"{unknown} ({oneshot.failure(done, 'backups', 'BACKUP_MEMORY').message})"
 
 
@@ -131,8 +135,9 @@ def _elsewhere(stack: Stack) -> Completed:
         "--tmpfs", "/var/cache/platform", "--tmpfs", "/tmp:mode=1777",  # noqa: S108
         "--network", edge if edge in networks else "bridge",
         "--env", "BACKUP_REPOSITORY",  # its value may hold a password
-        "--entrypoint", "python3", images.effective(settings)["BACKUP_IMAGE"],
-        "/opt/platform/backup.py", "exists",
+        # restic itself tries for a quarter of an hour.
+        "--entrypoint", "timeout", images.effective(settings)["BACKUP_IMAGE"],
+        str(_ELSEWHERE_SECONDS), "python3", "/opt/platform/backup.py", "exists",
     ]  # fmt: skip
     variables = {"BACKUP_REPOSITORY": settings.backup_repository}
     run = ["docker", "run", "--rm", *words]

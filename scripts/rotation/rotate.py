@@ -33,7 +33,7 @@ _AGAIN: Final = "To undo it: inv secrets"
 def rotate(stack: Stack, reporter: Reporter, wanted: str) -> list[str]:
     """Replace the secrets `wanted` (names with commas between, or `all`) everywhere.
 
-    Gives back lines for people. Raises OpsError where one of the new ones does not work; all
+    Returns lines for people. Raises OpsError where one of the new ones does not work; all
     are as before then.
     """
     words = _words(wanted)
@@ -170,7 +170,7 @@ def _finish(work: Work) -> None:
 
 
 def _try_to_undo(work: Work) -> str:
-    """Have everything as it was; gives back a sentence on how that went."""
+    """Have everything as it was; returns a sentence on how that went."""
     if work.plan.state == PROVEN:
         return "The new secrets work and are in use. To finish: inv secrets"
     try:

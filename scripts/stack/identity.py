@@ -213,7 +213,7 @@ def forget(stack: Stack) -> None:
 
 
 def adopt(stack: Stack, reporter: Reporter) -> str:
-    """Have the platform belong to this folder; asks, and gives back a line for people.
+    """Have the platform belong to this folder; asks, and returns a line for people.
 
     Raises OpsError where this folder has other secrets than the platform.
     """

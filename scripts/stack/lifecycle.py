@@ -22,12 +22,13 @@ from scripts.stack import (
     preflight,
 )
 from scripts.stack.compose import Service, Stack
-from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, diagnose
+from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose, restarts
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
 _USABLE_SECONDS: Final = 60  # all containers are healthy, and there is no page yet
 _MOST_RESTARTS: Final = 5  # of a container, after which it will not do better the next time
 _LOOK_SECONDS: Final = 2.0
+_SETTLED_SECONDS: Final = 1.0  # what ends at once has ended by then
 _HEALTH_SECONDS: Final = 20  # what Docker takes to see that one has become healthy again
 _CURL_SAW_ERROR: Final = 22  # with --fail: an HTTP status of 400 or more; see curl(1)
 
@@ -72,7 +73,7 @@ def _bring_up(stack: Stack, option: str) -> None:
     start = ["up", "--detach", "--no-build", option]
     done = stack.run(*start, timeout=START_SECONDS + 60, check=False, changes=True)
     if not done.ok:
-        raise diagnose(stack, CommandFailedError(done))
+        raise diagnose(stack, CommandFailedError(done), again_and_again(stack))
     _await_login_page(stack)
 
 
@@ -106,7 +107,7 @@ def _await_login_page(stack: Stack, services: Sequence[str] = PAGE_NEEDS) -> Non
             problem, served = error.message, False
         # Odoo serves the page of a login that would fail, for want of Redis.
         watch.look(now=served)
-        if served and not watch.broken:
+        if served and not watch.broken and watch.settled:
             return
         if watch.hopeless or time.monotonic() - began > START_SECONDS:
             raise diagnose(stack, OpsError(problem), watch.restarting)
@@ -127,6 +128,8 @@ class _Watch:
     healthy_since: float = 0.0  # 0: not all of them are healthy
     restarts: dict[str, int] = field(default_factory=dict)  # by container, at the first look
     restarting: set[str] = field(default_factory=set)  # services that end again and again
+    settled: bool = False  # no container that was just started has ended meanwhile
+    tries: dict[str, tuple[int, float]] = field(default_factory=dict)  # the last one, seen since
 
     def look(self, *, now: bool) -> None:
         """See whether one has ended, is unhealthy or ends again and again, or all are healthy.
@@ -156,14 +159,15 @@ class _Watch:
         )
 
     def _count_restarts(self, found: Sequence[Service]) -> None:
-        if not found:
-            return
-        form = "{{.Name}} {{.RestartCount}}"
-        inspect = ["docker", "inspect", "--format", form, *(s.name for s in found)]
-        lines = self.stack.runner.run(inspect, timeout=60, check=False).stdout.splitlines()
-        counts = {name.lstrip("/"): int(count) for name, count in map(str.split, lines)}
+        counts = restarts(self.stack, found)
+        self.settled = True
         for service in found:
             count = counts.get(service.name, 0)
+            last, since = self.tries.get(service.name, (-1, self.looked))
+            since = since if last == count and service.state == "running" else self.looked
+            self.tries[service.name] = count, since
+            if service.health == "starting" and self.looked - since < _SETTLED_SECONDS:
+                self.settled = False
             if count - self.restarts.setdefault(service.name, count) > _MOST_RESTARTS:
                 self.restarting.add(service.service)
 
@@ -247,7 +251,7 @@ def _restart(stack: Stack, reporter: Reporter, targets: Sequence[str]) -> None:
 
 
 def pause_odoo(stack: Stack, reporter: Reporter) -> Stack:
-    """Stop Odoo, so that its database can be replaced; gives back the environment that runs.
+    """Stop Odoo, so that its database can be replaced; returns the stack as it runs.
 
     It runs again where that is interrupted.
     """

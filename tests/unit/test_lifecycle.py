@@ -107,3 +107,57 @@ def test_a_damaged_file_of_redis_is_told_with_its_repair(tmp_path: Path, line: s
     runner.answers["docker compose logs"] = says("another trouble\n")
     found = diagnosis.diagnose(stack, OpsError("no"))
     assert found.hint == "More of it: inv logs --service redis"
+
+
+def test_a_page_beside_a_service_that_ends_at_once_is_no_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis, which has just been started, and Odoo, whose page needs none."""
+    monkeypatch.setattr(lifecycle, "time", clock := Clock())
+
+    @dataclass
+    class Engine(FakeRunner):
+        """Redis runs for the first 0.2 of every 0.6 seconds."""
+
+        ends: bool = True
+
+        def run(self, argv: Sequence[str], **options: Any) -> Completed:
+            passed = clock.now - clock.begin
+            if argv[:2] == ["docker", "inspect"]:
+                return says(f"/x-redis-1 {int(passed / 0.6) if self.ends else 0}\n")
+            state = "running" if passed % 0.6 < 0.2 or not self.ends else "restarting"
+            rows = [_row("odoo", Health="healthy"), _row("redis", state, Health="starting")]
+            self.answers["docker compose ps"] = says("\n".join(rows))
+            return super().run(argv, **options)
+
+    with pytest.raises(OpsError, match="service redis is restarting again and again"):
+        lifecycle.resume_odoo(Stack(settings_in(tmp_path), Engine()), FakeReporter())
+    clock.begin = clock.now
+    lifecycle.resume_odoo(Stack(settings_in(tmp_path), Engine(ends=False)), FakeReporter())
+    assert 1 <= clock.now - clock.begin < 2
+
+
+@dataclass
+class Clock:
+    """Time that passes only where somebody sleeps."""
+
+    now: float = 1000.0
+    begin: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_start_that_compose_gave_up_blames_what_ends_again_and_again(tmp_path: Path) -> None:
+    rows = [_row("odoo_db", Health="starting"), _row("odoo_init", "exited", ExitCode=1)]
+    runner = FakeRunner({
+        "docker compose ps": says("\n".join(rows)),
+        "docker compose up": says(code=1, stderr="odoo_init: exit 1"),
+        "docker inspect": says("/x-odoo_db-1 5\n"),
+    })  # fmt: skip
+    stack = Stack(settings_in(tmp_path), runner)
+    with pytest.raises(OpsError, match="service odoo_db is restarting again and again"):
+        lifecycle._start(stack, FakeReporter())

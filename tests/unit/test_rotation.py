@@ -2,16 +2,18 @@
 
 import base64
 import hmac
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scripts import credentials
 from scripts.core.errors import EXIT_USAGE, UsageError
+from scripts.core.process import Completed
 from scripts.credentials import State
 from scripts.rotation import door, living, rotate, verifiers
 
-from .fakes import FakeReporter
+from .fakes import FakeReporter, FakeRunner, says
 from .rotating import Rotating, error_of, installation
 
 
@@ -259,3 +261,27 @@ def test_a_second_factor_does_not_make_a_right_password_wrong(made: Rotating) ->
     assert made.fits
     wrong = door.look(made.stack, "Another-Value-12345")
     assert wrong and not wrong.opens
+
+
+@pytest.mark.parametrize(
+    ("done", "reason"),
+    [
+        (says('{"exists": true}'), "a repository is at BACKUP_REPOSITORY"),
+        (says('{"exists": false}'), ""),
+        (says(code=124), "no answer within 45 s"),
+        (says(code=1, stderr="error: no route\n"), "cannot be seen (no route)"),
+    ],
+)
+def test_a_key_is_not_made_beside_a_repository_elsewhere(
+    made: Rotating, monkeypatch: pytest.MonkeyPatch, done: Completed, reason: str
+) -> None:
+    place = "rest:http://me:secret@host/books"
+    stack = replace(made.stack, settings=replace(made.stack.settings, backup_repository=place))
+    monkeypatch.setattr("scripts.stack.images.has_backup_image", lambda stack: True)
+    monkeypatch.setattr("scripts.stack.images.official", lambda root: {"BACKUP_IMAGE": "b"})
+    stack = replace(stack, runner=FakeRunner({"docker run": done}))
+    (made.folder / "backup_key.txt").unlink()
+    found = living.lost(stack, credentials.inspect(made.folder)).get("backup_key", "")
+    assert reason in found and bool(reason) is bool(found)
+    assert isinstance(stack.runner, FakeRunner)
+    assert not [call for call in stack.runner.calls if place in " ".join(call)]
