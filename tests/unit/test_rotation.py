@@ -278,7 +278,7 @@ def test_a_key_is_not_made_beside_a_repository_elsewhere(
     place = "rest:http://me:secret@host/books"
     stack = replace(made.stack, settings=replace(made.stack.settings, backup_repository=place))
     monkeypatch.setattr("scripts.stack.images.has_backup_image", lambda stack: True)
-    monkeypatch.setattr("scripts.stack.images.official", lambda root: {"BACKUP_IMAGE": "b"})
+    monkeypatch.setattr("scripts.stack.images.official", lambda *_: {"BACKUP_IMAGE": "b"})
     stack = replace(stack, runner=FakeRunner({"docker run": done}))
     (made.folder / "backup_key.txt").unlink()
     found = living.lost(stack, credentials.inspect(made.folder)).get("backup_key", "")
