@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from odoo import http
 from werkzeug.exceptions import Forbidden
 
-_PORTS = {"http": 80, "https": 443}
+_SCHEMES = ("http", "https")
 
 
 def install():
@@ -31,17 +31,16 @@ def install():
 def is_foreign(origin, host):
     """Whether a page of `origin` is of another site than `host`, the Host of the request.
 
-    The scheme only says which port is meant where none is named: TLS may end at a proxy.
+    Ports are compared by Nginx, which knows the published one: Odoo may be told another.
     None for `origin`, which no browser sends, is left to Odoo: it answers 400.
     """
     if origin is None:
         return False
     try:
         page = urlsplit(origin)
-        if page.scheme not in _PORTS or not page.hostname:  # `null`, of a sandboxed frame
+        if page.scheme not in _SCHEMES or not page.hostname:  # `null`, of a sandboxed frame
             return True
-        ours = urlsplit(f"{page.scheme}://{host}")
-        default = _PORTS[page.scheme]
-        return (page.hostname, page.port or default) != (ours.hostname, ours.port or default)
+        _ = page.port  # raises ValueError for one that is no number
+        return page.hostname != urlsplit(f"{page.scheme}://{host}").hostname
     except ValueError:
         return True

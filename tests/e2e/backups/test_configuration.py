@@ -59,7 +59,7 @@ def test_modules_that_are_not_here_are_named_before_anything_is_restored(books: 
     refused = platform.inv("restore", made["id"], "--to-database", "proof")
     assert "modules are missing" in last_error(refused)
     assert "not on disk here: zz_elsewhere" in refused.stderr
-    assert "proof" not in platform.sql("SELECT datname FROM pg_database", "postgres")
+    assert "proof" not in platform.sql("SELECT datname FROM pg_database", "postgres").split()
     done = platform.inv("restore", made["id"], "--to-database", "proof", "--yes")
     assert done.returncode == 0, done.stderr
     platform.sql("DROP DATABASE proof", "postgres")

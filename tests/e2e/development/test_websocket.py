@@ -13,7 +13,7 @@ from tests.e2e.support.checkout import Checkout
         ("http://localhost:{port}", "localhost:{port}", 101),
         ("http://127.0.0.1:4711", "127.0.0.1:4711", 101),  # by a forwarded port
         ("https://name.tunnel.test", "name.tunnel.test", 101),  # which may speak HTTPS
-        ("", "localhost:{port}", 101),
+        ("", "localhost:{port}", 400),  # Odoo wants one
         ("http://evil.test", "localhost:{port}", 403),
         ("http://localhost:1", "localhost:{port}", 403),
         ("http://localhost:{port}.evil.test", "localhost:{port}", 403),

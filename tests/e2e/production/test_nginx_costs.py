@@ -103,7 +103,8 @@ def test_who_asks_for_what_is_expensive_keeps_nobody_waiting(
         waited = []
         for _ in range(8):
             begun = time.monotonic()
-            assert production.once("/web/login").status == 200
+            # Who asks too often for pages is refused the next one, at once.
+            assert production.once("/web/login").status in (200, 429)
             waited.append(time.monotonic() - begun)
             time.sleep(0.5)
         assert max(waited) < _PATIENCE, waited
