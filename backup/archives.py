@@ -173,7 +173,7 @@ def _opened_zip(path: Path) -> zipfile.ZipFile:
 def _check_zip(path: Path, archive: zipfile.ZipFile) -> None:
     try:
         damaged = archive.testzip()
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed strangely
+    except RuntimeError as error:  # encrypted, or packed by an unknown method
         raise Failure(f"{path.name} cannot be read: {error}") from error
     except _DAMAGED as error:
         raise Failure(f"{path.name} is damaged: {error}") from error

@@ -63,7 +63,7 @@ def revoke(stack: Stack, reporter: Reporter, login: str) -> int:
 
 
 def end(stack: Stack, login: str) -> int:
-    """End all sessions of `login` without asking; gives back how many there were."""
+    """End all sessions of `login` without asking; returns how many there were."""
     answer = _ask(stack, "revoke", login, changes=True)
     if not answer.get("known", True) and not answer["revoked"]:
         raise OpsError(f"there is no user {login!r}", "inv sessions shows who has sessions.")

@@ -31,7 +31,7 @@ def install():
 def is_foreign(origin, host):
     """Whether a page of `origin` is of another site than `host`, the Host of the request.
 
-    Ports are compared by Nginx, which knows the published one: Odoo may be told another.
+    Ports are compared by Nginx, which knows the published one; Odoo may get another.
     None for `origin`, which no browser sends, is left to Odoo: it answers 400.
     """
     if origin is None:
