@@ -17,5 +17,6 @@ from scripts.commands import (
 
 namespace = Collection(
     *starting.TASKS, *looking.TASKS, *tls.TASKS, *backup.TASKS, *developing.TASKS,
-    backup.ROOM, credentials.ROOM, modules.ROOM, sessions.ROOM, supabase.ROOM, jobs.ROOM,
+    backup.ROOM, backup.FILES, credentials.ROOM, modules.ROOM, sessions.ROOM, supabase.ROOM,
+    jobs.ROOM,
 )  # fmt: skip

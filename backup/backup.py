@@ -21,16 +21,19 @@ sys.dont_write_bytecode = True  # the folder is mounted read-only
 
 import create  # noqa: E402
 import export  # noqa: E402
+import filestore_check  # noqa: E402
 import keys  # noqa: E402
 import owner  # noqa: E402
 import restic  # noqa: E402
 import restore  # noqa: E402
-from common import Failure  # noqa: E402
+from common import Failure, printable  # noqa: E402
 
 import postgres  # noqa: E402
 
 # What whoever comes second is told of the first; the others are parts of a restore.
 _SPOKEN = {"create": "inv backup", "forget": "inv backup.prune", "check": "inv backup.check"}
+# Into the repository, of which only root and its owner may read what is new.
+_WRITING = (*_SPOKEN, "key-add", "key-undo", "key-finish")
 
 
 def _list(_: argparse.Namespace) -> Any:
@@ -45,7 +48,11 @@ def _show(given: argparse.Namespace) -> Any:
 
 def _create(given: argparse.Namespace) -> Any:
     configuration = json.load(sys.stdin) if given.configuration else {}
-    return create.create(given.database, configuration, existing=given.existing)
+    made = create.create(given.database, configuration, existing=given.existing)
+    if lost := made.manifest["files"]["lost"]:  # by plain Compose nobody reads the manifest
+        said = f"warning: {len(lost)} attachments have no whole file in this backup"
+        print(said, file=sys.stderr, flush=True)
+    return {**made.manifest, **({"handle": restore.handle(*made)} if given.handle else {})}
 
 
 def _configuration(given: argparse.Namespace) -> Any:
@@ -70,20 +77,23 @@ def _forget(given: argparse.Namespace) -> Any:
     postgres.prepare()
     with postgres.exclusive():
         restic.unlock()
-        known = {s.id: s for s in restic.sets()}
+        snapshots = restic.snapshots()
+        known = {s.id: s for s in restic.sets(snapshots)}
         kept = {
             i for name, s in known.items() if name not in given.id for i in s.snapshots.values()
         }
         named = {i for s in known.values() for i in s.snapshots.values()} - kept
         doomed = [
             s["id"]
-            for s in restic.snapshots()
+            for s in snapshots
             if s["id"] in named or (s["id"] not in kept and _is_left_over(s))
         ]
         if known and not kept:
             raise Failure("that would take the last backup too", "Nothing was changed.")
-        restic.forget(doomed)
-        restic.run("prune")
+        if doomed:
+            restic.run("forget", "--prune", *doomed)
+        else:
+            restic.run("prune")  # a run that was killed may have saved data without a snapshot
     return {"forgotten": [name for name in given.id if name in known], "snapshots": len(doomed)}
 
 
@@ -114,7 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     identity = ("id", {"nargs": "?", "default": "latest"})
     given = {"action": "store_true", "help": "is given as JSON by standard input"}
     existing = ("--existing", {"action": "store_true"})
-    add("create", _create, database, existing, ("--configuration", given))
+    handle = ("--handle", {"action": "store_true", "help": "add what `stage --handle` takes"})
+    add("create", _create, database, existing, handle, ("--configuration", given))
     add("list", _list)
     add("show", _show, identity)
     add("configuration", _configuration, identity)
@@ -122,11 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     add("forget", _forget, ("id", {"nargs": "*"}))
     add("export", lambda given: export.export(given.id, given.plain, given.zip), identity,
         ("--plain", {"default": ""}), ("--zip", {"default": ""}))  # fmt: skip
+    add("files", lambda given: filestore_check.check(given.database, data=given.data), database,
+        ("--data", {"action": "store_true"}))  # fmt: skip
     add("exists", lambda _: keys.exists())
     add("key-add", lambda _: keys.add())  # these three: inv secrets.rotate
     add("key-undo", lambda _: keys.undo())
     add("key-finish", lambda _: keys.finish())
-    restore.add_commands(add, database, identity)
+    restore.add_commands(add, identity, given)
     return parser
 
 
@@ -134,7 +147,7 @@ def _run(given: argparse.Namespace) -> Any:
     try:
         return given.run(given)
     finally:
-        if given.command in _SPOKEN:  # the others write nothing into the repository
+        if given.command in _WRITING:
             owner.give()
 
 
@@ -145,12 +158,12 @@ def main() -> None:
     try:
         print(json.dumps(_run(given), sort_keys=True), flush=True)
     except Failure as error:
-        hint = f"hint: {error.hint}\n" if error.hint else ""
-        sys.exit(f"{hint}error: {error.message}")
+        sys.exit(error.shown)
     except (KeyboardInterrupt, BrokenPipeError):
         sys.exit("error: interrupted")
     except postgres.psycopg2.Error as error:
-        sys.exit(f"error: PostgreSQL: {(str(error).strip() or 'it went away').splitlines()[0]}")
+        said = (str(error).strip() or "it went away").splitlines()[0]
+        sys.exit(f"error: PostgreSQL: {printable(said)}")
     except OSError as error:
         sys.exit(f"error: {error.filename or 'the system'}: {error.strerror}")
 

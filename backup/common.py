@@ -22,10 +22,21 @@ class Failure(Exception):  # noqa: N818 - the word for what people are told
         self.message = message
         self.hint = hint
 
+    @property
+    def shown(self) -> str:
+        """The lines that end a program."""
+        hint = f"hint: {printable(self.hint)}\n" if self.hint else ""
+        return f"{hint}error: {printable(self.message)}"
+
+
+def printable(text: str) -> str:
+    """`text` as it may be shown on a terminal: names in it may be of a stranger's choice."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
 
 def say(text: str) -> None:
     """Progress, for whoever watches."""
-    print(f"… {text}", file=sys.stderr, flush=True)
+    print(f"… {printable(text)}", file=sys.stderr, flush=True)
 
 
 def now() -> str:
@@ -50,7 +61,7 @@ def last_line(text: str) -> str:
 
 def note(text: str) -> None:
     """Something worth knowing, which `inv` shows even where nobody watches."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    print(f"note: {printable(text)}", file=sys.stderr, flush=True)
 
 
 class Background:

@@ -9,7 +9,6 @@ was looked at. The manifest comes last: without it, it never was a backup.
 
 import json
 import os
-import re
 import secrets
 import subprocess
 import time
@@ -17,19 +16,20 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import files
 import proof
 import properties
 import psycopg2
+import repository
 import restic
+import saved as attachments
 from common import NO_FILES, Background, Failure, filestore, last_line, now, say
 
 import postgres
 
 GUARD_TRIES = 6  # of 10 s each: Odoo's own clean-up may be at work
-UNREADABLE = 3  # restic saved all but some files; whether one mattered is seen afterwards
 
 
 @dataclass
@@ -52,28 +52,37 @@ class Run:
         return ["--tag", ",".join(tags), "--host", os.uname().nodename, "--json"]
 
 
-def create(database: str, configuration: dict[str, Any], *, existing: bool) -> dict[str, Any]:
+class Made(NamedTuple):
+    """A backup as the repository has it, and its manifest."""
+
+    parts: restic.Parts
+    manifest: dict[str, Any]
+
+
+def create(database: str, configuration: dict[str, Any], *, existing: bool) -> Made:
     """Make a backup and return its manifest; what a failed one left is taken away.
 
     `configuration` is what `inv` wants saved of the installation besides.
 
-    Raises Failure for one that could not be restored, too, which is kept: its files and its
-    dump are whole, and an older one has less.
+    One in which attachments have no file, or no whole one, is complete: it names them. Raises
+    Failure for one that could not be restored, which is kept, too: its files and its dump are
+    whole, and an older one has less.
     """
     postgres.prepare()
     with postgres.exclusive() as still_alone:
-        before = restic.ready_to_write(existing=existing)
+        repository.ready_to_write(existing=existing)
         run = Run(database)
         try:
-            manifest, proved = _create(run, before)
+            made, proved = _create(run)
             still_alone()
-            _commit(run, {**manifest, "configuration": configuration})
+            _commit(run, {**made.manifest, "configuration": configuration})
+            attachments.remember(database, run.started, made.manifest["files"]["lost"])
         except BaseException:
             _take_back(run)
             raise
     if proved.reason:
         raise Failure(f"the backup {run.id} was saved, but {proved.verdict}", proved.hint)
-    return manifest
+    return made
 
 
 def _take_back(run: Run) -> None:
@@ -84,12 +93,15 @@ def _take_back(run: Run) -> None:
         say(f"leftovers stay until the next `inv backup.prune`: {error.message}")
 
 
-def _create(run: Run, before: list[restic.Set]) -> tuple[dict[str, Any], proof.Proof]:
-    verified = _verified_until(before, run.database)
+def _create(run: Run) -> tuple[Made, proof.Proof]:
+    verified = attachments.verified(run.database)
     # Over a slow line few files may take long, too.
-    if run.folder.is_dir() and (restic.is_remote() or files.are_many(run.folder, verified)):
+    if run.folder.is_dir() and (restic.is_remote() or files.are_many(run.folder, verified.until)):
         say("saving the files, a first time without holding off their removal")
-        run.prepass_added = _save_files(run, "prepass").get("data_added_packed", 0)
+        # The snapshot of the first pass stays until the next `inv backup.prune`: it is part of
+        # no set, costs nothing, and to forget it would want the repository for itself.
+        first = attachments.save(run.folder, run.tags("prepass"))
+        run.prepass_added = first.summary.get("data_added_packed", 0)
     say("saving the files")
     guard = _guard(run.database)
     with closing(guard), closing(_connect(run.database)) as frozen:
@@ -99,16 +111,23 @@ def _create(run: Run, before: list[restic.Set]) -> tuple[dict[str, Any], proof.P
             cursor.execute("SELECT pg_export_snapshot()")
             snapshot = cursor.fetchone()[0]
         wanted = postgres.wanted_files(frozen)
-        saved = _save_files(run, "files") if run.folder.is_dir() else _no_files(run)
+        saved = _save_files(run)
         guard.commit()
         held = time.monotonic() - held
         say("saving the database")
-        with Background(lambda: _check_files(run, saved["snapshot_id"], wanted, verified)):
+        with Background(lambda: attachments.lost(saved, run.folder, wanted, verified)) as looking:
             dump = _dump(run, snapshot)
         about = {**postgres.about(frozen), **_besides(frozen)}
         proved = proof.prove(run.database, frozen, snapshot, about)
         about |= {"functions": proved.functions, "unrestorable": proved.reason}
-        return _manifest(run, frozen, about, wanted, saved, dump, held), proved
+        manifest = _manifest(run, frozen, about, wanted, saved.summary, dump, held)
+        manifest["files"]["lost"] = looking.answer
+        return Made(_parts(run, saved, dump), manifest), proved
+
+
+def _parts(run: Run, saved: attachments.Saved, dump: dict[str, Any]) -> restic.Parts:
+    snapshots = {"files": saved.summary["snapshot_id"], "database": dump["snapshot_id"]}
+    return restic.Parts(snapshots, {"files": saved.path, "database": f"/{run.database}.dump"})
 
 
 def _besides(frozen: Any) -> dict[str, Any]:
@@ -144,73 +163,13 @@ def _guard(database: str) -> Any:
     raise Failure("the table of attachments is locked by somebody else for a minute")
 
 
-def _save_files(run: Run, part: str) -> dict[str, Any]:
-    # The snapshot of the first pass stays until the next `inv backup.prune`: it is part of no
-    # set, costs nothing, and to forget it would want the repository for itself.
-    options = ["--no-scan", "--exclude", str(run.folder / "checklist")]
-    accept = (0, UNREADABLE)
-    output = restic.run("backup", *run.tags(part), *options, str(run.folder), accept=accept)
-    return restic.summary(output)
-
-
-def _no_files(run: Run) -> dict[str, Any]:
-    """A set always has three parts, and this database no attachment in a file yet."""
+def _save_files(run: Run) -> attachments.Saved:
+    if run.folder.is_dir():
+        return attachments.save(run.folder, run.tags("files"))
+    # A set always has three parts, and this database no attachment in a file yet.
     name = ["--stdin", "--stdin-filename", NO_FILES]
-    return restic.summary(restic.run("backup", *run.tags("files"), *name, stdin=b"-\n"))
-
-
-def _verified_until(before: list[restic.Set], database: str) -> float:
-    """When the last backup of this database began: files as old as that were looked at then."""
-    here = os.uname().nodename  # a database of that name elsewhere has other files
-    own = [s.id for s in before if (s.database, s.installation) == (database, here)]
-    if not own:
-        return 0.0
-    began = re.match(r"(\d{8}-\d{6})", own[-1])
-    assert began
-    return datetime.strptime(began[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp() - 1
-
-
-def _check_files(
-    run: Run, snapshot: str, wanted: dict[str, tuple[int | None, str]], verified: float
-) -> None:
-    """Every attachment of the database is in the set, whole; raises Failure otherwise."""
-    hint = "Mend the attachments, or put the files back from an older backup."
-    prefix = str(run.folder) + "/"
-    missing, cut, fresh = set(wanted), [], []
-    for node in restic.listing(snapshot):
-        name = node["path"].removeprefix(prefix)
-        if name not in missing:
-            continue
-        missing.discard(name)
-        size, checksum = wanted[name]
-        other = checksum and checksum != name.rpartition("/")[2]
-        if other or (size is not None and size != node["size"]):
-            cut.append(name)
-        elif _seconds(node.get("ctime") or node["mtime"]) >= verified:
-            fresh.append(name)
-    files.refuse("attachments have no file in the filestore", missing, hint)
-    files.refuse("files of attachments have another size or checksum", cut, hint)
-    # Older ones had their turn in an earlier backup: they are named after their content,
-    # and a changed one has a new change time.
-    damaged = [name for name in files.wrong(run.folder, fresh) if _still_wrong(run, name, snapshot)]
-    files.refuse("files of attachments are damaged", damaged, hint)
-
-
-def _still_wrong(run: Run, name: str, snapshot: str) -> bool:
-    """Odoo may have removed a file since we let go: what counts is what was saved."""
-    if (run.folder / name).exists():
-        return True
-    place = str(run.folder / name)
-    with restic.start("dump", "--no-lock", snapshot, place, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        found = files.hashlib.file_digest(process.stdout, "sha1").hexdigest()
-    return process.returncode != 0 or found != name.rpartition("/")[2]
-
-
-def _seconds(stamp: str) -> float:
-    """RFC 3339 with nanoseconds, which Python's own parser does not take."""
-    whole, zone = re.fullmatch(r"(.{19})(?:\.\d+)?(.+)", stamp).groups()  # type: ignore[union-attr]
-    return datetime.fromisoformat(whole + zone.replace("Z", "+00:00")).timestamp()
+    output = restic.run("backup", *run.tags("files"), *name, stdin=b"-\n")
+    return attachments.Saved(NO_FILES, run.started, restic.summary(output))
 
 
 def _dump(run: Run, snapshot: str) -> dict[str, Any]:
@@ -273,4 +232,5 @@ def _commit(run: Run, manifest: dict[str, Any]) -> None:
     tags = run.tags("manifest")
     tags[1] += f",odoo={manifest['odoo']},prepass={run.prepass_added}"
     tags[1] += ",restorable=no" if manifest["unrestorable"] else ""
+    tags[1] += f",lost={len(lost)}" if (lost := manifest["files"]["lost"]) else ""
     restic.run("backup", *tags, "--stdin", "--stdin-filename", "manifest.json", stdin=text)

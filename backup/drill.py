@@ -105,13 +105,17 @@ def log_in(login: str, password: str) -> str:
 
 
 def download(cookie: str) -> int:
-    """Fetch the newest attachments by way of Odoo; each has to be what its name says."""
+    """Fetch the newest attachments by way of Odoo; each has to be what its name says.
+
+    But for those that the backup itself names as lost: what else it has was restored whole.
+    """
+    lost = set(json.load(sys.stdin))
     with psycopg2.connect(dbname=DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, store_fname FROM ir_attachment WHERE store_fname IS NOT NULL"
             " AND type = 'binary' AND res_field IS NULL AND url IS NULL"
-            " ORDER BY id DESC LIMIT %s",
-            (DOWNLOADS,),
+            " AND store_fname <> ALL(%s) ORDER BY id DESC LIMIT %s",
+            (list(lost), DOWNLOADS),
         )
         wanted = cursor.fetchall()
     for number, name in wanted:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from common import Failure
+from common import Failure, printable
 
 SHOWN = 300
 # psql --file=- --echo-errors, and pg_restore, in the language C.
@@ -48,9 +48,9 @@ _LEFT_OUT = tuple(
 )
 
 
-def printable(text: str) -> str:
-    """`text` of a stranger as it may be shown on a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:SHOWN]
+def short(text: str) -> str:
+    """The beginning of `text` of a stranger, as it may be shown on a terminal."""
+    return printable(text)[:SHOWN]
 
 
 @dataclass
@@ -93,13 +93,13 @@ class DumpErrors:
         for pattern, reason, what in _LEFT_OUT:
             if pattern.match(statement) and re.search(reason, message):
                 if what:
-                    self.left_out.setdefault(what, set()).add(printable(message))
+                    self.left_out.setdefault(what, set()).add(short(message))
                 return
         raise self.refusal(message)
 
     def refusal(self, message: str) -> Failure:
         """What to raise for `message` of PostgreSQL's."""
-        return Failure(f"PostgreSQL refuses {self.name}: {printable(message)}")
+        return Failure(f"PostgreSQL refuses {self.name}: {short(message)}")
 
     @property
     def lines(self) -> list[str]:

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import owner
 import restic
-from common import Failure, last_line, say
+from common import NO_FILES, Failure, last_line, say
 
 _CHUNK = 1 << 20
 _ENTRY = re.compile(rb"-- Name: .*; Type: ([A-Z ]+);")
@@ -114,7 +114,7 @@ def _write_zip(chosen: restic.Set, manifest: dict[str, Any], stream: IO[bytes]) 
         with archive.open("dump.sql", "w", force_zip64=True) as member:
             _write_sql(chosen, manifest, member)
         archive.writestr("manifest.json", json.dumps(_for_odoo(manifest), indent=4))
-        if manifest["files"]["count"]:
+        if manifest["files"]["count"] and chosen.paths["files"] != NO_FILES:
             _copy_files(chosen, archive)
 
 

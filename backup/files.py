@@ -51,15 +51,23 @@ def wrong(folder: Path, names: Iterable[str]) -> list[str]:
         return [name for name, is_bad in zip(listed, pool.map(bad, listed), strict=True) if is_bad]
 
 
-def link_good(source: Path, target: Path, names: Iterable[str]) -> set[str]:
+def stored(folder: Path) -> list[str]:
+    """The files of a filestore, without Odoo's marks of what it is going to remove."""
+    paths = (path for path in folder.glob("*/*") if path.parent.name != "checklist")
+    return [str(path.relative_to(folder)) for path in paths if path.is_file()]
+
+
+def link_good(source: Path, target: Path, names: Collection[str]) -> set[str]:
     """Give those of `names` that are whole in `source` a second name in `target`."""
-    present = [name for name in names if (source / name).is_file()]
-    damaged = set(wrong(source, present))
+    damaged = set(wrong(source, names))
     linked = set()
-    for name in present:
+    for name in names:
         if name not in damaged:
             (target / name).parent.mkdir(exist_ok=True)
-            os.link(source / name, target / name)
+            try:
+                os.link(source / name, target / name)
+            except FileNotFoundError:  # Odoo takes files away meanwhile
+                continue
             linked.add(name)
     return linked
 

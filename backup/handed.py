@@ -13,6 +13,7 @@ from typing import Any
 
 import archives
 import files
+import properties
 import room
 from common import DATA, Failure
 
@@ -30,14 +31,18 @@ class Answer:
     zip: bool
     bytes: int  # of the database
     roles: list[str]  # that something in it refers to
+    functions: properties.Functions  # volatility of those of extensions, which a dump has not
 
 
 def answer(file: Path) -> Answer:
     """What is known of the dump of `file`; raises Failure if it is not the one that is there."""
     try:
         told: dict[str, Any] = json.loads(_ANSWER.read_text())
-        found = Answer(file, bool(told["zip"]), int(told["bytes"]), [*map(str, told["roles"])])
-    except (OSError, ValueError, KeyError, TypeError):
+        functions = {str(name): {"volatility": str(v)} for name, v in told["functions"].items()}
+        found = Answer(
+            file, bool(told["zip"]), int(told["bytes"]), [*map(str, told["roles"])], functions
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         told = {}
     if told.get("file") != file.name or DUMP.is_symlink() or not DUMP.is_file():
         raise Failure(f"the sandbox has not read {file.name}", "First: docker compose run sandbox")
@@ -55,12 +60,14 @@ def need_room(answer: Answer) -> None:
 
 
 def extract(answer: Answer, folder: Path, names: Collection[str]) -> set[str]:
-    """Write the files of the attachments `names` into `folder`; returns those that have none.
+    """Write the files of the attachments `names` into `folder`; returns those without a whole one.
 
-    Raises Failure if one is damaged.
+    A damaged one is not kept: the live filestore may have it whole.
     """
     if answer.zip:
         archives.extract(answer.file, folder, names)
     present = {name for name in names if (folder / name).is_file()}
-    files.refuse("files in the archive are damaged", files.wrong(folder, present))
-    return set(names) - present
+    damaged = files.wrong(folder, present)
+    for name in damaged:
+        (folder / name).unlink()
+    return set(names) - (present - set(damaged))

@@ -1,6 +1,7 @@
 """The database server: connections, the lock of this program, and what is counted."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -18,6 +19,7 @@ LOCK_KEY = 0x6261636B  # "back"
 # Owns a database that a stranger's file has filled until it is put in its place: what code is
 # in it runs with the rights of this role, which has none in any other database.
 RESTORER = "odoo_restore"
+_KEPT = re.compile(r"__(before|s\d{10})$")  # copies that wait for a way back
 doing = "inv backup"  # which command this is, for whoever finds the lock taken
 
 
@@ -226,7 +228,11 @@ def adopt(name: str) -> None:
 
 
 def rename(pairs: Sequence[tuple[str, str]]) -> None:
-    """Give databases other names: all of them, or none."""
+    """Give databases other names: all of them, or none.
+
+    One that becomes a copy to go back to accepts no connections from then on, and one that
+    takes its name again does: who asks Odoo's server for such a copy gets none.
+    """
     with closing(connect()) as connection:
         for _ in range(TRIES):
             try:
@@ -235,10 +241,17 @@ def rename(pairs: Sequence[tuple[str, str]]) -> None:
                         _send_away(cursor, old)
                         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
                         cursor.execute(rename.format(sql.Identifier(old), sql.Identifier(new)))
+                        accept_connections(cursor, new, accept=not _KEPT.search(new))
                 return
             except psycopg2.errors.ObjectInUse:
                 time.sleep(0.5)
     raise Failure(f"somebody is connected to the database {pairs[0][0]!r} and does not leave")
+
+
+def accept_connections(cursor: Any, database: str, *, accept: bool) -> None:
+    """Whether any role, a superuser too, may connect to `database` from now on."""
+    statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    cursor.execute(statement.format(sql.Identifier(database), sql.SQL(str(accept))))
 
 
 def _send_away(cursor: Any, database: str) -> None:

@@ -22,10 +22,11 @@ from common import CACHE, Failure, last_line, say
 import postgres
 
 SCRATCH = "__drill"  # that of `inv backup.verify`, which never runs at the same time
-ROOM = 200_000_000  # bytes of the engine's disk: the empty tables of Odoo and the server's log
+ROOM = 200_000_000  # bytes of PostgreSQL's volume: the empty tables of Odoo and the server's log
 _DUMP = CACHE / "proof.dump"
 _KNOWN = CACHE / "proofs.json"
 _ROWS, _SECONDS = 5, 10
+_ROOM_HINT = "Make room there; then run `inv backup` again."
 _HINT = "Correct that in the database; then run `inv backup` again."
 _NAME_HINT = (
     "Where a restore builds indexes no schema is searched: ALTER FUNCTION … SET search_path ="
@@ -77,10 +78,6 @@ class Proof:
         return f"{what}: {self.reason}"
 
 
-class _NoRoomError(Failure):
-    """Nothing is wrong with the dump as far as is known."""
-
-
 def prove(database: str, frozen: Any, snapshot: str, about: Mapping[str, Any]) -> Proof:
     """Try to restore the schema of the exported `snapshot`, which `frozen` looks at."""
     mine = properties.functions(frozen)
@@ -97,9 +94,10 @@ def prove(database: str, frozen: Any, snapshot: str, about: Mapping[str, Any]) -
         _remember(database, digest, altered)
     except (Failure, psycopg2.Error, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if isinstance(error, room.NoRoomError):
+            return Proof(altered, reason, _ROOM_HINT, tried=False)
         hint = _NAME_HINT if "does not exist" in reason else _HINT
-        tried = not isinstance(error, _NoRoomError)
-        return Proof(altered, reason, getattr(error, "hint", "") or hint, tried)
+        return Proof(altered, reason, getattr(error, "hint", "") or hint)
     finally:
         load.tidy()
     return Proof(altered)
@@ -129,12 +127,7 @@ def _restore(
     database: str, mine: properties.Functions, about: Mapping[str, Any]
 ) -> properties.Functions:
     """Make a database of the schema and drop it; what the extensions' functions differ in."""
-    if (free := room.free(CACHE)) < ROOM:
-        raise _NoRoomError(
-            f"the engine's disk has no room for that: {free / 1e6:.0f} MB are free,"
-            f" {ROOM / 1e6:.0f} MB wanted",
-            "Free some; then run `inv backup` again.",
-        )
+    room.need([(room.DATABASE, ROOM)], "an empty copy of the database")
     scratch, changed = database + SCRATCH, {}
 
     def compare() -> properties.Functions:

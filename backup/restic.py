@@ -8,12 +8,13 @@ import json
 import os
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from common import CACHE, Failure, last_line, note
+from common import CACHE, Failure, last_line
 
 KEY = Path("/run/secrets/backup_key")
 LOCAL = Path("/repository")
@@ -23,7 +24,15 @@ PARTS = ("files", "database", "manifest")
 
 
 @dataclass(frozen=True)
-class Set:
+class Parts:
+    """Where in the repository a backup is."""
+
+    snapshots: Mapping[str, str]  # part to snapshot id
+    paths: Mapping[str, str]  # part to the path within its snapshot
+
+
+@dataclass(frozen=True)
+class Set(Parts):
     """One complete backup as the repository lists it."""
 
     id: str
@@ -31,12 +40,11 @@ class Set:
     database: str
     odoo: str
     installation: str
-    snapshots: Mapping[str, str]  # part to snapshot id
-    paths: Mapping[str, str]  # part to the path within its snapshot
     bytes: int  # of dump and files, before compression
     added: int  # to the repository, after it
     files: int
     restorable: bool = True  # as far as is known: see proof.py
+    lost: int = 0  # attachments without their file, or without a whole one
 
 
 class NoRepository(Failure):
@@ -127,42 +135,9 @@ def ready() -> None:
         raise Failure("secrets/backup_key.txt cannot be read", "Run: inv secrets")
 
 
-def ready_to_write(*, existing: bool) -> list[Set]:
-    """The complete backups so far, of a repository that is made if need be.
-
-    With `existing` it has to be there: a disk that is not mounted looks like an empty folder.
-    """
-    ready()
-    try:
-        known = sets()
-    except NoRepository:
-        if existing:
-            raise Failure(
-                "the repository of backups is not there any more",
-                "Mount its disk. To begin a new one: inv backup --new-repository",
-            ) from None
-        _initialise()
-        return []
-    locks = LOCAL / "locks"
-    if not locks.is_dir() or any(locks.iterdir()):
-        unlock()  # a run that died while it pruned keeps even a backup out
-    return known
-
-
 def is_remote() -> bool:
     """Whether the repository is on another machine."""
     return os.environ.get("BACKUP_REPOSITORY", str(LOCAL)) != str(LOCAL)
-
-
-def _initialise() -> None:
-    strangers = [] if is_remote() else [p.name for p in LOCAL.iterdir() if p.name[0] != "."]
-    if strangers:
-        raise Failure(
-            f"the folder of backups holds {strangers[0]!r} but no repository",
-            "Set BACKUP_FOLDER to an empty folder, or put the missing files back.",
-        )
-    run("init")
-    note("a new repository was made: only secrets/backup_key.txt opens it")
 
 
 def snapshots(*tags: str) -> list[dict[str, Any]]:
@@ -171,10 +146,10 @@ def snapshots(*tags: str) -> list[dict[str, Any]]:
     return found
 
 
-def sets() -> list[Set]:
-    """The complete backups, the oldest first."""
+def sets(of: Sequence[dict[str, Any]] | None = None) -> list[Set]:
+    """The complete backups (of the snapshots `of`, where they are known), the oldest first."""
     groups: dict[str, dict[str, dict[str, Any]]] = {}
-    for snapshot in snapshots():
+    for snapshot in snapshots() if of is None else of:
         tags = _tags(snapshot)
         if "set" in tags and tags.get("part") in PARTS:
             groups.setdefault(tags["set"], {})[tags["part"]] = snapshot
@@ -199,6 +174,7 @@ def _set(name: str, parts: dict[str, dict[str, Any]]) -> Set:
         added=sum(added) + int(tags.get("prepass", "0")),
         files=summaries["files"].get("total_files_processed", 0),
         restorable=tags.get("restorable") != "no",
+        lost=int(tags.get("lost", "0")),
     )
 
 
@@ -241,17 +217,23 @@ def manifest(chosen: Set, *, whole: bool = False) -> dict[str, Any]:
 
 def listing(snapshot: str) -> Iterator[dict[str, Any]]:
     """The regular files of a snapshot, one after the other."""
-    with start("ls", "--json", "--no-lock", snapshot, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        for line in process.stdout:
-            node = json.loads(line)
-            if node.get("type") == "file":
-                yield node
-    if process.returncode:
-        raise Failure(f"restic cannot list what it saved (exit code {process.returncode})")
+    for node in messages("ls", "--json", "--no-lock", snapshot):
+        if node.get("type") == "file":
+            yield node
 
 
-def dump_to(chosen: Set, part: str, target: IO[bytes]) -> None:
+def messages(*arguments: str, accept: Sequence[int] = (0,)) -> Iterator[dict[str, Any]]:
+    """What a restic says line by line, which may be a line for each of a million files."""
+    with tempfile.TemporaryFile() as errors:
+        with start(*arguments, stdout=subprocess.PIPE, stderr=errors) as process:
+            assert process.stdout
+            yield from (json.loads(line) for line in process.stdout if line.startswith(b"{"))
+        if process.returncode not in accept:
+            errors.seek(0)
+            raise failed(process.returncode, errors.read().decode(errors="replace"))
+
+
+def dump_to(chosen: Parts, part: str, target: IO[bytes]) -> None:
     """Copy the one file of `part` into `target`."""
     where = [chosen.snapshots[part], chosen.paths[part]]
     with start("dump", "--no-lock", *where, stdout=target, stderr=subprocess.PIPE) as process:
@@ -265,6 +247,9 @@ def unlock() -> None:
 
     Called with our own lock held, so that no run of ours can be alive.
     """
+    locks = LOCAL / "locks"
+    if not is_remote() and locks.is_dir() and not any(locks.iterdir()):
+        return
     run("unlock")
     names = run("list", "locks", "--no-lock").split()
     hosts = {json.loads(run("cat", "lock", name, "--no-lock")).get("hostname") for name in names}

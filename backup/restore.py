@@ -6,10 +6,14 @@ Then the files move into the live filestore, where a file that nobody names does
 harm, and two databases change their names in one transaction: done, or not at all.
 """
 
+import base64
+import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +24,9 @@ import load
 import properties
 import psycopg2
 import restic
+import restored
 import room
-from common import CACHE, DATA, NO_FILES, STAGED, Background, Failure, filestore, say
+from common import CACHE, DATA, STAGED, Background, Failure, filestore, say
 
 import postgres
 
@@ -29,23 +34,29 @@ DATABASE_PER_DUMP = 2  # with its indexes, and the server's log of having made t
 BEFORE = "__before"
 
 
-def add_commands(add: Callable[..., None], *common: tuple[str, dict[str, Any]]) -> None:
+def add_commands(
+    add: Callable[..., None], identity: tuple[str, dict[str, Any]], given: dict[str, Any]
+) -> None:
     """The commands of a restore, for the program's command line."""
+    add("offer", lambda given: _offer(given.id), identity)
     name = ("name", {})
     live = ("--live", {"default": ""})
     data = ("--data", {"default": str(DATA)})
     odoo = ("--odoo", {"default": ""})
     add("stage",
-        lambda given: stage(given.id, given.name, given.live, Path(given.data), given.odoo),
-        ("id", {}), name, live, data, odoo)  # fmt: skip
+        lambda given: stage(
+            *(_handed() if given.handle else _found(given.id)),
+            given.name, given.live, Path(given.data), given.odoo),
+        ("id", {}), name, live, data, odoo, ("--handle", given))  # fmt: skip
     add("stage-file",
         lambda given: stage_file(Path(given.file), given.name, given.live, given.odoo),
         ("file", {}), name, live, odoo)  # fmt: skip
-    add("swap", lambda given: _alone(lambda: swap(given.name)), name)
+    add("swap", lambda given: _alone(lambda: swap(given.name, scan=given.scan)), name,
+        ("--scan", {"action": "store_true"}))  # fmt: skip
     add("back", lambda given: _alone(lambda: back(given.name)), name)
     add("discard", lambda given: _alone(lambda: discard(given.name, Path(given.data))), name, data)
     add("databases", lambda _: _alone(_databases))
-    add("scan", lambda given: _alone(lambda: harmless.scan(given.name)), name)
+    add("scan", lambda given: _alone(lambda: _scan(given.name)), name)
 
 
 def _alone(work: Callable[[], Any]) -> Any:
@@ -61,10 +72,42 @@ def _databases() -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
-def stage(wanted: str, name: str, live: str, data: Path, odoo: str) -> dict[str, Any]:
-    """Make database and filestore `name` of a set; `live` lends the files it has already."""
+def _scan(name: str) -> dict[str, Any]:
+    return {**harmless.scan(name), "databases": _databases()}
+
+
+def _offer(wanted: str) -> dict[str, Any]:
+    """A set, what its restore would replace, and a handle by which `stage` finds it again."""
+    databases = _alone(_databases)
+    chosen, manifest = _found(wanted)
+    about = {**manifest, "stored": asdict(chosen)}
+    return {"backup": about, "databases": databases, "handle": handle(chosen, manifest)}
+
+
+def handle(chosen: restic.Parts, manifest: Mapping[str, Any]) -> str:
+    """A set and its manifest, for a container that need not ask the repository for them again.
+
+    Encoded: `inv` takes known secrets out of what programs print, and a setting of the
+    database, which is put back from the manifest, may hold one.
+    """
+    found = [dict(chosen.snapshots), dict(chosen.paths), manifest]
+    return base64.b64encode(json.dumps(found).encode()).decode()
+
+
+def _handed() -> tuple[restic.Parts, dict[str, Any]]:
+    snapshots, paths, manifest = json.loads(base64.b64decode(sys.stdin.read()))
+    return restic.Parts(snapshots, paths), manifest
+
+
+def _found(wanted: str) -> tuple[restic.Set, dict[str, Any]]:
     chosen = restic.find(wanted)
-    manifest = restic.manifest(chosen)
+    return chosen, restic.manifest(chosen)
+
+
+def stage(
+    chosen: restic.Parts, manifest: dict[str, Any], name: str, live: str, data: Path, odoo: str
+) -> dict[str, Any]:
+    """Make database and filestore `name` of a set; `live` lends the files it has already."""
 
     def fill() -> dict[str, Any]:
         _refuse_newer(int(manifest["postgresql"].split(".")[0]), "the backup")
@@ -76,17 +119,20 @@ def stage(wanted: str, name: str, live: str, data: Path, odoo: str) -> dict[str,
         load.create(name, manifest["collate"], manifest["ctype"], manifest.get("icu"))
         folder = _new_folder(name, data)
         say("restoring database and files")
-        with Background(lambda: _restore_files(chosen, folder, live)) as beside:
+        lost = manifest["files"].get("lost", {})
+        whole = manifest["files"]["count"] - len(lost)
+        attachments = restored.Files(chosen, folder, live, whole, lost)
+        with Background(attachments.begin):
             load.dump(chosen, name, manifest)
             with closing(postgres.connect(name)) as connection:
                 _compare(manifest, connection)
                 names = postgres.wanted_files(connection)
         if files.digest(names) != manifest["files"]["digest"]:
             raise Failure("the restored list of attachments differs from the manifest")
-        _accept_files(folder, names, beside.answer)
+        attachments.finish(names)
         files.give_to(data.stat(), folder)
         properties.write(name, manifest.get("properties", {}))  # last: one may be read-only
-        return manifest
+        return {**manifest, "missing_files": len(lost)}
 
     return _staging(name, live, data, odoo, fill)
 
@@ -112,7 +158,7 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> dict[str, Any]:
         handed.need_room(answer)
         load.create(name, "C", "", owner=postgres.RESTORER)
         say("restoring the database")
-        load.fill(handed.DUMP, name, answer.roles, user=postgres.RESTORER)
+        load.fill(handed.DUMP, name, answer.roles, lambda: answer.functions, user=postgres.RESTORER)
         with closing(postgres.connect(name)) as connection:
             names = postgres.wanted_files(connection)
             about = postgres.about(connection)
@@ -120,9 +166,8 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> dict[str, Any]:
         folder = _new_folder(name, DATA)
         missing = handed.extract(answer, folder, names) - _lent(live, names)
         files.give_to(DATA.stat(), folder)
-        if answer.zip:
-            files.refuse("attachments have no file in the archive", missing)
-        return {**about, "rows": rows, "missing_files": len(missing), "id": file.name}
+        came = {"missing_files": len(missing), "with_files": answer.zip}
+        return {**about, **came, "rows": rows, "id": file.name}
 
     return _staging(name, live, DATA, odoo, fill)
 
@@ -139,13 +184,14 @@ def _staging(
         discard(name, data)
         try:
             manifest = fill()
-            _same_odoo(manifest["odoo"], odoo or _version_of(live))
+            # Not that of `name`: nothing serves a database beside the platform's own.
+            _same_odoo(manifest["odoo"], odoo or _version_of(os.environ.get("ODOO_DATABASE", "")))
         except BaseException:
             _try_to_discard(name, data)
             raise
         finally:
             load.tidy()
-        return manifest
+        return {**manifest, "databases": _databases()}
 
 
 def _try_to_discard(name: str, data: Path) -> None:
@@ -165,11 +211,12 @@ def _refuse_newer(major: int, what: str) -> None:
         )
 
 
-def _version_of(live: str) -> str:
+def _version_of(database: str) -> str:
+    """The version of the Odoo whose database that is; '' if there is none to be seen."""
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
-        if not live or not postgres.exists(cursor, live):
+        if not database or not postgres.exists(cursor, database):
             return ""
-    with closing(postgres.connect(live)) as connection:
+    with closing(postgres.connect(database)) as connection:
         try:
             return str(postgres.about(connection)["odoo"])
         except psycopg2.Error:  # what is live is broken; it is being replaced
@@ -196,39 +243,6 @@ def _new_folder(name: str, data: Path) -> Path:
     return folder
 
 
-def _restore_files(chosen: restic.Set, folder: Path, live: str) -> set[str]:
-    """Fill `folder` with the files of a set; gives back those that came out damaged.
-
-    What the live filestore has, whole, only gets a second name.
-    """
-    if not chosen.files or chosen.paths["files"] == NO_FILES:
-        return set()
-    names, lender = _saved_names(chosen), filestore(live)
-    lent = files.link_good(lender, folder, names) if live and lender.is_dir() else set()
-    if rest := names - lent:
-        say(f"restoring {len(rest)} files")
-        # Never over a file that is there: it is the live one, under a second name.
-        options = ["--no-lock", "--overwrite", "never", "--target", str(folder)]
-        source = f"{chosen.snapshots['files']}:{chosen.paths['files']}"
-        restic.run("restore", source, *options)
-    return set(files.wrong(folder, rest))
-
-
-def _saved_names(chosen: restic.Set) -> set[str]:
-    prefix = chosen.paths["files"] + "/"
-    return {node["path"].removeprefix(prefix) for node in restic.listing(chosen.snapshots["files"])}
-
-
-def _accept_files(folder: Path, names: Collection[str], damaged: set[str]) -> None:
-    """Raises Failure unless every attachment has its file; takes away what none names."""
-    bad = {name for name in names if name in damaged or not (folder / name).is_file()}
-    files.refuse("restored files are damaged or missing", bad)
-    # What no attachment names was on its way when the backup was made: it may be half a file.
-    for path in list(folder.rglob("*")):
-        if path.is_file() and str(path.relative_to(folder)) not in names:
-            path.unlink()
-
-
 def discard(name: str, data: Path = DATA) -> dict[str, Any]:
     """Take away a staged database and its files; what is not there is no error."""
     if not name.endswith((STAGED, BEFORE, "__drill", "__clone")):
@@ -238,9 +252,14 @@ def discard(name: str, data: Path = DATA) -> dict[str, Any]:
     return {"discarded": name}
 
 
-def swap(name: str) -> dict[str, Any]:
-    """Put the staged database in the place of `name`, which is kept as `name`__before."""
+def swap(name: str, *, scan: bool = False) -> dict[str, Any]:
+    """Put the staged database in the place of `name`, which is kept as `name`__before.
+
+    With `scan` it has to pass the scan of clones.
+    """
     staged = name + STAGED
+    if scan:
+        harmless.scan(staged)
     with closing(postgres.connect(staged)) as connection:
         names = postgres.wanted_files(connection)
     postgres.adopt(staged)

@@ -7,6 +7,7 @@ grows.
 
 import os
 import shutil
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -18,6 +19,11 @@ DATABASE = Path("/database")  # PostgreSQL's volume, mounted read-only for this 
 _RESERVE = 1 << 30  # bytes, but a tenth of a small file system
 _LOOK_SECONDS = 0.5
 _MEGA = 1e6
+_HINT = "Make room there, and restore again."
+
+
+class NoRoomError(Failure):
+    """Nothing is wrong with what was to be made, as far as is known."""
 
 
 def reserve(place: Path) -> int:
@@ -30,8 +36,8 @@ def free(place: Path) -> int:
     return shutil.disk_usage(place).free
 
 
-def need(wanted: Sequence[tuple[Path, int]], what: str) -> None:
-    """Raises Failure unless each file system has room for all that is to lie on it.
+def need(wanted: Sequence[tuple[Path, int]], what: str, hint: str = _HINT) -> None:
+    """Raises NoRoomError unless each file system has room for all that is to lie on it.
 
     `wanted` are places and bytes; places on one file system share its room. A place that is
     not mounted here is not asked.
@@ -43,10 +49,10 @@ def need(wanted: Sequence[tuple[Path, int]], what: str) -> None:
     for place, _ in places:
         usage, size = shutil.disk_usage(place), by_device[place.stat().st_dev]
         if size and usage.free < size + reserve(place):
-            raise Failure(
+            raise NoRoomError(
                 f"{_name(place)} has no room for {what}: {usage.free / _MEGA:.1f} MB are free,"
                 f" {(size + reserve(place)) / _MEGA:.1f} MB wanted",
-                "Make room there, and restore again.",
+                hint,
             )
 
 
@@ -57,7 +63,7 @@ def _name(place: Path) -> str:
 class Watch:
     """While the block lasts: calls `stop` once, as soon as a place has only its reserve left.
 
-    Leaving the block raises Failure then, whatever else has happened in it.
+    Leaving the block raises NoRoomError then, whatever else has happened in it.
     """
 
     def __init__(self, places: Sequence[Path], stop: Callable[[], None]) -> None:
@@ -75,17 +81,32 @@ class Watch:
         self._over.set()
         self._thread.join()
         if self._low:
-            raise Failure(self._low, "Make room there, and restore again.")
+            raise NoRoomError(self._low, _HINT)
 
     def _look(self) -> None:
-        while not self._over.wait(_LOOK_SECONDS):
-            for place in self._places:
-                free = os.statvfs(place)
-                left = free.f_bavail * free.f_frsize
-                if left < reserve(place):
-                    self._low = (
-                        f"{_name(place)} is nearly full ({left / _MEGA:.1f} MB are free):"
-                        " the restore was stopped"
-                    )
+        try:
+            while not self._over.wait(_LOOK_SECONDS):
+                if any(self._is_low(place) for place in self._places):
                     self._stop()
                     return
+        except BaseException as error:
+            # What grows would go on with nobody looking, until the disk is full.
+            self._end(error)
+
+    def _is_low(self, place: Path) -> bool:
+        free = os.statvfs(place)
+        left = free.f_bavail * free.f_frsize
+        if left >= reserve(place):
+            return False
+        self._low = (
+            f"{_name(place)} is nearly full ({left / _MEGA:.1f} MB are free):"
+            " the restore was stopped"
+        )
+        return True
+
+    def _end(self, error: BaseException) -> None:
+        try:
+            what = self._low or "the room that is left cannot be looked at"
+            print(f"error: {what} ({error!r})", file=sys.stderr, flush=True)
+        finally:
+            os._exit(1)

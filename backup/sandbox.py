@@ -19,19 +19,21 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.dont_write_bytecode = True  # the folder is mounted read-only
 
 import archives  # noqa: E402
+import properties  # noqa: E402
 import psycopg2  # noqa: E402
 import room  # noqa: E402
 from common import Failure, last_line, note, say, write_private  # noqa: E402
-from dump_errors import DumpErrors, printable  # noqa: E402
+from dump_errors import DumpErrors, short  # noqa: E402
+from pg_restore import load_archive  # noqa: E402
 from psql import USER, as_user, load_sql  # noqa: E402
 
 HERE = Path("/var/lib/postgresql/data")  # a volume without a name, gone with the container
@@ -49,6 +51,25 @@ SETTINGS = {
     "max_wal_senders": "0", "max_wal_size": "512MB", "maintenance_work_mem": "128MB",
     "max_connections": "20", "jit": "off", "autovacuum": "off", "lc_messages": "C",
 }  # fmt: skip
+# An index on unaccent() wants it IMMUTABLE, as Odoo has it, and no dump says that it was. So it
+# is that in each database as soon as it is there; the trigger is in none that is handed over.
+_UNACCENT = """
+CREATE FUNCTION pg_catalog.platform_unaccent() RETURNS event_trigger LANGUAGE plpgsql AS $body$
+DECLARE
+    found regprocedure;
+BEGIN
+    FOR found IN
+        SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_depend d
+        ON d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'unaccent'
+        WHERE p.proname = 'unaccent' AND p.provolatile <> 'i'
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s IMMUTABLE', found);
+    END LOOP;
+END $body$;
+CREATE EVENT TRIGGER platform_unaccent ON ddl_command_end WHEN TAG IN ('CREATE EXTENSION')
+    EXECUTE FUNCTION pg_catalog.platform_unaccent();
+"""
 _OF_ODOO = ("ir_module_module", "ir_attachment")
 
 
@@ -90,11 +111,19 @@ def _start() -> None:
         try:
             with closing(_connect("postgres")) as connection, connection.cursor() as cursor:
                 connection.autocommit = True
+                cursor.execute("ALTER DATABASE template0 ALLOW_CONNECTIONS true")
+                _prepare_template()
                 cursor.execute(f"CREATE DATABASE {LOADED} TEMPLATE template0")
             return
         except psycopg2.OperationalError:
             time.sleep(0.1)
     raise Failure(f"its server did not start: {last_line((OUT / 'server.log').read_text())}")
+
+
+def _prepare_template() -> None:
+    """What every database of the sandbox begins with, also one that the file makes."""
+    with closing(_connect("template0")) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(_UNACCENT)
 
 
 def _connect(database: str) -> Any:
@@ -111,39 +140,14 @@ def _load_sql(file: Path) -> DumpErrors:
 
 
 def _load_archive(file: Path) -> DumpErrors:
-    """Load what pg_restore reads; what it owns and permits is of the other server."""
     place = HERE / "unpacked"
     place.mkdir()
     archive, errors = archives.unpack(file, place), DumpErrors(file.name)
     for path in (place, *place.rglob("*")):  # for the user of pg_restore, whose dump it is
         path.chmod(0o755 if path.is_dir() else 0o644)
-    options = ["--no-owner", "--no-acl", "--no-tablespaces", "--no-password"]
-    if archive.is_dir() or not tarfile.is_tarfile(archive):
-        options.append("--jobs=2")
-    program = subprocess.Popen(
-        ["pg_restore", *options, f"--host={SOCKET}", f"--username={USER}", f"--dbname={LOADED}",
-         str(archive)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        errors="replace", **as_user(USER),
-    )  # fmt: skip
-    assert program.stderr
-    try:
-        errors.read(program.stderr)
-    except Failure as error:
-        raise _better(error) from error
-    finally:
-        program.kill()
-    if program.wait() and not errors.errors:
-        raise errors.refusal(errors.said)
+    load_archive(archive, errors, SOCKET, LOADED, **as_user(USER))
     shutil.rmtree(place)
     return errors
-
-
-def _better(error: Failure) -> Failure:
-    if "unsupported version" not in error.message:
-        return error
-    hint = "Its pg_restore makes a file of it that any version reads: pg_restore -f FILE.sql …"
-    return Failure(f"{error.message}: a newer pg_dump made it", hint)
 
 
 def _of_odoo() -> list[str]:
@@ -170,7 +174,7 @@ def _choose(found: list[str], wanted: str, file: str) -> str:
         return wanted or found[0]
     if not found:
         raise Failure(f"{file} holds no database of Odoo: no table {' and '.join(_OF_ODOO)}")
-    names = printable(", ".join(found))
+    names = short(", ".join(found))
     if wanted:
         raise Failure(f"{file} holds no database {wanted!r}", f"There is: {names}")
     raise Failure(
@@ -189,7 +193,11 @@ def _describe(name: str) -> dict[str, Any]:
             " (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"
         )
         roles = [role for (role,) in cursor.fetchall()]
-    return {"database": name, "bytes": int(size), "roles": roles}
+        mine = properties.functions(connection)
+        cursor.execute("DROP EVENT TRIGGER IF EXISTS platform_unaccent")
+        connection.commit()
+    functions = {signature: f["volatility"] for signature, f in mine.items()}
+    return {"database": name, "bytes": int(size), "roles": roles, "functions": functions}
 
 
 def _dump(name: str) -> None:
@@ -201,7 +209,7 @@ def _dump(name: str) -> None:
             stderr=subprocess.PIPE, text=True, errors="replace", **as_user(NOBODY),
         )  # fmt: skip
     if done.returncode:
-        raise Failure(f"what was loaded cannot be dumped: {printable(last_line(done.stderr))}")
+        raise Failure(f"what was loaded cannot be dumped: {short(last_line(done.stderr))}")
 
 
 def _tidy() -> None:
@@ -209,17 +217,19 @@ def _tidy() -> None:
         path.unlink()
 
 
-def _stop_at_once() -> None:
-    """The disk is nearly full: everything of ours goes, with the container."""
-    _tidy()
-    left = f"error: the engine's disk is nearly full, loading was stopped at {_used()} MB"
-    print(f"hint: Make room, or restore on a larger disk.\n{left}", file=sys.stderr, flush=True)
-    os._exit(1)
+def _stop_at_once(free_before: int) -> None:
+    """The disk is nearly full: everything of ours goes, with the container.
 
-
-def _used() -> int:
-    blocks = sum(p.lstat().st_blocks for p in HERE.rglob("*") if not p.is_symlink())
-    return blocks * 512 // 1_000_000
+    No file is looked at: PostgreSQL removes its own at any time, and a stranger's program may
+    have made a million of them.
+    """
+    try:
+        used = (free_before - room.free(HERE)) // 1_000_000
+        left = f"error: the engine's disk is nearly full, loading was stopped at {used} MB"
+        print(f"hint: Make room, or restore on a larger disk.\n{left}", file=sys.stderr, flush=True)
+        _tidy()
+    finally:
+        os._exit(1)
 
 
 def main() -> None:
@@ -231,7 +241,7 @@ def main() -> None:
     os.umask(0o077)
     _tidy()
     try:
-        with room.Watch([HERE, OUT], _stop_at_once):
+        with room.Watch([HERE, OUT], partial(_stop_at_once, room.free(HERE))):
             answer = run(given.file, given.database)
         print(json.dumps(answer, sort_keys=True), flush=True)
     except BaseException as error:
@@ -241,12 +251,11 @@ def main() -> None:
 
 def _tell(error: BaseException) -> None:
     if isinstance(error, Failure):
-        hint = f"hint: {error.hint}\n" if error.hint else ""
-        sys.exit(f"{hint}error: {error.message}")
+        sys.exit(error.shown)
     if isinstance(error, KeyboardInterrupt):
         sys.exit("error: interrupted")
     if isinstance(error, psycopg2.Error):
-        sys.exit(f"error: PostgreSQL: {printable(last_line(str(error)) or 'it went away')}")
+        sys.exit(f"error: PostgreSQL: {short(last_line(str(error)) or 'it went away')}")
     if isinstance(error, OSError):
         sys.exit(f"error: {error.filename or 'the system'}: {error.strerror}")
     raise error

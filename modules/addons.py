@@ -12,9 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import odoo_versions
 from common import Failure
 
 OURS = Path("/mnt/extra-addons")
+ENTERPRISE = Path("/mnt/enterprise")
 _MANIFEST = "__manifest__.py"
 
 
@@ -46,14 +48,6 @@ def _odoo() -> Any:
     return odoo
 
 
-def series() -> tuple[int, ...]:
-    """Of this Odoo, such as (18, 0)."""
-    import odoo.release
-
-    major, minor = odoo.release.version_info[:2]
-    return (int(str(major).rpartition("~")[2].rpartition("-")[2]), int(minor))
-
-
 @cache
 def on_disk() -> dict[str, Addon]:
     """Every module of the addons path by its name; the first of a name counts, as in Odoo."""
@@ -79,11 +73,10 @@ def _read(manifest: Path) -> dict[str, Any]:
 
 
 def _addon(path: Path, values: Mapping[str, Any], source: str) -> Addon:
-    module = _odoo().modules.module
-    version, valid = str(values.get("version", "1.0")), True
+    _odoo()
+    version, valid = str(values.get("version", "1.0")), False
     with contextlib.suppress(ValueError):
-        version = module.adapt_version(version)
-        valid = bool(module.check_version(version, should_raise=False))
+        version, valid = odoo_versions.manifest_version(version), True
     outside = values.get("external_dependencies")
     outside = outside if isinstance(outside, dict) else {}
     depends = _words(values.get("depends")) or (() if path.name == "base" else ("base",))
@@ -104,6 +97,8 @@ def _source(path: Path, core: Path, packages: Mapping[str, str]) -> str:
         return packages[path.name]
     if path.is_relative_to(OURS):
         return str(Path("odoo/addons") / path.parent.relative_to(OURS))
+    if path.is_relative_to(ENTERPRISE):
+        return "enterprise"
     return "odoo" if path.parent == core or "dist-packages/odoo" in str(path) else str(path.parent)
 
 

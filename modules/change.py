@@ -242,6 +242,11 @@ def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
             snapshots.close(chosen)
             return {"name": chosen.name, "accepted": True}
         dialogue.require(heard, "go")
+        if not snapshots.is_there(database):  # so there is nothing to go back to in turn
+            snapshots.give_name(chosen)
+            tell("changed", restart=True)
+            dialogue.expect("keep")
+            return {"name": chosen.name, "present": ""}
         present = snapshots.exchange(chosen)
         tell("snapshot", name=present.name)
         with _kept_or_undone(present):

@@ -22,7 +22,7 @@ import listing  # noqa: E402
 import psycopg2  # noqa: E402
 import rehearsal  # noqa: E402
 import snapshots  # noqa: E402
-from common import Failure  # noqa: E402
+from common import Failure, printable  # noqa: E402
 from dialogue import Dialogue, heed_signals, tell  # noqa: E402
 
 HOME = "/var/lib/odoo"
@@ -86,7 +86,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, Failure):
         return f"{f'hint: {error.hint}' + chr(10) if error.hint else ''}error: {error.message}"
     if isinstance(error, psycopg2.Error):
-        return f"error: PostgreSQL: {(str(error).strip() or 'it went away').splitlines()[0]}"
+        said = (str(error).strip() or "it went away").splitlines()[0]
+        return f"error: PostgreSQL: {printable(said)}"
     if isinstance(error, OSError):
         return f"error: {error.filename or 'the system'}: {error.strerror}"
     return "error: interrupted"

@@ -10,6 +10,7 @@ import addons
 import catalogue
 import change
 import load
+import odoo_versions
 import run
 import server
 import snapshots
@@ -101,10 +102,10 @@ def _seconds(started: float) -> dict[str, float]:
 
 
 def _test_arguments(name: str, module: str) -> list[str]:
-    # Tests count on demo data, which 19 installs only when it is asked to. No --no-http:
-    # tests may ask the server, and nobody else is in this container.
-    demo = ["--with-demo"] if addons.series() >= (19,) else []
+    # Tests count on demo data. No --no-http: tests may ask the server, and nobody else is in
+    # this container.
     return [
-        f"--database={name}", f"--init={module}", *demo, "--stop-after-init", "--workers=0",
-        "--max-cron-threads=0", "--test-enable", f"--test-tags=/{module}",
+        f"--database={name}", f"--init={module}", *odoo_versions.demo_arguments(),
+        "--stop-after-init", "--workers=0", "--max-cron-threads=0",
+        "--test-enable", f"--test-tags=/{module}",
     ]  # fmt: skip

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import IO
 
+import odoo_versions
 from common import Failure, say
 from dialogue import Dialogue
 from server import Watch
@@ -62,7 +63,7 @@ def odoo(
 ) -> tuple[Ended, Watch]:
     """Run `odoo` to its end on `database`; raises Failure if whoever started it is gone."""
     environment = {**os.environ, "PGOPTIONS": f"-c lock_timeout={lock_seconds * 1000}"}
-    environment["PGAPPNAME" if _is_19() else "ODOO_PGAPPNAME"] = APPLICATION
+    environment[odoo_versions.application_variable()] = APPLICATION
     argv = [ODOO, *arguments]
     with Watch(database, APPLICATION) as watch:
         child = subprocess.Popen(
@@ -81,12 +82,6 @@ def odoo(
             _end(child)
             reader.join()
     return Ended(child.returncode, tuple(lines)), watch
-
-
-def _is_19() -> bool:
-    import addons  # not at the top: it loads Odoo, which not every command needs
-
-    return addons.series() >= (19,)
 
 
 def _read(stream: IO[str], lines: "collections.deque[str]") -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import files
 import properties
+import room
 import server
 from common import Failure, filestore, note
 from psycopg2 import sql
@@ -31,7 +32,7 @@ _SUFFIX = r"__s\d{10}"
 # than this might be called like that itself, and what takes copies away would take it.
 _NAME = r"(?!.*__(rehearsal|test|undone|s\d{10})$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}"
 _MARGIN = 1.2  # of the size of the database; the server's log wants room as well
-_SPARE = 256 << 20
+_ROOM_HINT = "inv module.prune frees what older snapshots hold; --no-snapshot goes without one."
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ def _write(snapshot: Snapshot, database: str = "") -> None:
         name = sql.Identifier(database or snapshot.name)
         text = sql.Literal(snapshot.comment)
         cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, text))
+        if not database:
+            postgres.accept_connections(cursor, snapshot.name, accept=False)
 
 
 def close(snapshot: Snapshot) -> None:
@@ -165,20 +168,14 @@ def drop(name: str) -> None:
 
 
 def need_room(database: str) -> None:
-    """Raises Failure if a copy would fill the engine's disk.
+    """Raises Failure if a copy would fill PostgreSQL's volume, but for its reserve.
 
     A server that finds no room for its own log does not refuse, it dies; so ask before.
     """
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(%s)", (database,))
-        wanted = int(cursor.fetchone()[0] * _MARGIN) + _SPARE
-    place = os.statvfs(filestore(database).parent)  # on the engine's disk, as the database is
-    free = place.f_bavail * place.f_frsize
-    if free < wanted:
-        raise Failure(
-            f"a copy of {database!r} wants {wanted / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free",
-            "inv module.prune frees what older snapshots hold; --no-snapshot goes without one.",
-        )
+        wanted = int(cursor.fetchone()[0] * _MARGIN)
+    room.need([(room.DATABASE, wanted)], f"a copy of {database!r}", _ROOM_HINT)
 
 
 def put_back(snapshot: Snapshot) -> None:
@@ -196,6 +193,23 @@ def put_back(snapshot: Snapshot) -> None:
         postgres.rename([*pairs, (snapshot.name, database)])
     _settle(snapshot)
     postgres.drop(aside)
+
+
+def is_there(database: str) -> bool:
+    """Whether the database itself exists."""
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        return postgres.exists(cursor, database)
+
+
+def give_name(snapshot: Snapshot) -> None:
+    """Have the state of `snapshot` where the database itself is missing.
+
+    Files that it does not name stay: nobody knows whether another copy needs them.
+    """
+    _lend_files(snapshot)
+    postgres.rename([(snapshot.name, snapshot.database)])
+    shutil.rmtree(filestore(snapshot.name), ignore_errors=True)
+    properties.comment(snapshot.database, snapshot.remark)
 
 
 def exchange(snapshot: Snapshot) -> Snapshot:

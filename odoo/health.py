@@ -7,6 +7,7 @@ Edit by hand freely; it counts at once. An empty text means that all is well.
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -116,6 +117,11 @@ def passwords(client):
     return f"the password that Odoo was started with is refused by {who}" if refused else ""
 
 
+def reports():
+    """Whether there is what Odoo makes PDF of reports with; without it they come as HTML."""
+    return "" if shutil.which("wkhtmltopdf") else "there is no wkhtmltopdf: no report as PDF"
+
+
 def session(settings, client):
     """What became of a session that Odoo began: it does as soon as there is something in it."""
     try:
@@ -133,7 +139,7 @@ def main():
     """Ask everything; what cannot be asked is an answer too."""
     stat = ["stat", "-f", "-c", ROOM, str(DATA)]
     room = subprocess.run(stat, capture_output=True, text=True, check=False).stdout.strip()
-    answers = {"room": room, "web": web(), "filestore": filestore()}
+    answers = {"room": room, "web": web(), "filestore": filestore(), "reports": reports()}
     try:
         settings = Settings.load(os.environ.get("ODOO_RC", ""), os.environ)
         client = settings.client()

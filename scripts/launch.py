@@ -16,6 +16,7 @@ import site  # noqa: E402
 
 site.main()
 
+import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -33,7 +34,7 @@ def main() -> None:
     streams.prepare()
     code: object = 0
     try:
-        program.run()
+        program.run([sys.argv[0], *_core_flags(), *sys.argv[1:]])
     except SystemExit as end:
         code = end.code
     except streams.OutputError as error:
@@ -45,6 +46,17 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the last threads end
     raise SystemExit(code)
+
+
+def _core_flags() -> list[str]:
+    """Flags of Invoke's own that every call is given.
+
+    Without --write-pyc it makes Python compile all of our modules again in every call. Not where
+    PYTHONDONTWRITEBYTECODE is set, nor in somebody else's folder: with sudo, there would be
+    files in it that its owner cannot remove.
+    """
+    ours = Path(__file__).stat().st_uid == os.geteuid()
+    return ["--write-pyc"] if ours and not sys.dont_write_bytecode else []
 
 
 def _explain(error: streams.OutputError) -> int:

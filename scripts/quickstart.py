@@ -1,19 +1,19 @@
 """From a bare machine to a login page, in one command."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scripts import credentials
-from scripts.core import env_file, schedule
+from scripts.core import env_file, last_backup, schedule
 from scripts.core.checks import Check, Finding, Result, Status, require, run_all, worst
-from scripts.core.errors import UsageError
+from scripts.core.errors import OpsError, UsageError
 from scripts.core.job import BACKUP, RENEWAL
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings, remember
 from scripts.health import probes
 from scripts.rotation import door, living, rotate
-from scripts.stack import engine, environments, identity, lifecycle
+from scripts.stack import engine, environments, identity, images, inspecting, lifecycle
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -28,6 +28,7 @@ class Outcome:
     url: str
     login: str
     password: str  # where it is, for people
+    version: str  # of Odoo, such as 18.0
     health: tuple[Result, ...]
 
     @property
@@ -35,6 +36,7 @@ class Outcome:
         """For people."""
         return [
             f"Odoo:     {self.url}", f"Login:    {self.login}", f"Password: {self.password}",
+            f"Version:  {self.version}",
         ]  # fmt: skip
 
 
@@ -49,8 +51,9 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     reporter.note(f"Docker Engine {found.version}, Compose {found.compose}: ready")
     identity.require(stack, starts=True)
     stack = environments.settle(stack, reporter)
+    _settings_file(stack.settings, reporter)
+    stack, version = _with_images(stack, reporter)
     settings = stack.settings
-    _settings_file(settings, reporter)
     if settings.environment is Environment.PROD:  # so that a later `inv up` means the same
         for line in remember(settings, {"PLATFORM_ENV": "prod"}):
             reporter.note(f"written to .env: {line}")
@@ -59,14 +62,31 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     lifecycle.up(stack, reporter, [credentials.preflight(settings.secrets_folder)])
     health = run_all(health_checks(stack))
     require(health, "the platform is up, but not healthy")
-    return _way_in(stack, tuple(health))
+    return _way_in(stack, version, tuple(health))
+
+
+def _with_images(stack: Stack, reporter: Reporter) -> tuple[Stack, str]:
+    """`stack` with images that are there, and the version of Odoo in them.
+
+    Raises OpsError where another version is wanted.
+    """
+    used = images.ensure(stack, reporter)
+    found = inspecting.odoo_version(stack.runner, used["ODOO_BASE_IMAGE"])
+    wanted = stack.settings.odoo_version
+    if wanted and found.split(".")[0] != wanted.split(".")[0]:
+        raise OpsError(
+            f"{used['ODOO_BASE_IMAGE']} is Odoo {found or 'of an unknown version'}, not {wanted}",
+            "Name another ODOO_BASE_IMAGE or ODOO_PACKAGE in .env.",
+        )
+    reporter.note(f"Odoo {found or 'of an unknown version'}: {used['ODOO_BASE_IMAGE']}")
+    settings = replace(stack.settings, images={**stack.settings.images, **used})
+    return replace(stack, settings=settings), found
 
 
 def _make_secrets(stack: Stack, reporter: Reporter) -> None:
     """Raises OpsError if the one that a start needs is lost; the others can wait."""
-    folder = stack.settings.secrets_folder
     rotate.recover(stack, reporter)
-    reports = credentials.ensure(folder, living.lost(stack, credentials.inspect(folder)))
+    reports = living.ensure(stack)
     credentials.refuse_lost(reports, required=True)
     made = [r.path.name for r in reports if r.state is credentials.State.CREATED]
     reporter.note(f"Secrets: created {', '.join(made)}" if made else "Secrets: already there")
@@ -77,7 +97,7 @@ def _make_secrets(stack: Stack, reporter: Reporter) -> None:
         reporter.note("Keep the key of the backups in another place too: inv backup.key")
 
 
-def _way_in(stack: Stack, health: tuple[Result, ...]) -> Outcome:
+def _way_in(stack: Stack, version: str, health: tuple[Result, ...]) -> Outcome:
     """The login, and where its password is: a file is named only if that logs in."""
     file = credentials.ADMIN_PASSWORD.path(stack.settings.secrets_folder)
     password = credentials.value_in(file) if file.is_file() else ""
@@ -88,7 +108,8 @@ def _way_in(stack: Stack, health: tuple[Result, ...]) -> Outcome:
         place = f"it was changed in Odoo; if it is lost: {_RESET}"
     else:
         place = f"it is in no file here (first one: {_FIRST_PASSWORD}); if it is lost: {_RESET}"
-    return Outcome(stack.settings.url, found.login if found else "admin", place, health)
+    login = found.login if found else "admin"
+    return Outcome(stack.settings.url, login, place, version, health)
 
 
 def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:
@@ -138,7 +159,11 @@ def health_checks(stack: Stack) -> list[Check]:
 
         return lasting.finding(running.settings)
 
-    checks = [*probes.checks(running, certificate), Check("Schedule", lambda: _schedule(running))]
+    checks = [
+        *probes.checks(running, certificate),
+        Check("Backups", lambda: last_backup.finding(running.settings)),
+        Check("Schedule", lambda: _schedule(running)),
+    ]
     if foreign := identity.problem(stack):
         finding = Finding(Status.FAILED, foreign.message, foreign.hint)
         checks.insert(0, Check("Installation", lambda: finding))

@@ -103,8 +103,8 @@ def _ago(seconds: int) -> str:
 
 
 def _ask(stack: Stack, *command: str, changes: bool = False) -> Any:
-    argv = ["exec", "-T", "--user", "odoo", "odoo", "python3", HELPER, *command]
-    done = stack.run(*argv, timeout=_SECONDS, check=False, changes=changes)
+    program = ["python3", HELPER, *command]
+    done = stack.exec("odoo", *program, user="odoo", timeout=_SECONDS, changes=changes)
     if changes and stack.runner.dry:
         return {"revoked": 0, "moved": 0}
     if not done.ok:

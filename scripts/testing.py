@@ -4,9 +4,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -14,10 +14,12 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import digest, write_atomic
 from scripts.core.process import Runner
 from scripts.core.report import Reporter
-from scripts.stack import engine, images
+from scripts.core.settings import Settings
+from scripts.stack import debian, engine, image_names, images
 from scripts.stack.compose import Stack
 
 KINDS: Final = ("unit", "static", "e2e")
+PACKAGE_VARIABLE: Final = "IPAI_ODOO_PACKAGE"
 PHASES_FILE: Final = "test-phases.json"  # in .state/; tests/durations.py shows it
 _PHASE_SECONDS: Final = 1800
 _MOST_JOBS: Final = 8  # an engine has room for some thirty networks, a platform has two
@@ -28,9 +30,11 @@ _SOURCES: Final = (
     "tests",
     "benchmarks",
     "odoo/bin/platform-addons",
+    "odoo/bin/platform-addresses",
     "odoo/bin/platform-bootstrap",
     "odoo/bin/platform-develop",
     "odoo/bin/platform-odoo",
+    "odoo/bin/platform_passwords.py",
     "odoo/health.py",
     "odoo/addons",
     "odoo/scaffold",
@@ -46,6 +50,7 @@ class Request:
     require_docker: bool = False  # fail where no engine can be had, instead of skipping
     only: str = ""  # one of KINDS, all if empty
     soak: bool = False  # the repetitions that take hours, and nothing else
+    odoo_package: str = ""  # as ODOO_PACKAGE in .env, for this run and what it leaves in .env
     jobs: int = 0  # how many processes run end-to-end tests; 0: as many as suit this machine
     pytest: tuple[str, ...] = ()  # further options for pytest
 
@@ -76,11 +81,39 @@ def run(stack: Stack, reporter: Reporter, request: Request) -> NoReturn:
         phases.run("unit tests", _pytest(stack, request, host, "unit"))
     if host:
         with phases.counted("images"):
-            images.ensure(stack, reporter)
+            used = images.ensure(_on_package(stack, request), reporter, image_names.BACKUP)
+        reporter.note(f"Odoo of these tests: {used['ODOO_BASE_IMAGE']}{_advice(used)}")
     if everything:
         phases.run("static tests", _pytest(stack, request, host, "static"))
     places = [request.only] if request.only else ["e2e"] if everything or request.soak else []
     runner.replace(_pytest(stack, request, host, *places))
+
+
+def package_of_this_machine(settings: Settings, reporter: Reporter) -> str:
+    """What the environment says to test on; '' (which is said) where that is not there."""
+    path = settings.test_package
+    if path and not Path(path).exists():
+        reporter.note(f"{PACKAGE_VARIABLE}={path} does not exist: no tests on that Odoo")
+        return ""
+    return path
+
+
+def _on_package(stack: Stack, request: Request) -> Stack:
+    """`stack` on the Odoo that is asked for, which `.env` names from then on."""
+    if not request.odoo_package:
+        return stack
+    if f"{stack.settings.project}_odoo_db_data" in stack.volumes():
+        raise UsageError(
+            "this installation has a database, and its .env would name another Odoo",
+            "Test on another Odoo in a clone of its own.",
+        )
+    return replace(stack, settings=replace(stack.settings, odoo_package=request.odoo_package))
+
+
+def _advice(used: Mapping[str, str]) -> str:
+    if used["ODOO_BASE_IMAGE"] != debian.ODOO:
+        return ""
+    return f" (nothing runs on Odoo 18: neither --odoo-package nor {PACKAGE_VARIABLE} names one)"
 
 
 def _engine(runner: Runner) -> engine.Engine | None:
@@ -120,6 +153,8 @@ def _pytest(stack: Stack, request: Request, host: engine.Engine | None, *kinds: 
     # Below the project: virtual machines (Colima) see the home folder, not /tmp.
     argv.append(f"--basetemp={stack.settings.state_folder / 'tests'}")
     argv += ["--require-docker"] if request.require_docker else []
+    if request.odoo_package and "e2e" in kinds:
+        argv.append(f"--odoo-package={Path(request.odoo_package).resolve()}")
     argv += ["--soak"] if request.soak else _side_by_side(request, host, kinds)
     return [*argv, *request.pytest]
 

@@ -1,5 +1,6 @@
 """What all tests share: where the project is, and whether an engine may be missing."""
 
+import compileall
 import os
 import shutil
 import signal
@@ -19,6 +20,9 @@ from scripts.stack import engine  # noqa: E402
 from tests import durations, run_folder  # noqa: E402
 from tests.durations import pytest_runtest_makereport  # noqa: E402, F401 - a hook
 
+# Tests call `inv` more than a thousand times, and each call would compile its modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 RUN_FOLDER: Final = pytest.StashKey[Path]()  # what all processes of this run share
 _RUN: Final = pytest.StashKey[run_folder.RunFolder]()  # in the main process only
 
@@ -30,10 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail instead of skipping where no container engine answers",
     )
     parser.addoption(
-        "--odoo-source",
-        metavar="FOLDER",
-        type=Path,
-        help="a checkout of Odoo 18, on which the platforms of tests/e2e/sessions then run",
+        "--odoo-package",
+        metavar="PATH",
+        default="",
+        help="the ODOO_PACKAGE of this run's images, for the test that builds them by quickstart",
     )
     parser.addoption(
         "--postgrest",
@@ -52,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         config.stash[RUN_FOLDER] = Path(config.workerinput["run_folder"])
         return
+    compileall.compile_dir(ROOT / "scripts", quiet=2)  # once, for all clones
     # Below the project: virtual machines (Colima) see the home folder, not /tmp.
     state = ROOT / ".state"
     run_folder.remove_abandoned(state, _remove_containers)

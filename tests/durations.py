@@ -86,6 +86,8 @@ def kind(argv: Sequence[str]) -> str:
         return _first_match(_COMPOSE, verb, "other commands of Docker")
     if words[:2] == ["docker", "build"]:
         return "image builds"
+    if words[:2] == ["docker", "exec"]:
+        return "commands in containers"
     return "other commands of Docker" if words[0] == "docker" else "other commands"
 
 

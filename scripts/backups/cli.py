@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.backups import configuration, memory, notify, retention, service
+from scripts.backups import attachments, configuration, memory, notify, retention, service
 from scripts.backups.retention import Backup
-from scripts.core import schedule
+from scripts.core import last_backup, schedule
 from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
@@ -60,21 +60,23 @@ class Wish:
     zipped: str = ""  # a file that Odoo's database manager restores
     tell: str = ""  # an address that hears the outcome; BACKUP_NOTIFY if empty
     forget: bool = False  # old ones go afterwards, as BACKUP_KEEP says
-    anew: bool = False  # a repository that was there once need not be there again
+    new_repository: bool = False  # a repository that was there once need not be there again
 
 
 def create(stack: Stack, reporter: Reporter, wish: Wish) -> dict[str, Any]:
-    """Make a backup, and files of it if asked; gives back its manifest."""
+    """Make a backup, and files of it if asked; its manifest, which may name lost attachments."""
     target = wish.tell or stack.settings.backup_notify
     with notify.outcome(target, stack.settings.project) as told:
         targets = _targets(wish)
         with exclusive(lock(stack.settings), "backup"):
             service.prepare(stack, reporter)
             with reporter.step("Making a backup"):
-                manifest = make(stack, reporter, anew=wish.anew)
+                manifest = make(stack, reporter, new_repository=wish.new_repository)
             for flag, path in targets.items():
                 _export(stack, reporter, manifest["id"], flag, path)
         told["id"] = manifest["id"]
+        if said := attachments.warning(manifest):
+            told |= {"status": "warning", "message": said}
         if wish.forget:
             prune(stack, reporter, stack.settings.backup_keep, rehearse=False)
     if not memory.key_was_shown(stack.settings):
@@ -82,14 +84,18 @@ def create(stack: Stack, reporter: Reporter, wish: Wish) -> dict[str, Any]:
     return manifest
 
 
-def make(stack: Stack, reporter: Reporter, *options: str, anew: bool = False) -> dict[str, Any]:
+def make(
+    stack: Stack, reporter: Reporter, *options: str, new_repository: bool = False
+) -> dict[str, Any]:
     """Have the container make one; where there was a repository before, there has to be one."""
-    seen = memory.repository_was_seen(stack.settings) and not anew
+    seen = memory.repository_was_seen(stack.settings) and not new_repository
     command = ["create", *(["--existing"] if seen else []), *options, "--configuration"]
     # By standard input: a setting may hold a token, and a command line is no place for it.
-    given = json.dumps(configuration.collect(stack))
+    given = json.dumps(configuration.collect(stack, reporter))
     manifest: dict[str, Any] = service.ask(stack, reporter, service.MAKE, *command, stdin=given)
     memory.remember_repository(stack.settings)
+    if manifest["database"] == stack.settings.database:
+        last_backup.remember(stack.settings, manifest["id"], len(attachments.lost(manifest)))
     return manifest
 
 
@@ -152,9 +158,15 @@ def rows(backups: Sequence[Backup]) -> list[list[str]]:
     """A row for each, sizes in MB."""
     return [
         [b.id, f"{b.time:%Y-%m-%d %H:%M}", b.database, b.odoo, str(b.files), mb(b.bytes),
-         mb(b.added), "" if b.restorable else "cannot be restored"]
+         mb(b.added), _remark(b)]
         for b in backups
     ]  # fmt: skip
+
+
+def _remark(backup: Backup) -> str:
+    if not backup.restorable:
+        return "cannot be restored"
+    return f"without {backup.lost} files" if backup.lost else ""
 
 
 def as_json(backups: Sequence[Backup]) -> list[dict[str, Any]]:
@@ -184,7 +196,7 @@ def plan(stack: Stack, wish: Wish, *, on: bool) -> str:
     Raises OpsError as long as nobody has seen the key: nights of backups that burn
     together with their only key would be worse than none, for somebody relies on them.
     """
-    if wish.plain or wish.zipped or wish.anew:
+    if wish.plain or wish.zipped or wish.new_repository:
         raise UsageError("only --notify goes with --schedule and --unschedule")
     if on and not memory.key_was_shown(stack.settings):
         raise OpsError("nobody has taken the key of the backups elsewhere yet", memory.KEY_HINT)
@@ -207,11 +219,15 @@ def summary(manifest: dict[str, Any]) -> str:
 
 
 def show_made(console: Console, manifest: dict[str, Any], *, as_json: bool) -> None:
-    """Say what was made; nothing where nobody watches, as cron wants it."""
+    """Say what was made; nothing where nobody watches, as cron wants it.
+
+    Raises WarningError if attachments have no file, or a damaged one.
+    """
     if as_json:
         console.json(manifest)
     elif console.out.isatty():
         console.say(summary(manifest))
+    attachments.warn(manifest)
 
 
 def details(manifest: dict[str, Any]) -> list[str]:
@@ -223,6 +239,7 @@ def details(manifest: dict[str, Any]) -> list[str]:
         f"Modules:    {len(manifest['modules'])}: {', '.join(manifest['modules'])}",
         f"Rows:       {sum(manifest['rows'].values())} in {len(manifest['rows'])} tables",
         f"Files:      {manifest['files']['count']}, {mb(manifest['files']['bytes'])}",
+        *attachments.details(manifest),
         f"Dump:       {mb(manifest['dump']['bytes'])} by {manifest['pg_dump']}",
         *([f"Restorable: no: {manifest['unrestorable']}"] if manifest.get("unrestorable") else []),
         f"Added:      {mb(manifest['added_bytes'])} in {manifest['seconds']} s,"

@@ -7,6 +7,7 @@ otherwise here, and writes the files.
 import base64
 import difflib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ FILES: Final = (".env", "odoo/requirements.txt", "odoo/odoo.conf")
 _ADDONS: Final = "odoo/addons"
 _PRIVATE: Final = 0o600  # of a new .env, which may hold tokens
 _SECONDS: Final = 60.0
+_NOWHERE: Final = "/nonexistent"
 # Where the backups are is known here, and was perhaps elsewhere on the other machine.
 _STAYS: Final = re.compile(r"\s*(BACKUP_FOLDER|BACKUP_REPOSITORY|BACKUP_HOST)\s*=")
 
@@ -45,45 +47,103 @@ class Comparison:
         return [*self.diff, *nothing, *self.left]
 
 
-def collect(stack: Stack) -> dict[str, Any]:
-    """What is here: files by name, commits of repositories by folder, ids of images by variable."""
-    root = stack.settings.root
-    files = {name: _read(root / name) for name in FILES if (root / name).is_file()}
-    places = [root, *sorted((root / _ADDONS).glob("*"))]
-    found = {_name(place, root): _repository(stack, place) for place in places}
-    rows = images.in_use(stack)
+def collect(stack: Stack, reporter: Reporter) -> dict[str, Any]:
+    """What is here: files by name, commits of repositories by folder, ids of images by variable.
+
+    What cannot be read is named and left out: it is no reason for having no backup.
+    """
     return {
-        "files": files,
-        "repositories": {name: known for name, known in found.items() if known},
-        "images": {variable: [image, identity] for variable, image, identity in rows},
+        "files": _files(stack.settings.root, reporter),
+        "repositories": _repositories(stack, reporter),
+        "images": _images_here(stack, reporter),
     }
 
 
-def _read(path: Path) -> str:
-    return path.read_text(errors="surrogateescape")  # keeps what is no UTF-8
+def _files(root: Path, reporter: Reporter) -> dict[str, str]:
+    found = {}
+    for name in FILES:
+        try:
+            # What is no UTF-8 is kept.
+            found[name] = (root / name).read_text(errors="surrogateescape")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            continue
+        except OSError as error:
+            _leave_out(reporter, name, error)
+    return found
 
 
-def _name(place: Path, root: Path) -> str:
-    return place.relative_to(root).as_posix()
-
-
-def _repository(stack: Stack, place: Path) -> dict[str, Any] | None:
-    """Commit, origin and whether anything is not committed; None for no repository of its own."""
-    if not (place / ".git").exists():
-        return None
+def _images_here(stack: Stack, reporter: Reporter) -> dict[str, list[str]]:
     try:
-        commit = _git(stack, place, "rev-parse", "HEAD")
-        origin = _git(stack, place, "remote", "get-url", "origin")
-        changed = bool(_git(stack, place, "status", "--porcelain", "--untracked-files=no"))
-    except OpsError:  # there is no git here
+        rows = images.in_use(stack)
+    except OpsError as error:
+        _leave_out(reporter, "images", error)
+        return {}
+    return {variable: [image, identity] for variable, image, identity in rows}
+
+
+def _repositories(stack: Stack, reporter: Reporter) -> dict[str, dict[str, str]]:
+    root, found = stack.settings.root, {}
+    try:
+        places = [root, *sorted((root / _ADDONS).glob("*"))]
+    except OSError as error:
+        _leave_out(reporter, _ADDONS, error)
+        places = [root]
+    for place in places:
+        name = place.relative_to(root).as_posix()
+        try:
+            if known := _repository(stack, place):
+                found[name] = known
+        except (OSError, OpsError) as error:
+            _leave_out(reporter, f"the commit of {name}", error)
+    return found
+
+
+def _leave_out(reporter: Reporter, what: str, error: OSError | OpsError) -> None:
+    reason = error.message if isinstance(error, OpsError) else error.strerror
+    reporter.note(f"The configuration lacks {what}: {reason}")
+
+
+def _repository(stack: Stack, place: Path) -> dict[str, str] | None:
+    """Commit and origin; None for no repository of its own, or one without a commit.
+
+    Raises OSError or OpsError where nothing can be known.
+    """
+    try:
+        owner = (place / ".git").lstat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return {"commit": commit, "origin": origin, "changed": changed} if commit else None
+    become = as_owner(owner.st_uid, owner.st_gid, os.geteuid())
+    if commit := _git(stack, place, become, "rev-parse", "--verify", "--quiet", "HEAD"):
+        origin = _git(stack, place, become, "config", "--get", "remote.origin.url")
+        return {"commit": commit, "origin": origin}
+    return None
 
 
-def _git(stack: Stack, place: Path, *command: str) -> str:
-    # Whose the repository is does not matter to who only reads it.
-    argv = ["git", "-c", "safe.directory=*", "-C", str(place), *command]
-    done = stack.runner.run(argv, timeout=_SECONDS, check=False)
+def as_owner(user: int, group: int, us: int) -> list[str]:
+    """What a command has to begin with, to run as the owner of a repository.
+
+    A repository's configuration can name programs, which must never be run with the rights of
+    somebody else. Raises OpsError where we cannot become the owner.
+    """
+    if user == us:
+        return []
+    if us != 0:
+        raise OpsError("its repository belongs to another user")
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+
+
+def _git(stack: Stack, place: Path, become: Sequence[str], *command: str) -> str:
+    """What git prints; raises OpsError with its reason, if it has one to print nothing.
+
+    Only commands that start no program of the repository's: `status` and `diff` do.
+    """
+    variables = {"GIT_CEILING_DIRECTORIES": str(place.parent)}  # no other repository's answer
+    if become:  # who cannot read root's settings, without which git does not work
+        variables |= {"HOME": _NOWHERE, "XDG_CONFIG_HOME": _NOWHERE}
+    argv = [*become, "git", "-c", "core.fsmonitor=false", "-C", str(place), *command]
+    done = stack.runner.run(argv, timeout=_SECONDS, env=variables, check=False)
+    if not done.ok and done.stderr.strip():
+        raise OpsError(done.last_line)
     return done.stdout.strip() if done.ok else ""
 
 
@@ -100,7 +160,7 @@ def compare(stack: Stack, reporter: Reporter, wanted: str) -> Comparison:
             f"the backup {answer['id']} holds no configuration",
             "Those of `inv backup` do, from the version on that has this command.",
         )
-    here = collect(stack)
+    here = collect(stack, reporter)
     return _compared(answer["id"], saved, here)
 
 
@@ -137,8 +197,6 @@ def _sources(saved: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
         there = folder in here["repositories"]
         get = "git" if there else f"git clone {origin} {folder} && git"
         lines.append(f"Sources of {folder}: {get} -C {folder} checkout {commit}")
-        if was["changed"]:
-            lines.append(f"  not all of {folder} was committed there")
     return lines
 
 

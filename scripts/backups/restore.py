@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.backups import cli, service, strangers
-from scripts.core.errors import OpsError, UsageError
+from scripts.backups import attachments, cli, service, strangers
+from scripts.core.errors import OpsError, UsageError, WarningError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
 from scripts.core.settings import DATABASE
-from scripts.stack import engine, images, lifecycle
+from scripts.stack import engine, image_names, images, inspecting, lifecycle
 from scripts.stack.compose import Stack
 
 STAGED: Final = "__restoring"  # as backup/restore.py calls them
 BEFORE: Final = "__before"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A backup that was looked up, and what spares the next container to do that again."""
+
+    id: str
+    handle: str
 
 
 @dataclass(frozen=True)
@@ -28,13 +36,21 @@ class Restored:
     replaced: bool
     missing_files: int
     live: bool = False  # it is the platform's own database
+    with_files: bool = True  # a dump of a database has none
+
+    def warn(self) -> None:
+        """Raises WarningError where attachments have come without files that they should have."""
+        if self.missing_files and self.with_files:
+            hint = f"inv files.check --database {self.database}"
+            said = f"{self.missing_files} attachments of {self.database} have no whole file"
+            raise WarningError(said, hint)
 
     @property
     def lines(self) -> list[str]:
         """For people."""
         lines = [f"Restored {self.source} as the database {self.database}"]
-        if self.missing_files:
-            lines.append(f"warning: {self.missing_files} attachments have no file")
+        if self.missing_files and not self.with_files:
+            lines.append(f"{self.missing_files} attachments have no file: a dump brings none")
         if self.replaced:
             undo = "inv restore --undo" + ("" if self.live else f" --to-database {self.database}")
             lines.append(
@@ -65,20 +81,40 @@ def restore(
         file = strangers.file(source)
         if of and not file:
             raise UsageError("--from-database is for a file", "A backup is of one database.")
-        found = {} if file else cli.show(stack, reporter, source)
-        odoo = _fit(stack, reporter, found) if found else ""
-        what = f"the file {file}" if file else _describe(found)
-        known = _agree(stack, reporter, what, name)
-        if not found and stack.settings.database not in known:
-            odoo = service.odoo_here(stack)["odoo"]
+        origin: Path | Saved
         if file:
-            strangers.read(stack, reporter, file, of)
-        with _staged(stack, reporter, file or found["id"], name, odoo) as manifest:
+            origin, odoo = _read(stack, reporter, file, name, of)
+        else:
+            origin, odoo = _choose(stack, reporter, source, name)
+        with _staged(stack, reporter, origin, name, odoo) as staged:
             if neutralize:
                 neutralise(stack, reporter, name + STAGED, strangers.RESTORER if file else "")
-            replaced = _put_in_place(stack, reporter, name)
-        missing = int(manifest.get("missing_files", 0))
-        return Restored(manifest["id"], name, replaced, missing, live=_is_live(stack, name))
+            replaced = _put_in_place(stack, reporter, name, staged["databases"], scan=neutralize)
+        missing = int(staged.get("missing_files", 0))
+        return Restored(
+            staged["id"], name, replaced, missing, live=_is_live(stack, name),
+            with_files=staged.get("with_files", True),
+        )  # fmt: skip
+
+
+def _choose(stack: Stack, reporter: Reporter, wanted: str, name: str) -> tuple[Saved, str]:
+    """A backup that can replace `name`, and the version of the Odoo here, if the person agrees."""
+    offer = service.ask(stack, reporter, service.RESTORE, "offer", wanted)
+    found = offer["backup"]
+    odoo = _fit(stack, reporter, found)
+    what = f"the backup {found['id']} of {found['created']} ({found['database']})"
+    _agree(reporter, what, name, offer["databases"])
+    return Saved(found["id"], offer["handle"]), odoo
+
+
+def _read(stack: Stack, reporter: Reporter, file: Path, name: str, of: str) -> tuple[Path, str]:
+    """The same of a file, once the sandbox has read it."""
+    known = databases(stack, reporter)
+    _agree(reporter, f"the file {file}", name, known)
+    image = image_names.effective(stack.settings)["ODOO_IMAGE"]
+    odoo = inspecting.odoo_version(stack.runner, image) or service.odoo_here(stack)["odoo"]
+    strangers.read(stack, reporter, file, of)
+    return file, str(odoo)
 
 
 def _is_live(stack: Stack, name: str) -> bool:
@@ -96,9 +132,10 @@ def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
     name = _name(of or stack.settings.database)
     with exclusive(cli.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
-        if name + BEFORE not in databases(stack, reporter):
+        known = databases(stack, reporter)
+        if name + BEFORE not in known:
             raise OpsError("there is nothing to go back to", "See: inv backup.list")
-        _agree(stack, reporter, f"the database {name}{BEFORE}", name)
+        _agree(reporter, f"the database {name}{BEFORE}", name, known)
         if not _is_live(stack, name):
             service.ask(stack, reporter, service.RESTORE, "back", name)
         else:
@@ -121,13 +158,14 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
         raise UsageError(f"{name!r} is in use: a clone needs a name of its own")
     with exclusive(cli.lock(stack.settings), "clone"):
         _prepare(stack, reporter)
-        _agree(stack, reporter, f"a neutralised copy of {origin}", name)
+        known = databases(stack, reporter)
+        _agree(reporter, f"a neutralised copy of {origin}", name, known)
         with reporter.step(f"Backing up {origin}"):
-            made = cli.make(stack, reporter, "--database", origin)
-        with _staged(stack, reporter, made["id"], name):
+            made = cli.make(stack, reporter, "--database", origin, "--handle")
+        with _staged(stack, reporter, Saved(made["id"], made["handle"]), name) as staged:
             neutralise(stack, reporter, name + STAGED)
-            answer = service.ask(stack, reporter, service.RESTORE, "swap", name)
-        return Restored(made["id"], name, answer["replaced"], missing_files=0)
+            replaced = _put_in_place(stack, reporter, name, staged["databases"], scan=True)
+        return Restored(made["id"], name, replaced, len(attachments.lost(made)))
 
 
 def _name(database: str) -> str:
@@ -145,10 +183,6 @@ def _prepare(stack: Stack, reporter: Reporter) -> None:
     service.prepare(stack, reporter)
     images.ensure_all(stack, reporter)
     service.need_database(stack)
-
-
-def _describe(found: Mapping[str, Any]) -> str:
-    return f"the backup {found['id']} of {found['created']} ({found['database']})"
 
 
 def databases(stack: Stack, reporter: Reporter) -> dict[str, int]:
@@ -181,30 +215,34 @@ def _fit(stack: Stack, reporter: Reporter, found: Mapping[str, Any]) -> str:
     return str(here["odoo"])
 
 
-def _agree(stack: Stack, reporter: Reporter, what: str, name: str) -> dict[str, int]:
-    """What databases there are, once the person has agreed to replace `name`."""
-    known = databases(stack, reporter)
+def _agree(reporter: Reporter, what: str, name: str, known: Mapping[str, int]) -> None:
+    """Raises OpsError unless the person agrees to replace `name`, if it is there."""
     if name not in known:
-        return known
+        return
     question = f"This replaces the database {name!r} and its files by {what}. Continue?"
     if not reporter.confirm(question, unattended=False):
         raise OpsError("nothing was restored", "Say yes, or give --yes where nobody can answer.")
-    return known
 
 
 @contextmanager
 def _staged(
-    stack: Stack, reporter: Reporter, source: Path | str, name: str, odoo: str = ""
+    stack: Stack, reporter: Reporter, source: Path | Saved, name: str, odoo: str = ""
 ) -> Iterator[dict[str, Any]]:
-    """The backup as a database beside the live one; gone again if the block fails."""
-    command, mounts = ["stage", str(source)], {}
-    if isinstance(source, Path):
-        command, mounts = ["stage-file", f"/in/{source.name}"], strangers.mounts(source)
+    """The backup as a database beside the live one; gone again if the block fails.
+
+    Gives its manifest, with the `databases` that there are now.
+    """
+    words = [name + STAGED, "--live", name, "--odoo", odoo]
     with reporter.step("Restoring and verifying beside what is live"):
-        words = [*command, name + STAGED, "--live", name, "--odoo", odoo]
-        manifest = service.ask(stack, reporter, service.RESTORE, *words, mounts=mounts)
+        if isinstance(source, Path):
+            words = ["stage-file", f"/in/{source.name}", *words]
+            given: dict[str, Any] = {"mounts": strangers.mounts(source)}
+        else:
+            words = ["stage", source.id, *words, "--handle"]
+            given = {"stdin": source.handle}
+        staged = service.ask(stack, reporter, service.RESTORE, *words, **given)
     try:
-        yield manifest
+        yield staged
     except BaseException:
         service.try_to_discard(stack, reporter, name + STAGED)
         raise
@@ -213,8 +251,8 @@ def _staged(
 def neutralise(stack: Stack, reporter: Reporter, database: str, user: str = "") -> None:
     """Run every module's own neutralize.sql, before any server of Odoo sees `database`.
 
-    As the role `user`, if another than the platform's own owns it. Raises OpsError if something
-    is alive afterwards: a module or a trigger may have undone it.
+    As the role `user`, if another than the platform's own owns it. Whether nothing is alive
+    afterwards has to be looked at: a module or a trigger may have undone it.
     """
     variables = {"PGUSER": user} if user else {}
     with reporter.step("Neutralising"):
@@ -222,13 +260,18 @@ def neutralise(stack: Stack, reporter: Reporter, database: str, user: str = "") 
         done = service.run_odoo(stack, database, *command, variables=variables)
         if not done.ok:
             raise OpsError(f"Odoo could not neutralise the copy: {done.last_line}")
-        service.ask(stack, reporter, service.RESTORE, "scan", database)
 
 
-def _put_in_place(stack: Stack, reporter: Reporter, name: str) -> bool:
+def _put_in_place(
+    stack: Stack, reporter: Reporter, name: str, before: Mapping[str, int], *, scan: bool
+) -> bool:
+    """Replace `name` of the databases `before`; with `scan` only by one that passes it."""
     if not _is_live(stack, name):
-        return bool(service.ask(stack, reporter, service.RESTORE, "swap", name)["replaced"])
-    before = databases(stack, reporter)
+        swap = ["swap", name, *(["--scan"] if scan else [])]
+        return bool(service.ask(stack, reporter, service.RESTORE, *swap)["replaced"])
+    if scan:  # while Odoo still runs
+        answer = service.ask(stack, reporter, service.RESTORE, "scan", name + STAGED)
+        before = answer["databases"]
     running = lifecycle.pause_odoo(stack, reporter)
     try:
         answer = service.ask(stack, reporter, service.RESTORE, "swap", name)

@@ -27,6 +27,7 @@ class Backup:
     files: int
     installation: str = ""
     restorable: bool = True  # False: its schema could not be restored
+    lost: int = 0  # attachments whose file it does not have whole
 
 
 def parse(rows: Sequence[Mapping[str, Any]]) -> list[Backup]:
@@ -42,6 +43,7 @@ def parse(rows: Sequence[Mapping[str, Any]]) -> list[Backup]:
             row["files"],
             row.get("installation", ""),
             row.get("restorable", True),
+            row.get("lost", 0),
         )
         for row in rows
     ]
@@ -51,7 +53,8 @@ def expired(backups: Sequence[Backup], rule: str) -> list[Backup]:
     """Those that `rule` (such as 7d,5w,12m) does not keep, of each database by itself.
 
     Databases of the same name on two installations are two. The newest of a database is
-    always kept, whatever the rule says. Those that cannot be restored push none out that can.
+    always kept, whatever the rule says. Those that cannot be restored push none out that can, and
+    those without all attachments none that has them.
     """
     kept: set[str] = set()
     for origin in {_origin(backup) for backup in backups}:
@@ -64,7 +67,8 @@ def expired(backups: Sequence[Backup], rule: str) -> list[Backup]:
     return [backup for backup in backups if backup.id not in kept]
 
 
-def _origin(backup: Backup) -> tuple[str, str, bool]:
+def _origin(backup: Backup) -> tuple[str, str, bool, bool]:
     # By plain `docker compose run` every container has a name of its own, by Docker.
     by_hand = re.fullmatch(r"[0-9a-f]{12}", backup.installation)
-    return "" if by_hand else backup.installation, backup.database, backup.restorable
+    where = "" if by_hand else backup.installation
+    return where, backup.database, backup.restorable, backup.lost > 0

@@ -13,13 +13,14 @@ from scripts.core.files import make_private_folder
 from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, images, oneshot
+from scripts.stack import engine, image_names, images, oneshot
 from scripts.stack.compose import Stack
 
 MAKE: Final = "backup"
 RESTORE: Final = "restore"
 _MACHINE: Final = Path("/etc/machine-id")
 _SECONDS: Final = 24 * 3600.0
+_NO_DATABASE_OF_ODOO: Final = "postgres"
 KEY_FILE: Final = "backup_key.txt"
 
 
@@ -37,7 +38,7 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
         make_private_folder(settings.backup_folder)
     if not images.has_backup_image(stack):
         engine.probe(stack.runner)  # one that does not answer has no image of anything
-        images.ensure(stack, reporter, images.BACKUP)
+        images.ensure(stack, reporter, image_names.BACKUP)
 
 
 def argv(stack: Stack, name: str, *command: str, mounts: Mapping[Path, str]) -> list[str]:
@@ -76,17 +77,25 @@ def try_to_discard(stack: Stack, reporter: Reporter, *command: str) -> None:
 
 
 def run_odoo(
-    stack: Stack, database: str, *command: str, variables: Mapping[str, str] | None = None
+    stack: Stack,
+    database: str,
+    *command: str,
+    variables: Mapping[str, str] | None = None,
+    stdin: str | None = None,
 ) -> Completed:
     """Run `command` in an Odoo of its own, without any way out, on `database`."""
-    given = {"ODOO_DATABASE": database, **(variables or {})}
-    words = oneshot.argv("odoo_drill", *command, variables=given)
-    return stack.run(*words, timeout=_SECONDS, env=_environment(stack.settings), check=False)
+    own = {"ODOO_DATABASE": database, **(variables or {})}
+    words = oneshot.argv("odoo_drill", *command, variables=own)
+    given = _environment(stack.settings)
+    return stack.run(*words, timeout=_SECONDS, env=given, stdin=stdin, check=False)
 
 
 def odoo_here(stack: Stack) -> dict[str, Any]:
-    """Version and modules of the Odoo that would run on a restored database."""
-    done = run_odoo(stack, stack.settings.database, "python3", "/opt/platform/here.py")
+    """Version and modules of the Odoo that would run on a restored database.
+
+    Asked beside any database: the live one may be of another version, and about to be replaced.
+    """
+    done = run_odoo(stack, _NO_DATABASE_OF_ODOO, "python3", "/opt/platform/here.py")
     if not done.ok:
         raise OpsError(f"Odoo does not tell its version: {done.last_line}", "See: inv images")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -14,7 +14,8 @@ SANDBOX: Final = "sandbox"
 RESTORER: Final = "odoo_restore"
 _OF_A_SET: Final = r"latest|[0-9][0-9a-f-]*"
 # On volumes that are older than postgres/initdb.d/20-restorer.sh; and after db_password.txt
-# has changed. The verifier goes from role to role within the server.
+# has changed by hand. The verifier goes from role to role within the server. Code in an earlier
+# file may have given the role settings of its own, under which the next one could not be restored.
 _MAKE_RESTORER: Final = """
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'odoo_restore') THEN
@@ -22,9 +23,15 @@ DO $$ BEGIN
   END IF;
   EXECUTE format('ALTER ROLE odoo_restore PASSWORD %L',
                  (SELECT rolpassword FROM pg_authid WHERE rolname = 'odoo'));
+  ALTER ROLE odoo_restore RESET ALL;
   GRANT odoo_restore TO odoo;
 END $$
 """
+
+
+def is_backup(source: str) -> bool:
+    """Whether `source` names a backup of the repository, and no file."""
+    return bool(re.fullmatch(_OF_A_SET, source))
 
 
 def file(source: str) -> Path | None:
@@ -32,7 +39,7 @@ def file(source: str) -> Path | None:
 
     Raises UsageError if it names neither.
     """
-    if re.fullmatch(_OF_A_SET, source):
+    if is_backup(source):
         return None
     path = Path(source).expanduser().resolve()
     if not path.exists():

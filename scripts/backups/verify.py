@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.backups import cli, service
-from scripts.core.errors import OpsError
+from scripts.backups import attachments, cli, service
+from scripts.core.errors import OpsError, WarningError
 from scripts.core.files import exclusive, make_folder, write_atomic
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
@@ -29,7 +29,8 @@ class Certificate:
     odoo: str
     rows: int
     tables: int
-    files: int
+    files: int  # that attachments name
+    lost: int  # of those, the ones that the backup has not, or not whole
     login: str
     downloads: int
     seconds: float
@@ -39,9 +40,17 @@ class Certificate:
         """For people."""
         return (
             f"Backup {self.id} works: {self.rows} rows in {self.tables} tables and"
-            f" {self.files} files as in the manifest, Odoo {self.odoo} started, {self.login!r}"
-            f" logged in, {self.downloads} attachments downloaded ({self.seconds:.0f} s)"
+            f" {self.files - self.lost} files as in the manifest, Odoo {self.odoo} started,"
+            f" {self.login!r} logged in, {self.downloads} attachments downloaded"
+            f" ({self.seconds:.0f} s)"
         )
+
+
+def warn(certificate: Certificate) -> None:
+    """Raises WarningError for a backup that works, and lacks files of attachments."""
+    if certificate.lost:
+        said = f"{certificate.lost} attachments have no whole file in that backup"
+        raise WarningError(said, f"inv backup.show {certificate.id}")
 
 
 def folder(settings: Settings) -> Path:
@@ -65,7 +74,7 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
             with reporter.step("Restoring into a throw-away database"):
                 manifest = service.ask(stack, reporter, service.RESTORE, "stage", wanted, *place)
             with reporter.step("Starting Odoo on it, without a way out"):
-                found = _use(stack, name)
+                found = _use(stack, name, list(attachments.lost(manifest)))
         except BaseException:
             service.try_to_discard(stack, reporter, *place)
             raise
@@ -73,8 +82,9 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
     return _certify(stack.settings, manifest, found, time.monotonic() - started)
 
 
-def _use(stack: Stack, name: str) -> dict[str, Any]:
-    done = service.run_odoo(stack, name, "python3", "/opt/platform/drill.py")
+def _use(stack: Stack, name: str, lost: list[str]) -> dict[str, Any]:
+    program = ("python3", "/opt/platform/drill.py")
+    done = service.run_odoo(stack, name, *program, stdin=json.dumps(lost))
     if not done.ok:
         raise OpsError(
             f"the backup restores, but Odoo does not run on it: {done.last_line}",
@@ -95,6 +105,7 @@ def _certify(
         rows=sum(manifest["rows"].values()),
         tables=len(manifest["rows"]),
         files=manifest["files"]["count"],
+        lost=len(attachments.lost(manifest)),
         login=found["login"],
         downloads=found["downloads"],
         seconds=round(seconds, 1),

@@ -5,11 +5,9 @@ from dataclasses import asdict
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.backups import cli as backups
-from scripts.backups import configuration as saved
-from scripts.backups import memory, restore, verify
 from scripts.commands.flags import JSON, YES
 from scripts.commands.opening import open_to_change
+from scripts.core.errors import OpsError
 from scripts.core.tasklib import Session, command, open_session
 from scripts.stack.compose import Stack
 
@@ -28,9 +26,12 @@ def backup_create(
     schedule: bool = False, unschedule: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Back up database and files of one moment into the repository."""
+    from scripts.backups import cli as backups
+
     session = open_to_change(c)
     stack, quiet = Stack(session.settings, session.runner), backups.Quiet(session.console)
-    wish = backups.Wish(plain, zip, notify, forget=prune, anew=new_repository)
+    files = session.path(plain), session.path(zip)
+    wish = backups.Wish(*files, notify, forget=prune, new_repository=new_repository)
     if schedule or unschedule:
         return session.console.say(backups.plan(stack, wish, on=schedule))
     made = backups.create(stack, quiet, wish)
@@ -40,6 +41,8 @@ def backup_create(
 @command({"json": JSON}, name="list")
 def backup_list(c: Context, json: bool = False) -> None:
     """List the complete backups, the oldest first."""
+    from scripts.backups import cli as backups
+
     session = open_to_change(c)
     found = backups.listed(Stack(session.settings, session.runner), session.console)
     if json:
@@ -52,6 +55,8 @@ def backup_list(c: Context, json: bool = False) -> None:
          name="show", positional=("id",))  # fmt: skip
 def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
     """Show the manifest of a backup: versions, modules, rows, files."""
+    from scripts.backups import cli as backups
+
     session = open_to_change(c)
     manifest = backups.show(Stack(session.settings, session.runner), session.console, id)
     if json:
@@ -63,6 +68,8 @@ def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
 @command({"data": "Read every byte of the repository, too."}, name="check")
 def backup_check(c: Context, data: bool = False) -> None:
     """Check that the repository is whole."""
+    from scripts.backups import cli as backups
+
     session = open_to_change(c)
     count = backups.check(Stack(session.settings, session.runner), session.console, data=data)
     session.console.say(f"The repository is whole; it holds {count} backups")
@@ -72,6 +79,8 @@ def backup_check(c: Context, data: bool = False) -> None:
           "dry_run": "Only show which would go.", "json": JSON}, name="prune")  # fmt: skip
 def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Forget old backups, never the last one, and free their room."""
+    from scripts.backups import cli as backups
+
     session = open_to_change(c)
     stack, rule = Stack(session.settings, session.runner), keep or session.settings.backup_keep
     gone = backups.prune(stack, session.console, rule, rehearse=dry_run)
@@ -85,6 +94,9 @@ def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool =
          name="verify", positional=("id",))  # fmt: skip
 def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
     """Restore a backup beside everything, start Odoo on it, log in, compare; then drop it."""
+    from scripts.backups import cli as backups
+    from scripts.backups import verify
+
     session = open_to_change(c)
     stack, quiet = Stack(session.settings, session.runner), backups.Quiet(session.console)
     certificate = verify.verify(stack, quiet, id)
@@ -92,11 +104,14 @@ def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
         session.console.json(asdict(certificate))
     else:
         session.console.say(certificate.line)
+    verify.warn(certificate)
 
 
 @command(name="key")
 def backup_key(c: Context) -> None:
     """Print the key of the repository, to be kept somewhere else."""
+    from scripts.backups import memory
+
     session = open_session(c)
     session.console.say(memory.key(session.settings))
 
@@ -114,6 +129,8 @@ def restore_task(
     neutralize: bool = False, undo: bool = False, configuration: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Bring a backup back; verified before anything live is touched; asks."""
+    from scripts.backups import restore, strangers
+
     session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     if configuration:
@@ -122,12 +139,16 @@ def restore_task(
         restore.refuse_with_undo(source, neutralize=neutralize)
         done = restore.undo(stack, session.console, to_database)
     else:
-        done = restore.restore(stack, session.console, source, to_database, neutralize=neutralize,
+        given = source if strangers.is_backup(source) else session.path(source)
+        done = restore.restore(stack, session.console, given, to_database, neutralize=neutralize,
                                of=from_database)  # fmt: skip
-    return session.console.say("\n".join(done.lines))
+    session.console.say("\n".join(done.lines))
+    return done.warn()
 
 
 def _restore_configuration(session: Session, stack: Stack, source: str) -> None:
+    from scripts.backups import configuration as saved
+
     found = saved.compare(stack, session.console, source)
     session.console.say("\n".join(found.lines))
     written = saved.write(session.settings, session.console, found)
@@ -138,14 +159,32 @@ def _restore_configuration(session: Session, stack: Stack, source: str) -> None:
           "to": "The name of the copy.", "yes": YES})  # fmt: skip
 def clone(c: Context, from_: str = "", to: str = "staging", yes: bool = False) -> None:
     """Copy a database, neutralised and scanned for what could still reach somebody."""
+    from scripts.backups import restore
+
     session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     done = restore.clone(stack, session.console, from_, to)
     session.console.say("\n".join(done.lines))
+    done.warn()
+
+
+@command({"database": "The database whose files are meant; if empty, the platform's own.",
+          "data": "Read every file, too.", "json": JSON}, name="check")  # fmt: skip
+def files_check(c: Context, database: str = "", data: bool = False, json: bool = False) -> None:
+    """List attachments without their file, and files without an attachment; change nothing."""
+    from scripts.backups import attachments
+
+    session = open_to_change(c)
+    stack = Stack(session.settings, session.runner)
+    found = attachments.check(stack, session.console, database, data=data)
+    session.console.result(asdict(found), found.lines, as_json=json)
+    if found.lost:
+        raise OpsError(f"{len(found.lost)} files of attachments are lost", attachments.REPAIR)
 
 
 ROOM = Collection(
     "backup", backup_create, backup_list, backup_show, backup_check, backup_prune,
     backup_verify, backup_key,
 )  # fmt: skip
+FILES = Collection("files", files_check)
 TASKS = (restore_task, clone)

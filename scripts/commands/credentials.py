@@ -3,12 +3,9 @@
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts import credentials
 from scripts.commands.flags import JSON
 from scripts.commands.opening import open_to_change
-from scripts.core import checks
-from scripts.core.tasklib import Session, command, open_session
-from scripts.rotation import living, rotate
+from scripts.core.tasklib import command, open_session
 from scripts.stack.compose import Stack
 
 
@@ -16,31 +13,33 @@ from scripts.stack.compose import Stack
          name="make", default=True)  # fmt: skip
 def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
     """Generate the secrets that are missing; keep the others."""
+    from scripts import credentials
+    from scripts.core import checks
+    from scripts.rotation import living
+
     session = open_session(c) if check else open_to_change(c)
-    folder = session.settings.secrets_folder
-    reports = _look(session) if check or session.runner.dry else _make(session)
+    stack = Stack(session.settings, session.runner)
+    if check or session.runner.dry:
+        reports = living.inspect(stack)
+    else:
+        from scripts.rotation import rotate  # which imports most of the others
+
+        rotate.recover(stack, session.console)
+        reports = living.ensure(stack)
     rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
     session.console.rows(["file", "state", "purpose"], rows, as_json=json)
     credentials.refuse_lost(reports)
     if check:
-        checks.require(checks.run_all([credentials.preflight(folder)]), "the secrets are not ready")
-
-
-def _look(session: Session) -> list[credentials.SecretReport]:
-    folder, stack = session.settings.secrets_folder, Stack(session.settings, session.runner)
-    return credentials.inspect(folder, living.lost(stack, credentials.inspect(folder)))
-
-
-def _make(session: Session) -> list[credentials.SecretReport]:
-    folder, stack = session.settings.secrets_folder, Stack(session.settings, session.runner)
-    rotate.recover(stack, session.console)
-    return credentials.ensure(folder, living.lost(stack, credentials.inspect(folder)))
+        ready = credentials.preflight(session.settings.secrets_folder)
+        checks.require(checks.run_all([ready]), "the secrets are not ready")
 
 
 @command({"names": "Which, with commas between (db_password,backup_key), or all."},
          name="rotate", positional=("names",))  # fmt: skip
-def secrets_rotate(c: Context, names: str = rotate.ALL) -> None:
+def secrets_rotate(c: Context, names: str = "all") -> None:
     """Replace secrets of a living platform everywhere; each is tried, or all are as before."""
+    from scripts.rotation import rotate
+
     session = open_to_change(c)
     done = rotate.rotate(Stack(session.settings, session.runner), session.console, names)
     session.console.say("\n".join(done))
@@ -49,6 +48,8 @@ def secrets_rotate(c: Context, names: str = rotate.ALL) -> None:
 @command({"who": "Whose password: admin."}, name="reset", positional=("who",))
 def secrets_reset(c: Context, who: str = "admin") -> None:
     """Give Odoo's administrator a new password, and say where it is."""
+    from scripts.rotation import rotate
+
     session = open_to_change(c)
     done = rotate.reset(Stack(session.settings, session.runner), session.console, who)
     session.console.say("\n".join(done))

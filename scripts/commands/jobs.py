@@ -5,10 +5,7 @@ from invoke.context import Context
 
 from scripts.commands.flags import JSON
 from scripts.commands.supabase import TARGET
-from scripts.core.tasklib import command, open_session
-from scripts.supabase import jobs
-from scripts.supabase.database import Target
-from scripts.supabase.jobs import Queue
+from scripts.core.tasklib import Session, command, open_session
 
 LIMIT = "At most so many."
 
@@ -19,6 +16,10 @@ def jobs_list(
     c: Context, status: str = "", limit: int = 20, target: str = "local", json: bool = False
 ) -> None:
     """List the newest jobs."""
+    from scripts.supabase import jobs
+    from scripts.supabase.database import Target
+    from scripts.supabase.jobs import Queue
+
     session = open_session(c)
     queue = Queue.of(session.settings, Target.parse(target))
     found = jobs.listed(queue, status, limit)
@@ -39,18 +40,31 @@ def jobs_enqueue(
     at: str = "", max_retries: int = 3, timeout: int = 300, key: str = "", target: str = "local",
 ) -> None:  # fmt: skip
     """Put a job into the queue and print its id."""
+    from scripts.supabase import jobs
+    from scripts.supabase.database import Target
+    from scripts.supabase.jobs import Queue
+
     session = open_session(c)
     queue = Queue.of(session.settings, Target.parse(target))
     job = jobs.enqueue(
-        queue, source, type, payload, priority=priority, at=at, max_retries=max_retries,
-        timeout=timeout, key=key,
+        queue, source, type, _from_here(session, payload), priority=priority, at=at,
+        max_retries=max_retries, timeout=timeout, key=key,
     )  # fmt: skip
     session.console.say(job)
+
+
+def _from_here(session: Session, payload: str) -> str:
+    """With the path of @FILE as the person means it."""
+    return f"@{session.path(payload[1:])}" if payload.startswith("@") else payload
 
 
 @command({"id": "Which job.", "target": TARGET, "json": JSON}, name="show")
 def jobs_show(c: Context, id: str, target: str = "local", json: bool = False) -> None:
     """Show a job, its attempts and what happened to it."""
+    from scripts.supabase import jobs
+    from scripts.supabase.database import Target
+    from scripts.supabase.jobs import Queue
+
     session = open_session(c)
     job = jobs.show(Queue.of(session.settings, Target.parse(target)), id)
     if json:
@@ -62,6 +76,10 @@ def jobs_show(c: Context, id: str, target: str = "local", json: bool = False) ->
 @command({"id": "Which job.", "target": TARGET}, name="retry")
 def jobs_retry(c: Context, id: str, target: str = "local") -> None:
     """Give a dead or cancelled job all its tries anew."""
+    from scripts.supabase import jobs
+    from scripts.supabase.database import Target
+    from scripts.supabase.jobs import Queue
+
     session = open_session(c)
     jobs.retry(Queue.of(session.settings, Target.parse(target)), id)
     session.console.say(f"{id} is queued again")
@@ -70,6 +88,10 @@ def jobs_retry(c: Context, id: str, target: str = "local") -> None:
 @command({"limit": LIMIT, "target": TARGET, "json": JSON}, name="dead")
 def jobs_dead(c: Context, limit: int = 20, target: str = "local", json: bool = False) -> None:
     """List the jobs that were given up."""
+    from scripts.supabase import jobs
+    from scripts.supabase.database import Target
+    from scripts.supabase.jobs import Queue
+
     session = open_session(c)
     found = jobs.dead(Queue.of(session.settings, Target.parse(target)), limit)
     if json:

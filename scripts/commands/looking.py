@@ -4,18 +4,19 @@ from dataclasses import asdict
 
 from invoke.context import Context
 
-from scripts import quickstart as quick
 from scripts.commands.flags import JSON
 from scripts.commands.opening import open_to_look
-from scripts.core import checks
 from scripts.core.tasklib import command, open_session
-from scripts.health import report
 from scripts.stack.compose import Stack
 
 
 @command({"json": JSON})
 def health(c: Context, json: bool = False) -> None:
     """Check every service; exit code 1 if one is unhealthy."""
+    from scripts import quickstart as quick
+    from scripts.core import checks
+    from scripts.health import report
+
     session = open_session(c)
     results = checks.run_all(quick.health_checks(Stack(session.settings, session.runner)))
     if json:

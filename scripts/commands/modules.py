@@ -8,8 +8,6 @@ from invoke.context import Context
 from scripts.commands.flags import JSON, YES
 from scripts.commands.opening import open_to_change
 from scripts.core.tasklib import command, open_session
-from scripts.modules import change, listing, scaffold, service
-from scripts.modules.change import Wish
 from scripts.stack.compose import Stack
 
 DATABASE = "Another database than the platform's own."
@@ -25,6 +23,9 @@ def module_install(
     max_lock_wait: int = 60, json: bool = False,
 ) -> None:  # fmt: skip
     """Install modules; what fails is undone."""
+    from scripts.modules import change
+    from scripts.modules.change import Wish
+
     session = open_to_change(c)
     wish = Wish(install=change.split(modules), database=database, snapshot=not no_snapshot,
                 patience=max_lock_wait)  # fmt: skip
@@ -41,6 +42,9 @@ def module_update(
     max_lock_wait: int = 60, json: bool = False,
 ) -> None:  # fmt: skip
     """Update modules; what fails is undone, and Odoo restarted if Python code has changed."""
+    from scripts.modules import change
+    from scripts.modules.change import Wish
+
     session = open_to_change(c)
     wish = Wish(update=change.split(modules), changed=not modules, database=database,
                 snapshot=not no_snapshot, patience=max_lock_wait)  # fmt: skip
@@ -56,6 +60,9 @@ def module_uninstall(
     max_lock_wait: int = 60, json: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Remove modules, and what builds on them, with their data; asks."""
+    from scripts.modules import change
+    from scripts.modules.change import Wish
+
     session = open_to_change(c, yes=yes)
     wish = Wish(uninstall=change.split(modules), database=database, snapshot=not no_snapshot,
                 patience=max_lock_wait)  # fmt: skip
@@ -73,6 +80,9 @@ def module_rehearse(
     max_lock_wait: int = 60, json: bool = False,
 ) -> None:  # fmt: skip
     """Do it on a neutralised copy first: how long it takes, what it locks, what fails."""
+    from scripts.modules import change
+    from scripts.modules.change import Wish
+
     session = open_to_change(c)
     wish = Wish(change.split(install), change.split(modules), changed=not modules and not install,
                 database=database, patience=max_lock_wait)  # fmt: skip
@@ -87,6 +97,8 @@ def module_rollback(
     c: Context, snapshot: str = "", database: str = "", accept: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Go back to the state before a change; what is there now becomes a snapshot; asks."""
+    from scripts.modules import change
+
     session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     lines = change.roll_back(stack, session.console, snapshot, database, accept=accept)
@@ -96,6 +108,8 @@ def module_rollback(
 @command({"database": DATABASE, "json": JSON}, name="snapshots")
 def module_snapshots(c: Context, database: str = "", json: bool = False) -> None:
     """List the states that one can go back to."""
+    from scripts.modules import listing, service
+
     session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     service.prepare(stack)
@@ -108,6 +122,8 @@ def module_snapshots(c: Context, database: str = "", json: bool = False) -> None
 @command({"keep": "How many of the last to keep.", "database": DATABASE}, name="prune")
 def module_prune(c: Context, keep: int = 1, database: str = "") -> None:
     """Forget older snapshots and free their room."""
+    from scripts.modules import service
+
     session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     service.prepare(stack)
@@ -127,6 +143,8 @@ def module_list(
     all: bool = False, database: str = "", json: bool = False,
 ) -> None:  # fmt: skip
     """List the modules: state, versions, what has changed, where each comes from."""
+    from scripts.modules import listing
+
     session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     chosen = listing.Filter(state, changed, missing, source, every=all)
@@ -139,6 +157,8 @@ def module_list(
 @command({"module": "Its name.", "database": DATABASE, "json": JSON}, name="info")
 def module_info(c: Context, module: str, database: str = "", json: bool = False) -> None:
     """Show one module: versions, path, what it needs and who needs it."""
+    from scripts.modules import listing
+
     session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     found = listing.one(listing.find(stack, session.console, database), module)
@@ -148,6 +168,8 @@ def module_info(c: Context, module: str, database: str = "", json: bool = False)
 @command({"module": "Its name."}, name="test")
 def module_test(c: Context, module: str) -> None:
     """Run the Odoo tests of one module in a database that is thrown away."""
+    from scripts.modules import change
+
     session = open_to_change(c)
     done = change.test(Stack(session.settings, session.runner), session.console, module)
     session.console.say(f"{done['module']}: {done['summary']} ({done['seconds']} s)")
@@ -156,6 +178,8 @@ def module_test(c: Context, module: str) -> None:
 @command({"name": "Lower-case letters, digits, underscores."}, name="new")
 def module_new(c: Context, name: str) -> None:
     """Begin a module of your own in odoo/addons, with a model, views, rights and a test."""
+    from scripts.modules import scaffold
+
     session = open_session(c)
     stack = Stack(session.settings, session.runner)
     made = scaffold.create(session.settings, name, scaffold.brought(stack, session.console))

@@ -3,7 +3,6 @@
 from invoke.context import Context
 
 from scripts.core.tasklib import Session, open_session
-from scripts.stack import identity
 from scripts.stack.compose import Stack
 
 
@@ -21,6 +20,8 @@ def open_to_change(
     Raises OpsError where the platform belongs to another folder. `starts`: it may be made by
     this command.
     """
+    from scripts.stack import identity
+
     session = open_session(c, prod=prod, dev=dev, debug=debug, yes=yes)
     identity.require(Stack(session.settings, session.runner), starts=starts)
     return session
@@ -28,6 +29,8 @@ def open_to_change(
 
 def open_to_look(c: Context) -> Session:
     """open_session for a command that shows the platform; warns where it is another folder's."""
+    from scripts.stack import identity
+
     session = open_session(c)
     if found := identity.problem(Stack(session.settings, session.runner)):
         session.console.note(f"warning: {found.message}")

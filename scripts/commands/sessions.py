@@ -5,7 +5,6 @@ from dataclasses import asdict
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts import sessions
 from scripts.commands.flags import JSON, YES
 from scripts.commands.opening import open_to_change, open_to_look
 from scripts.core.tasklib import command
@@ -15,6 +14,8 @@ from scripts.stack.compose import Stack
 @command({"json": JSON}, name="list", default=True)
 def sessions_list(c: Context, json: bool = False) -> None:
     """Show how many sessions there are, by user and age."""
+    from scripts import sessions
+
     session = open_to_look(c)
     found = sessions.overview(Stack(session.settings, session.runner))
     if json:
@@ -27,6 +28,8 @@ def sessions_list(c: Context, json: bool = False) -> None:
 @command({"user": "The login whose sessions end.", "yes": YES}, name="revoke")
 def sessions_revoke(c: Context, user: str, yes: bool = False) -> None:
     """Log a user out everywhere; asks first."""
+    from scripts import sessions
+
     session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     ended = sessions.revoke(stack, session.console, user)
@@ -36,6 +39,8 @@ def sessions_revoke(c: Context, user: str, yes: bool = False) -> None:
 @command(name="import")
 def sessions_import(c: Context) -> None:
     """Move sessions that were kept in files into Redis; a start does it by itself."""
+    from scripts import sessions
+
     session = open_to_change(c)
     moved = sessions.bring_files(Stack(session.settings, session.runner))
     session.console.say(f"{moved} sessions moved")

@@ -1,22 +1,25 @@
 """Set the platform up, start and stop it."""
 
+from dataclasses import replace
+
 from invoke.context import Context
 
-from scripts import quickstart as quick
 from scripts.commands.flags import DEV, JSON, PROD, YES
 from scripts.commands.opening import open_to_change
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command, open_session
-from scripts.stack import engine, identity, images, lifecycle
-from scripts.stack import refresh as refreshing
 from scripts.stack.compose import Stack
 
 
-@command({"prod": PROD, "yes": YES})
-def quickstart(c: Context, prod: bool = False, yes: bool = False) -> None:
+@command({"prod": PROD, "odoo": "The version that it has to be, such as 18; if empty, any.",
+          "yes": YES})  # fmt: skip
+def quickstart(c: Context, prod: bool = False, odoo: str = "", yes: bool = False) -> None:
     """Bring a bare machine to a healthy Odoo: engine, secrets, images, start."""
+    from scripts import quickstart as quick
+
     session = open_session(c, prod=prod, yes=yes)
-    outcome = quick.run(Stack(session.settings, session.runner), session.console)
+    stack = Stack(replace(session.settings, odoo_version=odoo), session.runner)
+    outcome = quick.run(stack, session.console)
     session.console.say("\n" + "\n".join(outcome.lines))
 
 
@@ -24,13 +27,16 @@ def quickstart(c: Context, prod: bool = False, yes: bool = False) -> None:
           "json": JSON}, name="images")  # fmt: skip
 def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
     """Pull or build every image that is missing or out of date."""
+    from scripts.stack import engine, image_names, images
+    from scripts.stack import refresh as refreshing
+
     session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     engine.probe(session.runner)
     if refresh:
         refreshing.refresh(stack, session.console)
     else:
-        images.ensure(stack, session.console, images.BACKUP)
+        images.ensure(stack, session.console, image_names.BACKUP)
     rows, advice = refreshing.listing(Stack(open_session(c).settings, session.runner))
     session.console.rows(["variable", "image", "id", "made"], rows, as_json=json)
     if advice:
@@ -47,6 +53,8 @@ def up(
     c: Context, prod: bool = False, dev: bool = False, supabase: bool = False, debug: bool = False
 ) -> None:
     """Start the platform, as what it was before, and wait until the login page is served."""
+    from scripts import quickstart as quick
+
     session = open_to_change(c, prod=prod, dev=dev, debug=debug, starts=True)
     stack = Stack(session.settings, session.runner)
     for line in quick.up(stack, session.console, supabase=supabase):
@@ -56,6 +64,8 @@ def up(
 @command({"volumes": "Destroy database, files and sessions too; asks first.", "yes": YES})
 def down(c: Context, volumes: bool = False, yes: bool = False) -> None:
     """Stop the platform and remove its containers."""
+    from scripts.stack import lifecycle
+
     session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     if not lifecycle.down(stack, session.console, volumes=volumes):
@@ -65,6 +75,8 @@ def down(c: Context, volumes: bool = False, yes: bool = False) -> None:
 @command({"service": "Only this one; all if empty."})
 def restart(c: Context, service: str = "") -> None:
     """Restart running services and wait until Odoo can be used."""
+    from scripts.stack import lifecycle
+
     session = open_to_change(c)
     lifecycle.restart(Stack(session.settings, session.runner), session.console, service)
 
@@ -72,6 +84,8 @@ def restart(c: Context, service: str = "") -> None:
 @command({"yes": YES})
 def adopt(c: Context, yes: bool = False) -> None:
     """Have the platform belong to this folder: after a move, or instead of another; asks."""
+    from scripts.stack import engine, identity
+
     session = open_session(c, yes=yes)
     engine.probe(session.runner)
     stack = Stack(session.settings, session.runner)

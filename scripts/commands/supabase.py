@@ -9,8 +9,6 @@ from scripts.commands.flags import JSON, YES
 from scripts.commands.opening import open_to_change, open_to_look
 from scripts.core.tasklib import command, open_session
 from scripts.stack.compose import Stack
-from scripts.supabase import keys, migrations, service
-from scripts.supabase.database import Database, Target
 
 TARGET = "local, or cloud: the project that SUPABASE_PROJECT_REF names."
 
@@ -19,6 +17,8 @@ TARGET = "local, or cloud: the project that SUPABASE_PROJECT_REF names."
           "days": "How long they are good for.", "json": JSON}, name="keys")  # fmt: skip
 def supabase_keys(c: Context, show: bool = False, days: int = 365, json: bool = False) -> None:
     """Make the keys for anon and service_role of the local Supabase."""
+    from scripts.supabase import keys, service
+
     session = open_session(c)
     made = keys.for_people(session.settings.secrets_folder, days)
     if json:
@@ -32,6 +32,9 @@ def supabase_keys(c: Context, show: bool = False, days: int = 365, json: bool = 
 @command({"target": TARGET, "yes": YES}, name="migrate")
 def supabase_migrate(c: Context, target: str = "local", yes: bool = False) -> None:
     """Apply supabase/migrations/*.sql, each once and in a transaction; asks for the cloud."""
+    from scripts.supabase import migrations
+    from scripts.supabase.database import Database, Target
+
     session = open_to_change(c, yes=yes)
     database = Database(Stack(session.settings, session.runner), Target.parse(target))
     applied = migrations.migrate(database, session.console)
@@ -42,6 +45,9 @@ def supabase_migrate(c: Context, target: str = "local", yes: bool = False) -> No
 @command({"target": TARGET, "json": JSON}, name="status")
 def supabase_status(c: Context, target: str = "local", json: bool = False) -> None:
     """Show what runs and which migrations are applied; exit code 1 if something is amiss."""
+    from scripts.supabase import service
+    from scripts.supabase.database import Target
+
     session = open_to_look(c)
     lines = service.status(Stack(session.settings, session.runner), Target.parse(target))
     header, rows = service.rows(lines)
@@ -53,6 +59,8 @@ def supabase_status(c: Context, target: str = "local", json: bool = False) -> No
           "target": TARGET}, name="psql")  # fmt: skip
 def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
     """Open psql on the database, as the owner of everything in it."""
+    from scripts.supabase.database import Database, Target
+
     session = open_to_look(c)
     stack = Stack(session.settings, session.runner)
     options = ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
@@ -63,6 +71,8 @@ def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
 @command({"yes": YES}, name="reset")
 def supabase_reset(c: Context, yes: bool = False) -> None:
     """Destroy the local database and make it anew with all migrations; asks."""
+    from scripts.supabase import service
+
     session = open_to_change(c, yes=yes)
     service.reset(Stack(session.settings, session.runner), session.console)
 

@@ -25,7 +25,7 @@ def setup_tls(
     schedule: bool = False, unschedule: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Get Nginx a certificate: of a private CA, or from Let's Encrypt."""
-    from scripts.tls import cli  # cryptography is slow to import, `inv --list` is not
+    from scripts.tls import cli
 
     session = open_to_change(c, prod=True, yes=yes)
     names = tuple(domain.split(",")) if domain else ()

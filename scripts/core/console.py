@@ -75,11 +75,11 @@ class Console:
         """`value` for machines, on standard output."""
         self.say(json.dumps(value, indent=2, sort_keys=True, default=str))
 
-    def error(self, message: str, hint: str = "") -> None:
+    def error(self, message: str, hint: str = "", *, kind: str = "error") -> None:
         """`error: …` and, where there is one, `hint: …` on standard error."""
         if not message:  # as where nobody reads what is printed
             return
-        self._tell(f"error: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+        self._tell(f"{kind}: {message}\n" + (f"hint: {hint}\n" if hint else ""))
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their widest cell."""

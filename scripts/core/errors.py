@@ -4,6 +4,7 @@ from typing import Final
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
+EXIT_WARNING: Final = 4  # 3 is that of `inv renew-tls` for a certificate that is not due
 
 
 class OpsError(Exception):
@@ -25,3 +26,14 @@ class UsageError(OpsError):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint, EXIT_USAGE)
+
+
+class WarningError(OpsError):
+    """All was done, and something about it is not as it should be.
+
+    `tasklib` shows it as `warning: …`; the exit code is one of its own, so that a timer or a
+    script can tell it from a failure.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint, EXIT_WARNING)

@@ -1,16 +1,16 @@
 """Everything that differs between machines, read once from `.env` and the environment."""
 
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from scripts.core import env_file
 from scripts.core.errors import UsageError
+from scripts.core.values import HOST, Values
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a production server is meant to be reached
@@ -26,11 +26,9 @@ DATABASE: Final = _OF_POSTGRESQL + _KEPT + r"[a-z_][a-z0-9_]{0,49}"
 # Docker has no other names of images, of which it is a part.
 _PROJECT: Final = r"[a-z0-9]+((_|__|-+)[a-z0-9]+)*"
 PROJECT: Final = "ipai-platform"  # unless COMPOSE_PROJECT_NAME says otherwise
-_HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
-_NETWORK: Final = r"[0-9A-Fa-f.:]+(/\d+)?"
-_WIDEST: Final = {4: 8, 6: 16}  # bits of a trusted network, by IP version; CDNs have narrower ones
+# Oftener is a load of its own; more seldom, what ends is not seen for too long.
+_HEALTH: Final = (1.0, 300.0)
 _TRUTHS: Final = {"1", "true", "yes", "on"}
-_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class Environment(StrEnum):
@@ -65,6 +63,7 @@ class Settings:
     project: str
     database: str
     domains: tuple[str, ...]  # names of the production site; the first is its address
+    aliases: str  # what the others do: redirect or serve
     acme_server: str
     acme_email: str
     bind: str
@@ -83,8 +82,13 @@ class Settings:
     backup_keep: str
     backup_notify: str
     image_source: ImageSource
+    odoo_package: str  # a Debian package or a checkout of Odoo; '' if there is none
+    odoo_enterprise: str  # a checkout of Odoo Enterprise; '' if there is none
+    odoo_version: str  # the only one that will do, such as 18; '' if any does
+    health_seconds: float  # between two of Docker's health checks of a container
     images: Mapping[str, str]  # values of the *_IMAGE variables that are set
     ci: bool
+    test_package: str  # the Odoo that `inv test` is to run on; '' for that of the platform
     told: Told = Told.DEFAULT  # by what `environment` was chosen
 
     @property
@@ -147,7 +151,7 @@ class Settings:
         for a debugger in production.
         """
         stored = {key: value for key, value in env_file.values(root / ".env").items() if value}
-        values = _Values({**stored, **{key: value for key, value in os.environ.items() if value}})
+        values = Values({**stored, **{key: value for key, value in os.environ.items() if value}})
         environment, told = _environment(values, prod=prod, dev=dev)
         settings = cls(
             root=root,
@@ -155,6 +159,7 @@ class Settings:
             project=values.matching("COMPOSE_PROJECT_NAME", PROJECT, _PROJECT),
             database=values.matching("ODOO_DATABASE", "odoo", DATABASE),
             domains=values.hosts("ODOO_DOMAIN", "localhost"),
+            aliases=values.matching("ODOO_ALIASES", "redirect", "redirect|serve"),
             acme_server=values.matching("ACME_SERVER", LETSENCRYPT, r"https://\S+"),
             acme_email=values.matching("ACME_EMAIL", "", r"([^@\s]+@[^@\s]+)?"),
             bind=values.text(
@@ -169,7 +174,7 @@ class Settings:
             postgrest_bind=values.text("POSTGREST_BIND", "127.0.0.1"),
             postgrest_port=values.port("POSTGREST_PORT", 3000),
             supabase_ref=values.matching("SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?"),
-            supabase_host=values.matching("SUPABASE_CLOUD_HOST", "", rf"({_HOST}(:\d{{1,5}})?)?"),
+            supabase_host=values.matching("SUPABASE_CLOUD_HOST", "", rf"({HOST}(:\d{{1,5}})?)?"),
             backup_repository=values.matching(
                 "BACKUP_REPOSITORY", REPOSITORY, rf"{REPOSITORY}|(s3|sftp|rest|rclone|b2):\S+"
             ),
@@ -177,8 +182,13 @@ class Settings:
             backup_keep=values.matching("BACKUP_KEEP", "7d,5w,12m", RULE),
             backup_notify=values.matching("BACKUP_NOTIFY", "", r"(https?://\S+)?"),
             image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
+            odoo_package=values.text("ODOO_PACKAGE", ""),
+            odoo_enterprise=values.text("ODOO_ENTERPRISE", ""),
+            odoo_version="",
+            health_seconds=values.duration("HEALTH_INTERVAL", "5s", _HEALTH),
             images=values.ending_in("_IMAGE"),
             ci=values.text("CI", "").lower() in _TRUTHS,
+            test_package=os.environ.get("IPAI_ODOO_PACKAGE", ""),
             told=told,
         )
         values.networks("TRUSTED_PROXIES")  # for Nginx only, which a wrong one keeps from starting
@@ -193,69 +203,7 @@ class Settings:
         return settings
 
 
-class _Values:
-    """Typed look-ups that collect problems instead of raising at the first."""
-
-    def __init__(self, raw: Mapping[str, str]) -> None:
-        self._raw = raw
-        self.problems: list[str] = []
-
-    def text(self, name: str, default: str) -> str:
-        return self._raw.get(name, default)
-
-    def ending_in(self, suffix: str) -> dict[str, str]:
-        return {key: value for key, value in self._raw.items() if key.endswith(suffix)}
-
-    def matching(self, name: str, default: str, pattern: str) -> str:
-        value = self.text(name, default)
-        if not re.fullmatch(pattern, value):
-            self.problems.append(f"{name}={value!r} does not match {pattern}")
-        return value
-
-    def hosts(self, name: str, default: str) -> tuple[str, ...]:
-        value = self.text(name, default)
-        hosts = tuple(value.lower().split())
-        wrong = [repr(h) for h in hosts if not re.fullmatch(_HOST, h.removeprefix("*."))]
-        if wrong or not hosts or re.fullmatch(r"\*.*|[0-9.]+", hosts[0]):
-            rule = "names with spaces between, the first no wildcard and no address"
-            self.problems.append(f"{name}={value!r} is not a list of {rule}")
-            return (default,)
-        return hosts
-
-    def networks(self, name: str) -> None:
-        for text in self.text(name, "").replace(",", " ").split():
-            try:
-                network = ipaddress.ip_network(text, strict=False)
-            except ValueError:
-                network = None
-            if not network or not re.fullmatch(_NETWORK, text):
-                problem = "is no address or network like 10.1.2.3, 10.0.0.0/8, 2001:db8::/32"
-            elif network.prefixlen < _WIDEST[network.version]:
-                problem = f"trusts strangers; /{_WIDEST[network.version]} is the widest"
-            elif "/" in text and ipaddress.ip_address(text.split("/")[0]) != network[0]:
-                problem = f"is no network, {network} is"
-            else:
-                continue
-            self.problems.append(f"{name}: {text!r} {problem}")
-
-    def port(self, name: str, default: int) -> int:
-        value = self.text(name, str(default))
-        if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
-            self.problems.append(f"{name}={value!r} is no port number")
-            return default
-        return int(value)
-
-    def choice(self, name: str, default: _Choice) -> _Choice:
-        value = self.text(name, default.value)
-        try:
-            return type(default)(value)
-        except ValueError:
-            allowed = ", ".join(type(default))
-            self.problems.append(f"{name}={value!r} is none of: {allowed}")
-            return default
-
-
-def _environment(values: _Values, *, prod: bool, dev: bool) -> tuple[Environment, Told]:
+def _environment(values: Values, *, prod: bool, dev: bool) -> tuple[Environment, Told]:
     if prod and dev:
         raise UsageError("--prod and --dev exclude each other")
     chosen = values.choice("PLATFORM_ENV", Environment.DEV)

@@ -5,6 +5,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from invoke.context import Context
@@ -14,7 +15,7 @@ from invoke.parser.parser import ParseMachine
 from invoke.tasks import Task, task
 
 from scripts.core.console import Console
-from scripts.core.errors import OpsError, UsageError
+from scripts.core.errors import OpsError, UsageError, WarningError
 from scripts.core.interruption import TerminatedError, heed_termination
 from scripts.core.process import SystemRunner
 from scripts.core.redact import redactor
@@ -31,6 +32,11 @@ class Session:
     settings: Settings
     runner: SystemRunner
     console: Console
+    folder: Path  # where the person has called from
+
+    def path(self, given: str) -> str:
+        """A path as the person means it, from the folder of the call; '' stays ''."""
+        return str(self.folder / Path(given).expanduser()) if given else ""
 
 
 def open_session(
@@ -39,10 +45,20 @@ def open_session(
     """Settings, runner and console of this call; Invoke's --dry and --echo are honoured."""
     heed_termination()
     settings = Settings.load(prod=prod, dev=dev, debug=debug)
+    folder = _called_from()
     os.chdir(settings.root)  # `inv` works from any folder, and its tools look around themselves
     run = c.config.run
     runner = SystemRunner(dry=run.dry, echo=run.echo, redact=redactor(settings.secrets_folder))
-    return Session(settings, runner, Console.standard(assume_yes=yes))
+    return Session(settings, runner, Console.standard(assume_yes=yes), folder)
+
+
+@functools.cache
+def _called_from() -> Path:
+    """The folder of the call. One call may have several commands, and the first leaves it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it was removed meanwhile; no relative path means anything there
+        return Path("/")
 
 
 class _Checked(Argument):
@@ -124,7 +140,7 @@ def command(
     Flags without a default are positional and required. Those in `positional`
     may be given without their name too, and be left out: the next word after
     the task is theirs, even if it is the name of another task.
-    An OpsError becomes `error:`/`hint:` on standard error and its exit code.
+    An OpsError becomes `error:` (or `warning:`) and `hint:` on standard error and its exit code.
     """
 
     def decorate(body: Callable[..., Any]) -> Task[Any]:
@@ -136,7 +152,8 @@ def command(
                 _refuse_swallowed_flags([kwargs[name] for name in places if name in kwargs])
                 return body(c, *args, **kwargs)
             except OpsError as error:
-                Console.standard().error(error.message, error.hint)
+                kind = "warning" if isinstance(error, WarningError) else "error"
+                Console.standard().error(error.message, error.hint, kind=kind)
                 raise Exit(code=error.exit_code) from None
             except TerminatedError:
                 Console.standard().error("terminated")

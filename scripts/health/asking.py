@@ -2,10 +2,11 @@
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from scripts import credentials
 from scripts.core.checks import once
 from scripts.core.errors import OpsError
 from scripts.core.process import Completed
@@ -15,12 +16,12 @@ from scripts.health.volumes import Room
 from scripts.stack.compose import Stack
 
 Answer = Callable[[], Completed]
-# Volume and where it is mounted, by service.
+# Volumes and where they are mounted, by service; it tells of them in this order.
 _VOLUMES: Final = {
-    "nginx": ("nginx_cache", "/var/cache/nginx"),
-    "odoo": ("odoo_data", "/var/lib/odoo"),
-    "odoo_db": ("odoo_db_data", "/var/lib/postgresql/data"),
-    "redis": ("redis_data", "/data"),
+    "nginx": {"nginx_cache": "/var/cache/nginx", "nginx_temp": "/var/spool/nginx"},
+    "odoo": {"odoo_data": "/var/lib/odoo"},
+    "odoo_db": {"odoo_db_data": "/var/lib/postgresql/data"},
+    "redis": {"redis_data": "/data"},
 }
 _ROOM: Final = "room "
 
@@ -48,25 +49,25 @@ class Answers:
 
     def rooms(self) -> dict[str, Room]:
         """How much room there is, by volume, where that can be found out."""
-        found = {}
-        for service, (volume, place) in _VOLUMES.items():
+        found: dict[str, Room] = {}
+        for service, places in _VOLUMES.items():
             try:
-                line = self._room(service, place)
+                lines = self._rooms(service, list(places.values()))
             except OpsError:  # a hung container; a line of its own tells
-                line = ""
-            if line:
-                found[volume] = Room.parse(line)
+                lines = []
+            found.update(zip(places, map(Room.parse, lines), strict=False))
         return found
 
-    def _room(self, service: str, place: str) -> str:
+    def _rooms(self, service: str, places: Sequence[str]) -> list[str]:
         done: Completed = getattr(self, service)()
-        line = as_json(done).get("room") or _first_room(done)
-        if line or not any(s.service == service and not s.oneoff for s in self.stack.services()):
-            return line
+        said = as_json(done).get("room")
+        lines = [said] if said else _room_lines(done)
+        if lines or not any(s.service == service and not s.oneoff for s in self.stack.services()):
+            return lines
         # One that is down may be so because its volume is full.
-        stat = ["--entrypoint", "stat", service, "-f", "-c", _ROOM + volumes.FORMAT, place]
+        stat = ["--entrypoint", "stat", service, "-f", "-c", _ROOM + volumes.FORMAT, *places]
         run = ["run", "--rm", "--no-deps", "-T", *stat]
-        return _first_room(self.stack.run(*run, timeout=60, check=False, changes=True))
+        return _room_lines(self.stack.run(*run, timeout=60, check=False, changes=True))
 
 
 def as_json(done: Completed) -> Mapping[str, str]:
@@ -78,19 +79,18 @@ def as_json(done: Completed) -> Mapping[str, str]:
     return said
 
 
-def _first_room(done: Completed) -> str:
-    rooms = [line for line in done.stdout.splitlines() if line.startswith(_ROOM)]
-    return rooms[0].removeprefix(_ROOM) if rooms else ""
+def _room_lines(done: Completed) -> list[str]:
+    lines = done.stdout.splitlines()
+    return [line.removeprefix(_ROOM) for line in lines if line.startswith(_ROOM)]
 
 
 def _ask_nginx(stack: Stack) -> Completed:
-    _, place = _VOLUMES["nginx"]
-    return stack.exec("nginx", "stat", "-f", "-c", _ROOM + volumes.FORMAT, place, timeout=15)
+    places = _VOLUMES["nginx"].values()
+    return stack.exec("nginx", "stat", "-f", "-c", _ROOM + volumes.FORMAT, *places, timeout=15)
 
 
 def _ask_odoo(stack: Stack) -> Completed:
-    question = ["--user", "odoo", "odoo", "python3", "/etc/odoo/health.py"]
-    return stack.run("exec", "-T", *question, timeout=45, check=False)
+    return stack.exec("odoo", "python3", "/etc/odoo/health.py", user="odoo", timeout=45)
 
 
 def _ask_postgresql(stack: Stack) -> Completed:
@@ -98,14 +98,13 @@ def _ask_postgresql(stack: Stack) -> Completed:
     # By standard input, where no process list shows it.
     script = (settings.root / "postgres" / "health").read_text()
     known = f"password={shlex.quote(_password(settings))}\n"
-    question = ["odoo_db", "sh", "-s", settings.database]
-    return stack.run("exec", "-T", *question, stdin=known + script, timeout=30, check=False)
+    return stack.exec("odoo_db", "sh", "-s", settings.database, stdin=known + script)
 
 
 def _password(settings: Settings) -> str:
     """What is in the file now; '' where this user may not read it."""
     try:
-        return (settings.secrets_folder / "db_password.txt").read_text().strip()
+        return credentials.value_in(settings.secrets_folder / "db_password.txt")
     except (OSError, UnicodeDecodeError):
         return ""
 

@@ -105,7 +105,11 @@ def _odoo_in_container(done: Completed) -> Finding:
         "filestore": "inv restart --service odoo gives Odoo what is its own" * foreign,
         "passwords": "inv restart, which reads secrets/db_password.txt again",
     }
-    return worst([Finding(Status.FAILED, said[name], hints[name]) for name in hints if said[name]])
+    found = [Finding(Status.FAILED, said[name], hints[name]) for name in hints if said[name]]
+    if said.get("reports"):
+        hint = "inv images, or an ODOO_BASE_IMAGE that has it"
+        found.append(Finding(Status.WARNING, said["reports"], hint))
+    return worst(found)
 
 
 def _postgresql(done: Completed, database: str) -> Finding:

@@ -200,9 +200,10 @@ def roll_back(
                 serving.bring_up(stack, reporter, restart=True)
             program.say("keep")
             result = program.hear("result")["result"]
+    present = f"What was there is the snapshot {result['present']}"
     return [
         f"{chosen['database']} is what it was on {chosen['made']}",
-        f"What was there is the snapshot {result['present']}; the code on disk is as it was",
+        f"{present if result['present'] else 'It was missing'}; the code on disk is as it was",
     ]
 
 

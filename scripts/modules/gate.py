@@ -7,7 +7,7 @@ from typing import Final
 from scripts.core.errors import OpsError
 from scripts.stack.compose import Stack
 
-_PROGRAM: Final = ("exec", "-T", "nginx", "sh", "/etc/nginx/gate")
+_PROGRAM: Final = ("sh", "/etc/nginx/gate")
 
 
 @contextmanager
@@ -18,10 +18,11 @@ def closed(stack: Stack) -> Iterator[None]:
     container that ends with our end of its standard input, so that it opens by itself
     however this process ends. Where Nginx does not run there is nobody to be kept out.
     """
-    if not any(s.service == "nginx" and s.state == "running" for s in stack.services()):
+    nginx = [s for s in stack.services() if s.service == "nginx" and s.state == "running"]
+    if not nginx:
         yield
         return
-    with stack.runner.talk(stack.argv(*_PROGRAM)) as talk:
+    with stack.runner.talk(stack.exec_argv(nginx[0].name, *_PROGRAM)) as talk:
         if talk.hear() != "closed":
             raise OpsError(
                 f"Nginx does not close its gate: {talk.end().last_line}",

@@ -11,7 +11,7 @@ from typing import Final
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import images
+from scripts.stack import image_names
 from scripts.stack.compose import Stack
 
 _TEMPLATE: Final = "my_module"
@@ -31,7 +31,7 @@ def brought(stack: Stack, reporter: Reporter) -> frozenset[str]:
 
     Of hardly any where there is no image, or no engine, which is said.
     """
-    image = images.effective(stack.settings)["ODOO_IMAGE"]
+    image = image_names.effective(stack.settings)["ODOO_IMAGE"]
     program = ["docker", "run", "--rm", "--network", "none", "--pull", "never"]
     argv = [*program, "--entrypoint", "python3", image, "-c", _LIST]
     try:

@@ -13,7 +13,7 @@ from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError, Completed, Talk
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, images, lifecycle, oneshot
+from scripts.stack import engine, image_names, lifecycle, oneshot
 from scripts.stack.compose import Stack
 
 LIVE: Final = "odoo_modules"
@@ -48,7 +48,7 @@ def _refuse_other_image(stack: Stack) -> None:
     """What runs is what is worked on: an image that was built since may have other modules."""
     running = [s.name for s in stack.services() if s.service == "odoo" and s.state == "running"]
     if running and _image_of(stack, running[0], "{{.Image}}") != _image_of(
-        stack, images.effective(stack.settings)["ODOO_IMAGE"], "{{.Id}}"
+        stack, image_names.effective(stack.settings)["ODOO_IMAGE"], "{{.Id}}"
     ):
         raise OpsError("Odoo runs on another image than the present one", "First run: inv up")
 

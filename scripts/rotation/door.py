@@ -40,10 +40,8 @@ def _logs_in(stack: Stack, login: str, password: str) -> bool:
     params = {"service": "common", "method": "authenticate", "args": arguments}
     body = json.dumps({"jsonrpc": "2.0", "method": "call", "params": params})
     curl = ["curl", "-sS", "-m", str(_SECONDS), "-H", "Content-Type: application/json"]
-    done = stack.run(
-        "exec", "-T", "odoo", *curl, "--data-binary", "@-", _RPC,
-        stdin=body, timeout=_SECONDS + 30, check=False,
-    )  # fmt: skip
+    request = [*curl, "--data-binary", "@-", _RPC]
+    done = stack.exec("odoo", *request, stdin=body, timeout=_SECONDS + 30)
     try:
         return done.ok and bool(json.loads(done.stdout).get("result"))
     except ValueError:

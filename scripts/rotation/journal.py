@@ -45,6 +45,7 @@ class Plan:
     # entry nothing was changed there yet.
     roles: Mapping[str, str | None] = field(default_factory=dict)
     admin: Admin | None = None
+    restorer: str | None = None  # likewise of the role that restores what strangers made
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,14 @@ class Journal:
     def new(self, name: str) -> str:
         """The new value of a secret."""
         return self._file(_NEW, name).read_text().strip()
+
+    def knows_old(self, name: str) -> bool:
+        """Whether the value from before of a secret is known."""
+        return self._file(_OLD, name).is_file()
+
+    def old(self, name: str) -> bytes:
+        """The file of a secret as it was before; empty if there was none."""
+        return self._file(_OLD, name).read_bytes() if self.knows_old(name) else b""
 
     def install(self, names: Iterable[str]) -> None:
         """Put the new values into the secret files."""

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from scripts import credentials
@@ -9,9 +11,8 @@ from scripts.backups import memory
 from scripts.core.errors import OpsError
 from scripts.core.files import make_private_folder
 from scripts.core.process import Completed
-from scripts.core.settings import Settings
 from scripts.rotation import sql
-from scripts.stack import engine, images, oneshot
+from scripts.stack import engine, image_names, images, oneshot
 from scripts.stack.compose import Stack
 
 DATABASE: Final = "odoo_db_data"
@@ -20,6 +21,18 @@ _REPOSITORY_MARKS: Final = ("config", "keys")  # restic's own
 _SECONDS: Final = 120.0
 _ELSEWHERE_SECONDS: Final = 45
 _TIMED_OUT: Final = 124  # see timeout(1)
+
+
+def inspect(stack: Stack) -> list[credentials.SecretReport]:
+    """The secret files as they are, those that must not be made marked as lost."""
+    folder = stack.settings.secrets_folder
+    return credentials.inspect(folder, lost(stack, credentials.inspect(folder)))
+
+
+def ensure(stack: Stack) -> list[credentials.SecretReport]:
+    """Make the secret files that are missing, except those that must not be made."""
+    folder = stack.settings.secrets_folder
+    return credentials.ensure(folder, lost(stack, credentials.inspect(folder)))
 
 
 def lost(stack: Stack, reports: Iterable[credentials.SecretReport]) -> dict[str, str]:
@@ -39,7 +52,7 @@ def lost(stack: Stack, reports: Iterable[credentials.SecretReport]) -> dict[str,
     if missing & {"supabase_db_password", "supabase_jwt_secret"} and supabase(stack):
         reasons["supabase_db_password"] = f"{stack.settings.project}_{SUPABASE} depends on it"
         reasons["supabase_jwt_secret"] = "keys that were made of it would end"  # noqa: S105
-    if "backup_key" in missing and (reason := _repository(stack)):
+    if "backup_key" in missing and (reason := repository(stack).reason):
         reasons["backup_key"] = reason
     return {name: reason for name, reason in reasons.items() if name in missing}
 
@@ -75,7 +88,7 @@ def _holds_cluster(stack: Stack, volume: str) -> bool:
     known = ["docker", "volume", "ls", "--format", "{{.Name}}"]  # also one without our labels
     if name not in stack.runner.run(known, timeout=60).stdout.split():
         return False
-    image = images.effective(stack.settings)["POSTGRES_IMAGE"]
+    image = image_names.effective(stack.settings)["POSTGRES_IMAGE"]
     look = ["find", image, "/volume", "-maxdepth", "2", "-name", "PG_VERSION"]
     run = ["docker", "run", "--rm", "--network", "none", "--volume", f"{name}:/volume:ro"]
     done = stack.runner.run([*run, "--entrypoint", *look], timeout=_SECONDS, check=False)
@@ -90,35 +103,46 @@ def _has_admin(stack: Stack) -> bool:
     return sql.admin(stack) is not None
 
 
-def repository(settings: Settings) -> bool:
-    """Whether there is a repository of backups where the settings say.
+@dataclass(frozen=True)
+class Repository:
+    """What can be known of the repository of backups where the settings say it is."""
 
-    On another machine: whether a backup was ever made there from here.
-    """
-    if settings.backups_elsewhere:
-        return memory.repository_was_seen(settings)
+    there: bool | None  # None: nobody can tell
+    reason: str = ""  # why no key may be made
+
+
+def repository(stack: Stack) -> Repository:
+    """Whether there is one; one on another machine is asked for, if none was ever seen there."""
+    settings = stack.settings
+    seen = memory.repository_was_seen(settings)
+    if is_repository(settings.backup_folder) if not settings.backups_elsewhere else seen:
+        return Repository(True, "a repository of backups is there, which only it opens")
+    if seen:
+        return Repository(None, "backups were made in BACKUP_FOLDER, and there are none now")
+    return _asked(stack) if settings.backups_elsewhere else Repository(False)
+
+
+def is_repository(folder: Path) -> bool:
+    """Whether restic made `folder`; as good as yes where nobody can look."""
     try:
-        return any((settings.backup_folder / name).exists() for name in _REPOSITORY_MARKS)
-    except PermissionError:  # somebody else's folder, and not an empty one
+        return any((folder / name).exists() for name in _REPOSITORY_MARKS)
+    except OSError:  # somebody else's folder, and not an empty one; or a disk that fails
         return True
 
 
-def _repository(stack: Stack) -> str:
-    """Why no key may be made, '' if it may; one on another machine is asked for."""
-    if repository(stack.settings):
-        return "a repository of backups is there, which only it opens"
-    if not stack.settings.backups_elsewhere:
-        return ""
+def _asked(stack: Stack) -> Repository:
     unknown = "whether there is a repository at BACKUP_REPOSITORY cannot be seen"
     if not images.has_backup_image(stack):
-        return f"{unknown} before `inv images`"
+        return Repository(None, f"{unknown} before `inv images`")
     done = _elsewhere(stack)
     if done.ok:
-        found = json.loads(done.stdout.splitlines()[-1])["exists"]
-        return "a repository is at BACKUP_REPOSITORY, which only it opens" if found else ""
+        found = bool(json.loads(done.stdout.splitlines()[-1])["exists"])
+        reason = "a repository is at BACKUP_REPOSITORY, which only it opens"
+        return Repository(found, reason if found else "")
     if done.code == _TIMED_OUT:
-        return f"{unknown} (no answer within {_ELSEWHERE_SECONDS} s)"
-    return f"{unknown} ({oneshot.failure(done, 'backups', 'BACKUP_MEMORY').message})"
+        return Repository(None, f"{unknown} (no answer within {_ELSEWHERE_SECONDS} s)")
+    message = oneshot.failure(done, "backups", "BACKUP_MEMORY").message
+    return Repository(None, f"{unknown} ({message})")
 
 
 def _elsewhere(stack: Stack) -> Completed:
@@ -136,7 +160,7 @@ def _elsewhere(stack: Stack) -> Completed:
         "--network", edge if edge in networks else "bridge",
         "--env", "BACKUP_REPOSITORY",  # its value may hold a password
         # restic itself tries for a quarter of an hour.
-        "--entrypoint", "timeout", images.effective(settings)["BACKUP_IMAGE"],
+        "--entrypoint", "timeout", image_names.effective(settings)["BACKUP_IMAGE"],
         str(_ELSEWHERE_SECONDS), "python3", "/opt/platform/backup.py", "exists",
     ]  # fmt: skip
     variables = {"BACKUP_REPOSITORY": settings.backup_repository}

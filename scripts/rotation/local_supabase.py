@@ -41,7 +41,7 @@ def _need(work: Work) -> None:
 
 
 def _keep(work: Work, stored: str | None) -> None:
-    sql.run(work.stack, SERVICE, "postgres", sql.set_role(_ROLE, stored), changes=True)
+    sql.as_superuser(work.stack, SERVICE, sql.set_role(_ROLE, stored), changes=True)
 
 
 def _restart(work: Work) -> None:
@@ -55,9 +55,9 @@ def _restart(work: Work) -> None:
 
 def _prove(work: Work) -> None:
     ask = ["-h", SERVICE, "-U", _ROLE, "-d", "postgres", "-c", "SELECT 1"]
-    login = ["exec", "-T", "-e", "PGPASSFILE=/run/postgrest/pgpass", SERVICE, "psql", "-X", *ask]
+    known = {"PGPASSFILE": "/run/postgrest/pgpass"}
     deadline = time.monotonic() + _START_SECONDS
-    while not (done := work.stack.run(*login, timeout=60, check=False)).ok:
+    while not (done := work.stack.exec(SERVICE, "psql", "-X", *ask, env=known, timeout=60)).ok:
         if time.monotonic() > deadline or "authentication" in done.stderr:
             raise OpsError(f"{SERVICE} does not take the new password: {done.last_line}")
         time.sleep(0.5)
@@ -73,11 +73,18 @@ def tried(work: Work) -> set[str]:
     return work.concerns(_PASSWORD, SIGNING) if SERVICE in work.plan.roles else set()
 
 
+def kept(work: Work) -> set[str]:
+    """The secrets that stay new when this is undone: without their files nothing could start."""
+    return work.lost(_PASSWORD, SIGNING) if SERVICE in work.plan.roles else set()
+
+
 def undo_database(work: Work) -> None:
     """Have its PostgreSQL keep what it kept before; the files are still the new ones."""
     if SERVICE in work.plan.roles and work.concerns(_PASSWORD):
         _need(work)
-        _keep(work, work.plan.roles[SERVICE])
+        lost = _PASSWORD in kept(work)
+        new = verifiers.scram(work.journal.new(_PASSWORD)) if lost else None
+        _keep(work, new or work.plan.roles[SERVICE])
 
 
 def undo_start(work: Work) -> None:

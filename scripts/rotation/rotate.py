@@ -5,14 +5,15 @@ then "proven" is written down. Whatever fails before is undone as a whole, and a
 the next command; what comes after is finished.
 """
 
-import hashlib
+import base64
+import codecs
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from scripts import credentials
-from scripts.backups import cli, memory, service
+from scripts.backups import cli, memory
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
@@ -42,8 +43,8 @@ def rotate(stack: Stack, reporter: Reporter, wanted: str) -> list[str]:
     with _alone(stack.settings, "secrets.rotate"):
         engine.probe(stack.runner)
         _recover(stack, reporter)
-        names = words or _everything(stack)
-        work = _begin(stack, reporter, names)
+        names, has_repository = _with_key(stack, reporter, words)
+        work = _begin(stack, reporter, names, has_repository=has_repository)
         try:
             _carry_out(work)
         except OpsError as error:
@@ -51,8 +52,8 @@ def rotate(stack: Stack, reporter: Reporter, wanted: str) -> list[str]:
         except BaseException:
             reporter.note(_try_to_undo(work))
             raise
-        _finish(work)
-    return _told(work)
+        kept = _finish(work)
+    return _told(work) + kept
 
 
 def reset(stack: Stack, reporter: Reporter, who: str) -> list[str]:
@@ -90,6 +91,20 @@ def _everything(stack: Stack) -> tuple[str, ...]:
     )
 
 
+def _with_key(
+    stack: Stack, reporter: Reporter, words: tuple[str, ...]
+) -> tuple[tuple[str, ...], bool]:
+    """The names that `words` are, and whether the key of a repository is exchanged."""
+    names = words or _everything(stack)
+    _refuse_folders(stack.settings, names)
+    if repository.NAME not in names:
+        return names, False
+    there = repository.to_change(stack, reporter, named=bool(words))
+    if there is None:
+        names = tuple(name for name in names if name != repository.NAME)
+    return names, bool(there)
+
+
 @contextmanager
 def _alone(settings: Settings, doing: str) -> Iterator[None]:
     """Nothing else that changes the platform, or reads secrets for long, runs meanwhile."""
@@ -97,18 +112,12 @@ def _alone(settings: Settings, doing: str) -> Iterator[None]:
         yield
 
 
-def _begin(stack: Stack, reporter: Reporter, names: tuple[str, ...]) -> Work:
+def _begin(
+    stack: Stack, reporter: Reporter, names: tuple[str, ...], *, has_repository: bool
+) -> Work:
     """Look at what there is, then keep both values of every secret."""
     settings = stack.settings
     specs = [spec for spec in credentials.SPECS if spec.name in names]
-    if folders := [f"secrets/{s.name}.txt" for s in specs if _is_folder(settings, s)]:
-        raise OpsError(f"{folders[0]} is a folder", "Remove it, then run this again.")
-    has_repository = repository.NAME in names and living.repository(settings)
-    if has_repository and not (settings.secrets_folder / service.KEY_FILE).is_file():
-        raise OpsError(*repository.LOST)
-    if has_repository:
-        service.prepare(stack, reporter)
-        service.ask(stack, reporter, service.MAKE, "list")  # its key fits, and it can be reached
     _await_containers(stack)
     running = tuple(s.service for s in stack.services() if s.state == "running" and not s.oneoff)
     old = {s.name: s.path(settings.secrets_folder).read_bytes()
@@ -123,8 +132,10 @@ def _begin(stack: Stack, reporter: Reporter, names: tuple[str, ...]) -> Work:
     return work
 
 
-def _is_folder(settings: Settings, spec: credentials.SecretSpec) -> bool:
-    return spec.path(settings.secrets_folder).is_dir()
+def _refuse_folders(settings: Settings, names: tuple[str, ...]) -> None:
+    for name in names:
+        if (settings.secrets_folder / f"{name}.txt").is_dir():
+            raise OpsError(f"secrets/{name}.txt is a folder", "Remove it, then run this again.")
 
 
 def _in_use(stack: Stack, running: tuple[str, ...], on_disk: bytes) -> dict[str, bytes]:
@@ -134,11 +145,17 @@ def _in_use(stack: Stack, running: tuple[str, ...], on_disk: bytes) -> dict[str,
     """
     if "odoo" not in running:
         return {}
-    place = "/run/secrets/db_password"
-    seen = stack.exec("odoo", "sha256sum", place)
-    if not seen.ok or seen.stdout.split()[:1] == [hashlib.sha256(on_disk).hexdigest()]:
+    # In base64, for what a runner returns has every secret that it knows masked.
+    seen = stack.exec("odoo", "base64", "/run/secrets/db_password")
+    content = base64.b64decode(seen.stdout) if seen.ok else b""
+    if _bare(content) in (b"", _bare(on_disk)):
         return {}
-    return {"db_password": stack.exec("odoo", "cat", place).stdout.encode()}
+    return {"db_password": content}
+
+
+def _bare(content: bytes) -> bytes:
+    """The value in a secret file; see credentials.value_in."""
+    return content.removeprefix(codecs.BOM_UTF8).replace(b"\r", b"").strip()
 
 
 def _await_containers(stack: Stack) -> None:
@@ -159,14 +176,17 @@ def _carry_out(work: Work) -> None:
     serving.stop_what_did_not_run(work)
 
 
-def _finish(work: Work) -> None:
+def _finish(work: Work) -> list[str]:
+    """End what the old values open; returns lines for people."""
     try:
         repository.finish(work)
         serving.finish(work)
     except OpsError as error:
         hint = f"{error.hint} To finish it: inv secrets".strip()
         raise OpsError(f"the new secrets are in use, but {error.message}", hint) from error
+    kept = repository.keep_old(work)
     work.journal.discard()
+    return [f"secrets/{kept}: the old key, for backups that nobody has seen here"] if kept else []
 
 
 def _try_to_undo(work: Work) -> str:
@@ -175,25 +195,31 @@ def _try_to_undo(work: Work) -> str:
         return "The new secrets work and are in use. To finish: inv secrets"
     try:
         work.reporter.note("The rotation failed: the old secrets are put back")
-        _undo(work)
+        return _undo(work)
     except OpsError as error:
         return f"Putting the old secrets back failed too ({error.message}). {_AGAIN}."
     except BaseException:
         work.reporter.note(f"The old secrets are not back. {_AGAIN}")
         raise
-    return "The old secrets are in use again."
 
 
-def _undo(work: Work) -> None:
+def _undo(work: Work) -> str:
+    """Have everything as it was; returns a sentence on that."""
+    kept = serving.kept(work) | local_supabase.kept(work)
     if work.plan.state != UNDONE:
+        work.forget_removed()
         serving.undo_database(work)
         local_supabase.undo_database(work)
-        work.journal.put_back(work.plan.names)
+        work.journal.install(kept)
+        work.journal.put_back(set(work.plan.names) - kept)
         local_supabase.undo_start(work)
         serving.undo_start(work)
         work.remember(state=UNDONE)
     repository.undo(work)
     work.journal.discard()
+    stay = ", ".join(f"secrets/{name}.txt" for name in sorted(kept))
+    lost = f" {stay} had been lost: the new value is in use." if kept else ""
+    return f"The old secrets are in use again.{lost}"
 
 
 def _recover(stack: Stack, reporter: Reporter) -> None:
@@ -205,10 +231,11 @@ def _recover(stack: Stack, reporter: Reporter) -> None:
     _await_containers(stack)
     if work.plan.state == PROVEN:
         reporter.note("An interrupted rotation of the secrets is finished")
-        _finish(work)
+        for line in _finish(work):
+            reporter.note(line)
     else:
         reporter.note("An interrupted rotation of the secrets is undone")
-        _undo(work)
+        reporter.note(_undo(work))
 
 
 def _told(work: Work) -> list[str]:

@@ -9,6 +9,7 @@ import time
 from typing import Final
 
 from scripts import sessions
+from scripts.backups.strangers import RESTORER
 from scripts.core.errors import OpsError
 from scripts.rotation import door, living, sql, verifiers
 from scripts.rotation.work import Work
@@ -46,10 +47,11 @@ def change(work: Work) -> None:
         work.journal.install(names)
         return  # what is started later takes the files as they are then
     oneshot.need(work.stack, sql.DATABASE_SERVICE)
-    before = sql.role(work.stack, sql.DATABASE_SERVICE, _ROLE)
-    work.remember(
-        roles={**work.plan.roles, sql.DATABASE_SERVICE: before}, admin=sql.admin(work.stack)
+    before, restorer = (
+        sql.role(work.stack, sql.DATABASE_SERVICE, role) for role in (_ROLE, RESTORER)
     )
+    roles = {**work.plan.roles, sql.DATABASE_SERVICE: before}
+    work.remember(roles=roles, restorer=restorer, admin=sql.admin(work.stack))
     if names <= {_ADMIN} or not work.runs("odoo"):
         _apply(work)
     else:
@@ -61,22 +63,27 @@ def change(work: Work) -> None:
 
 
 def _apply(work: Work) -> None:
-    """The last file, PostgreSQL in one transaction, then Redis."""
+    """The last file, PostgreSQL, then Redis."""
     work.journal.install(work.concerns(_DATABASE))
-    text = ""
-    if work.concerns(_DATABASE):
-        text += sql.set_role(_ROLE, verifiers.scram(work.journal.new(_DATABASE)))
     if work.concerns(_ADMIN) and work.plan.admin:
-        text += sql.set_admin(work.plan.admin.id, verifiers.odoo(work.journal.new(_ADMIN)))
-    _write(work, text)
-    if work.concerns(_DATABASE) and work.ran("redis"):
-        _restart_redis(work)
+        _set_admin(work, verifiers.odoo(work.journal.new(_ADMIN)))
+    if work.concerns(_DATABASE):
+        stored = verifiers.scram(work.journal.new(_DATABASE))
+        _set_roles(work, stored, stored)
+        if work.ran("redis"):
+            _restart_redis(work)
 
 
-def _write(work: Work, text: str) -> None:
-    if text:
-        database = work.stack.settings.database if work.plan.admin else "postgres"
-        sql.run(work.stack, sql.DATABASE_SERVICE, database, text, changes=True)
+def _set_admin(work: Work, stored: str) -> None:
+    assert work.plan.admin
+    sql.in_odoo(work.stack, sql.set_admin(work.plan.admin.id, stored), changes=True)
+
+
+def _set_roles(work: Work, stored: str | None, restorer: str | None) -> None:
+    text = sql.set_role(_ROLE, stored)
+    if work.plan.restorer:  # else there is none, or `inv restore` has yet to give it one
+        text += sql.set_role(RESTORER, restorer)
+    sql.as_superuser(work.stack, sql.DATABASE_SERVICE, text, changes=True)
 
 
 def _restart_redis(work: Work) -> None:
@@ -137,6 +144,11 @@ def tried(work: Work) -> set[str]:
     return work.concerns(_DATABASE, _ADMIN, _MASTER) if touched(work) else set()
 
 
+def kept(work: Work) -> set[str]:
+    """The secrets that stay new when this is undone: without their file nothing could start."""
+    return work.lost(_DATABASE) if touched(work) else set()
+
+
 def undo_database(work: Work) -> None:
     """Have PostgreSQL keep what it kept before; the files are still the new ones."""
     if not touched(work):
@@ -144,12 +156,12 @@ def undo_database(work: Work) -> None:
     oneshot.need(work.stack, sql.DATABASE_SERVICE)
     if work.concerns(_DATABASE, _MASTER) and work.runs("odoo"):
         lifecycle.pause_odoo(work.stack, work.reporter)
-    text = ""
     if work.concerns(_DATABASE):
-        text += sql.set_role(_ROLE, work.plan.roles[sql.DATABASE_SERVICE])
+        new = verifiers.scram(work.journal.new(_DATABASE)) if kept(work) else None
+        before = work.plan.roles[sql.DATABASE_SERVICE]
+        _set_roles(work, new or before, new or work.plan.restorer)
     if work.concerns(_ADMIN) and work.plan.admin:
-        text += sql.set_admin(work.plan.admin.id, work.plan.admin.password)
-    _write(work, text)
+        _set_admin(work, work.plan.admin.password)
 
 
 def undo_start(work: Work) -> None:

@@ -1,7 +1,9 @@
-"""SQL of a rotation, as the superuser on the socket inside the database's own container.
+"""SQL of a rotation, on the socket inside the database's own container.
 
 That needs no password, so that a lost one can be replaced. Everything goes by standard input,
-in one transaction, and passwords only as what the server stores of them.
+and passwords only as what the server stores of them. The superuser works in the database
+`postgres` only: Odoo's own may hold triggers and functions of a stranger's, which would run
+with the rights of the role that touches their tables.
 """
 
 import json
@@ -12,7 +14,7 @@ from scripts.rotation.journal import Admin
 from scripts.stack.compose import Stack
 
 DATABASE_SERVICE: Final = "odoo_db"
-_PSQL: Final = ("psql", "-X", "-q", "-A", "-t", "-1", "-v", "ON_ERROR_STOP=1", "-U", "postgres")
+_PSQL: Final = ("psql", "-X", "-q", "-A", "-t", "-1", "-v", "ON_ERROR_STOP=1")
 _SECONDS: Final = 60.0
 _ADMIN: Final = (
     "SELECT json_build_object('id', u.id, 'login', u.login, 'active', u.active,"
@@ -22,10 +24,21 @@ _ADMIN: Final = (
 )
 
 
-def run(stack: Stack, service: str, database: str, text: str, *, changes: bool = False) -> str:
+def as_superuser(stack: Stack, service: str, text: str, *, changes: bool = False) -> str:
+    """The answer of one transaction in the database `postgres`; see _run."""
+    return _run(stack, service, ("-U", "postgres", "-d", "postgres"), text, changes=changes)
+
+
+def in_odoo(stack: Stack, text: str, *, changes: bool = False) -> str:
+    """The answer of one transaction in Odoo's database, as Odoo's own role; see _run."""
+    place = ("-U", "odoo", "-d", stack.settings.database)
+    return _run(stack, DATABASE_SERVICE, place, text, changes=changes)
+
+
+def _run(stack: Stack, service: str, place: tuple[str, ...], text: str, *, changes: bool) -> str:
     """The answer, unaligned; raises OpsError with the server's own words."""
-    words = ["exec", "-T", service, *_PSQL, "-d", database, "-f", "-"]
-    done = stack.run(*words, stdin=text, timeout=_SECONDS, check=False, changes=changes)
+    words = [*_PSQL, *place, "-f", "-"]
+    done = stack.exec(service, *words, stdin=text, timeout=_SECONDS, changes=changes)
     if not done.ok:
         said = [line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line]
         reason = said[0].split(": ", 1)[-1] if said else done.last_line
@@ -34,19 +47,19 @@ def run(stack: Stack, service: str, database: str, text: str, *, changes: bool =
 
 
 def role(stack: Stack, service: str, name: str) -> str | None:
-    """What the server stores of the password of the role `name`; None if it has none."""
+    """What the server stores of the password of `name`; None without one, or without the role."""
     query = f"SELECT rolpassword FROM pg_authid WHERE rolname = {literal(name)}"  # noqa: S608
-    return run(stack, service, "postgres", query) or None
+    return as_superuser(stack, service, query) or None
 
 
 def admin(stack: Stack) -> Admin | None:
     """Odoo's administrator (`base.user_admin`), whatever his login; None if there is no Odoo."""
     database = stack.settings.database
     known = f"SELECT 1 FROM pg_database WHERE datname = {literal(database)}"  # noqa: S608
-    if not run(stack, DATABASE_SERVICE, "postgres", known):
+    if not as_superuser(stack, DATABASE_SERVICE, known):
         return None
-    if run(stack, DATABASE_SERVICE, database, "SELECT to_regclass('public.res_users')"):
-        found = run(stack, DATABASE_SERVICE, database, _ADMIN)
+    if in_odoo(stack, "SELECT to_regclass('public.res_users')"):
+        found = in_odoo(stack, _ADMIN)
         return Admin(**json.loads(found)) if found else None
     return None
 

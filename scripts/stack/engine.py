@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from scripts.core.errors import OpsError
 from scripts.core.process import Runner
@@ -70,7 +70,7 @@ def probe(runner: Runner) -> Engine:
     info = json.loads(done.stdout)
     return Engine(
         version=info["ServerVersion"],
-        compose=_compose_version(runner),
+        compose=_compose_version(runner, info),
         cpus=int(info["NCPU"]),
         memory=int(info["MemTotal"]),
         data_root=Path(info["DockerRootDir"]),
@@ -90,10 +90,14 @@ def _unreachable(output: str) -> EngineUnavailableError:
     return EngineUnavailableError(Trouble.STOPPED, "the Docker engine is not running", hint)
 
 
-def _compose_version(runner: Runner) -> str:
-    done = runner.run(["docker", "compose", "version", "--short"], timeout=30, check=False)
-    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", done.stdout.strip())
-    if not done.ok or found is None:
+def _compose_version(runner: Runner, info: dict[str, Any]) -> str:
+    plugins = (info.get("ClientInfo") or {}).get("Plugins") or []
+    version = next((p.get("Version", "") for p in plugins if p.get("Name") == "compose"), "")
+    if not version:  # a client older than 20.10.13 does not tell
+        asked = ["docker", "compose", "version", "--short"]
+        version = runner.run(asked, timeout=30, check=False).stdout
+    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version.strip())
+    if found is None:
         raise EngineUnavailableError(
             Trouble.NO_COMPOSE,
             "the Docker Compose plugin is not installed",

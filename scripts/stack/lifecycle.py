@@ -1,7 +1,7 @@
 """Starting and stopping the platform as a whole."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -22,14 +22,17 @@ from scripts.stack import (
     preflight,
 )
 from scripts.stack.compose import Service, Stack
-from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose, restarts
+from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
 _USABLE_SECONDS: Final = 60  # all containers are healthy, and there is no page yet
 _MOST_RESTARTS: Final = 5  # of a container, after which it will not do better the next time
 _LOOK_SECONDS: Final = 2.0
 _SETTLED_SECONDS: Final = 1.0  # what ends at once has ended by then
-_HEALTH_SECONDS: Final = 20  # what Docker takes to see that one has become healthy again
+# What Docker takes, beside the interval, to see that one has become healthy again: the longest
+# timeout of a health check in compose.yaml, and the start of its program on a busy machine.
+HEALTH_TIMEOUT: Final = 10
+_HEALTH_DELAY: Final = 5
 _CURL_SAW_ERROR: Final = 22  # with --fail: an HTTP status of 400 or more; see curl(1)
 
 
@@ -69,35 +72,39 @@ def _bring_up(stack: Stack, option: str) -> None:
     Without its --wait: Docker asks for the health of a container only after a whole interval,
     and the page is there seconds before.
     """
-    _end_waiting(stack)
+    before = _end_waiting(stack)
     start = ["up", "--detach", "--no-build", option]
     done = stack.run(*start, timeout=START_SECONDS + 60, check=False, changes=True)
     if not done.ok:
         raise diagnose(stack, CommandFailedError(done), again_and_again(stack))
-    _await_login_page(stack)
+    _await_login_page(stack, before=before)
 
 
-def _end_waiting(stack: Stack) -> None:
+def _end_waiting(stack: Stack) -> dict[str, int]:
     """Stop what ended again and again, so that it is started at once and tried from the first.
 
-    The engine would wait for up to a minute, although the cause may be gone meanwhile.
+    The engine would wait for up to a minute, although the cause may be gone meanwhile. Returns
+    how often each container that goes on running was restarted so far.
     """
-    services = [s for s in stack.services() if s.state == "restarting" and not s.oneoff]
-    if services:
-        names = [s.service for s in services]
-        stack.run("stop", *names, timeout=120, check=False, changes=True)
+    services = [s for s in stack.services() if not s.oneoff]
+    if waiting := [s.service for s in services if s.state == "restarting"]:
+        stack.run("stop", *waiting, timeout=120, check=False, changes=True)
+    return {s.name: s.restarts for s in services if s.state == "running"}
 
 
-def _await_login_page(stack: Stack, services: Sequence[str] = PAGE_NEEDS) -> None:
+def _await_login_page(
+    stack: Stack, services: Sequence[str] = PAGE_NEEDS, before: Mapping[str, int] | None = None
+) -> None:
     """Wait for the page itself, with none of `services` broken.
 
-    Raises OpsError with the log of the service that prevents it.
+    `before` has the restarts so far of containers that were not started just now. Raises
+    OpsError with the log of the service that prevents it.
     """
     if stack.runner.dry:
         return
     url = f"{stack.settings.url}/web/login"
     began = time.monotonic()
-    watch = _Watch(stack, services)
+    watch = _Watch(stack, services, restarts=dict(before or {}))
     while True:
         try:
             reply = frontdoor.get(stack.settings, "/web/login", timeout=10)
@@ -108,10 +115,17 @@ def _await_login_page(stack: Stack, services: Sequence[str] = PAGE_NEEDS) -> Non
         # Odoo serves the page of a login that would fail, for want of Redis.
         watch.look(now=served)
         if served and not watch.broken and watch.settled:
-            return
+            if "redis" not in services or _redis_answers(stack):
+                return
+            problem = "Redis does not answer"
         if watch.hopeless or time.monotonic() - began > START_SECONDS:
             raise diagnose(stack, OpsError(problem), watch.restarting)
         time.sleep(0.3)
+
+
+def _redis_answers(stack: Stack) -> bool:
+    """Whether sessions can be kept: while it reads a large or damaged file it runs, and cannot."""
+    return stack.exec("redis", "sh", "/etc/platform/cli", "ping").ok
 
 
 @dataclass
@@ -126,7 +140,7 @@ class _Watch:
     broken: bool = False
     hopeless: bool = False
     healthy_since: float = 0.0  # 0: not all of them are healthy
-    restarts: dict[str, int] = field(default_factory=dict)  # by container, at the first look
+    restarts: dict[str, int] = field(default_factory=dict)  # by container, before it was started
     restarting: set[str] = field(default_factory=set)  # services that end again and again
     settled: bool = False  # no container that was just started has ended meanwhile
     tries: dict[str, tuple[int, float]] = field(default_factory=dict)  # the last one, seen since
@@ -147,7 +161,8 @@ class _Watch:
         if not self.began:
             self.began = time_now
             self.ill = frozenset(s.service for s in found if s.health == "unhealthy")
-        if time_now - self.began > _HEALTH_SECONDS:
+        interval = self.stack.settings.health_seconds
+        if time_now - self.began > interval + HEALTH_TIMEOUT + _HEALTH_DELAY:
             self.ill = frozenset()
         self._count_restarts(found)
         healthy = all(s.health in ("healthy", "") for s in found)
@@ -159,16 +174,16 @@ class _Watch:
         )
 
     def _count_restarts(self, found: Sequence[Service]) -> None:
-        counts = restarts(self.stack, found)
         self.settled = True
         for service in found:
-            count = counts.get(service.name, 0)
+            count = service.restarts
             last, since = self.tries.get(service.name, (-1, self.looked))
             since = since if last == count and service.state == "running" else self.looked
             self.tries[service.name] = count, since
             if service.health == "starting" and self.looked - since < _SETTLED_SECONDS:
                 self.settled = False
-            if count - self.restarts.setdefault(service.name, count) > _MOST_RESTARTS:
+            # A container that was made in place of another begins at 0.
+            if count - min(count, self.restarts.get(service.name, 0)) > _MOST_RESTARTS:
                 self.restarting.add(service.service)
 
 
@@ -191,7 +206,7 @@ def await_odoo(stack: Stack) -> None:
 def forget_static_files(stack: Stack) -> None:
     """Have Nginx ask Odoo anew for what it keeps for a day; in development it keeps nothing."""
     kept = ["find", "/var/cache/nginx", "-type", "f", "-delete"]
-    stack.run("exec", "-T", "--user", "nginx", "nginx", *kept, timeout=60, check=False)
+    stack.exec("nginx", *kept, user="nginx", timeout=60)
 
 
 def _ended(stack: Stack) -> bool:

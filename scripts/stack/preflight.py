@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from scripts.core.checks import Check, Finding, Status
-from scripts.stack import addons
+from scripts.core.settings import Settings
+from scripts.stack import readable
 from scripts.stack.compose import Service, Stack
 from scripts.stack.engine import Engine
 
@@ -29,17 +30,28 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         ports.append(("Odoo", "ODOO_PORT", settings.odoo_bind, settings.odoo_port))
     if settings.debug:
         ports.append(("The debugger", "ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
+    programs = [readable.PROGRAM] if settings.tls else []  # production's Nginx only
     ours = {port for service in services if service.state == "running" for port in service.ports}
     return [
         Check("Memory", lambda: _memory(engine)),
         Check("Disk", lambda: _disk(engine.data_root, settings.root)),
-        Check("Modules", lambda: addons.finding(settings.root / "odoo" / "addons")),
+        Check("Files", lambda: readable.finding(settings.root, programs=programs)),
+        *([Check("Enterprise", lambda: _enterprise(settings))] if settings.odoo_enterprise else []),
         *(
             Check(f"Port {port}", _port_probe(stack, name, variable, bind, port))
             for name, variable, bind, port in ports
             if port not in ours
         ),
     ]
+
+
+def _enterprise(settings: Settings) -> Finding:
+    """A database with modules of Enterprise must not be opened without their code."""
+    folder = settings.root / settings.odoo_enterprise
+    if any(folder.glob("*/__manifest__.py")):
+        return Finding(Status.OK)
+    said = f"ODOO_ENTERPRISE={settings.odoo_enterprise} holds no modules"
+    return Finding(Status.FAILED, said, "Name the folder that has web_enterprise in it.")
 
 
 def _memory(engine: Engine) -> Finding:

@@ -6,7 +6,7 @@ from typing import Final
 from scripts.core.errors import OpsError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
-from scripts.stack import debian, images
+from scripts.stack import debian, image_names, image_sources, images, odoo_package
 from scripts.stack.compose import Stack
 
 _OLD_DAYS: Final = 30  # Debian and the official images get fixes every week or two
@@ -19,27 +19,40 @@ def refresh(stack: Stack, reporter: Reporter) -> None:
     Names and versions stay as they are; the platform's own images are built on what that has
     brought. Raises OpsError where one cannot be had: the former is in use then, and whole.
     """
-    images.ensure(stack, reporter, images.BACKUP)  # decides where they come from
+    images.ensure(stack, reporter, image_names.BACKUP)  # decides where they come from
     if stack.runner.dry:
         return
     with exclusive(stack.settings.state_folder / "images.lock", "images --refresh"):
-        used = images.effective(stack.settings)
+        used = image_names.effective(stack.settings)
         names = [
             name
-            for name in (*images.PULLED, images.BACKUP, images.CERTBOT, images.POSTGREST)
+            for name in (
+                *image_names.PULLED,
+                image_names.BACKUP,
+                image_names.CERTBOT,
+                image_names.POSTGREST,
+            )
             if made(stack, used[name])
         ]
         tags = list(dict.fromkeys(used[name] for name in names))
-        ours = [tag for tag in tags if debian.is_ours(tag)]
+        package = odoo_package.named(stack.settings.odoo_package, stack.settings.root)
+        can_be_built = {*debian.VARIABLES.values(), package.tag if package else ""}
+        ours = [tag for tag in tags if tag in can_be_built]
         if ours:
             folder, logs = stack.settings.root / "images", stack.settings.state_folder / "logs"
-            debian.Builder(folder, logs, stack.runner, reporter, refresh=True).ensure(ours)
+            builder = debian.Builder(
+                folder, logs, stack.runner, reporter, refresh=True, package=package
+            )
+            builder.ensure(ours)
+        no_registry = any(not package or tag != package.tag for tag in ours)
         for tag in tags:
-            if tag not in ours and ours:  # no registry answers, and somebody brought it by hand
+            if tag not in ours and (
+                no_registry or debian.is_ours(tag)
+            ):  # no registry answers, and somebody brought it by hand
                 reporter.note(f"left as it is: {tag}")
             elif tag not in ours:
-                images.pull(stack, reporter, tag)
-    images.ensure(stack, reporter, images.BACKUP)
+                image_sources.pull(stack, reporter, tag)
+    images.ensure(stack, reporter, image_names.BACKUP)
 
 
 def made(stack: Stack, image: str) -> datetime | None:

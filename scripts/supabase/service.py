@@ -9,7 +9,7 @@ from scripts.core.checks import Check, Finding, Status, require, run_all
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import EVERYWHERE, Settings
-from scripts.stack import diagnosis, engine, images
+from scripts.stack import diagnosis, engine, images, readable
 from scripts.stack.compose import Stack
 from scripts.supabase import keys, migrations
 from scripts.supabase.database import PROFILE, SERVICE, Database, Target
@@ -51,7 +51,10 @@ def preflight(settings: Settings) -> list[Check]:
             return Finding(Status.FAILED, detail, "Run: inv secrets")
         return Finding(Status.OK)
 
-    return [Check("Supabase", probe)]
+    return [
+        Check("Supabase", probe),
+        Check("Files", lambda: readable.finding(settings.root, readable.SUPABASE)),
+    ]
 
 
 def up(stack: Stack, reporter: Reporter) -> str:

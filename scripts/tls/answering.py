@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from scripts.core.errors import OpsError
 from scripts.core.report import Reporter
-from scripts.stack import images
+from scripts.stack import image_names, images
 from scripts.stack.compose import Stack
 from scripts.tls import deploy
 
@@ -18,12 +18,12 @@ def nginx(stack: Stack, reporter: Reporter) -> Iterator[None]:
     """
     before = {service.service: service for service in stack.services()}
     if deploy.state(stack) is not deploy.State.ABSENT:
-        images.ensure_one(stack, reporter, images.CERTBOT)
+        images.ensure_one(stack, reporter, image_names.CERTBOT)
         yield
         return
     if "nginx" in before and before["nginx"].state == "running":
         raise OpsError("Nginx runs, but without HTTPS", "Switch to production: inv up --prod")
-    images.ensure(stack, reporter, images.CERTBOT)
+    images.ensure(stack, reporter, image_names.CERTBOT)
     try:
         deploy.start(stack)
         yield

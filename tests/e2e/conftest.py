@@ -13,17 +13,17 @@ import pytest
 
 from scripts.stack.engine import Engine
 from tests.conftest import RUN_FOLDER
-from tests.e2e.support import containers, odoo_source
+from tests.e2e.support import containers
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.run_lock import RunLock
-from tests.e2e.support.template import Template, images_in_use
+from tests.e2e.support.template import Template, unstarted
 
 # The platform itself first, which fails if anything does; then the longest, so that no process
 # has a long one left at the end.
 _ORDER: Final = (
     "platform", "modules_faults", "backups", "modules", "backup_faults", "production", "sessions",
-    "volumes", "health", "rotation", "acme", "addons", "jobs", "identity", "development",
-    "browser", "odoo_jobs", "engine", "host",
+    "volumes", "health", "rotation", "first_start", "acme", "addons", "jobs", "identity",
+    "development", "browser", "odoo_jobs", "engine", "host",
 )  # fmt: skip
 
 
@@ -84,10 +84,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.fixture(scope="session")
-def source(pytestconfig: pytest.Config) -> Path | None:
-    """The checkout of Odoo 18 that --odoo-source names, None where there is no such option."""
-    folder: Path | None = pytestconfig.getoption("--odoo-source")
-    return folder and odoo_source.check(folder)
+def odoo_package(pytestconfig: pytest.Config) -> str:
+    """What --odoo-package names, which this run's images were built from; or ''."""
+    return str(pytestconfig.getoption("--odoo-package"))
 
 
 @pytest.fixture(scope="session")
@@ -99,10 +98,5 @@ def template(docker: Engine, pytestconfig: pytest.Config) -> Template:
 @pytest.fixture
 def fresh(docker: Engine, tmp_path: Path) -> Iterator[Checkout]:
     """A clone that was never started, with settings and secrets in place."""
-    checkout = Checkout.clone(tmp_path / "clone")
-    (checkout.root / ".env").write_text("\n".join(images_in_use()) + "\n")
-    assert checkout.inv("secrets").returncode == 0
-    try:
+    with unstarted(tmp_path / "clone") as checkout:
         yield checkout
-    finally:
-        checkout.destroy()

@@ -21,8 +21,9 @@ from .project import (
 
 # Read by `inv` and by Compose itself, but written in no compose file.
 _NOT_INTERPOLATED = {
-    "COMPOSE_PROJECT_NAME", "PLATFORM_ENV", "IMAGE_SOURCE", "ACME_SERVER", "ACME_EMAIL",
-    "BACKUP_KEEP", "BACKUP_NOTIFY", "SUPABASE_PROJECT_REF", "SUPABASE_CLOUD_HOST",
+    "COMPOSE_PROJECT_NAME", "PLATFORM_ENV", "IMAGE_SOURCE", "ODOO_PACKAGE",
+    "ACME_SERVER", "ACME_EMAIL", "BACKUP_KEEP", "BACKUP_NOTIFY",
+    "SUPABASE_PROJECT_REF", "SUPABASE_CLOUD_HOST",
 }  # fmt: skip
 # Empty in .env.example: what Compose mounts instead is no value to write there.
 _UNSET = {"ACME_CA_FILE"}
@@ -202,11 +203,13 @@ def test_what_a_stranger_s_file_runs_in_reaches_nothing(environment: str) -> Non
 
 
 @pytest.mark.parametrize("environment", _ENVIRONMENTS)
-def test_a_restore_only_looks_at_the_volume_of_postgresql(environment: str) -> None:
-    for name in ("restore", "restore_offsite"):
+def test_who_fills_the_volume_of_postgresql_sees_how_full_it_is(environment: str) -> None:
+    programs = ("backup", "backup_offsite", "restore", "restore_offsite")
+    for name in (*programs, "odoo_modules", "odoo_rehearsal"):
         mounts = {v["target"]: v for v in _service(environment, name)["volumes"]}
         assert mounts["/database"]["read_only"] is True
         assert mounts["/database"]["source"] == "odoo_db_data"
+        assert mounts["/database"]["volume"]["nocopy"] is True
 
 
 def test_nginx_can_write_neither_attachments_nor_proofs() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from scripts.stack import lifecycle
 from scripts.stack.engine import Engine
 from scripts.tls import certificates
 
@@ -150,7 +151,12 @@ def _nginx_image() -> str:
 def _production_environment() -> dict[str, str]:
     """What compose.prod.yaml gives to Nginx, for two names and the usual port."""
     given: dict[str, str] = compose("compose.prod.yaml")["services"]["nginx"]["environment"]
-    filled = {"ODOO_DOMAIN": "odoo.test shop.test", "ODOO_PUBLIC_PORT": "", "TRUSTED_PROXIES": ""}
+    filled = {
+        "ODOO_DOMAIN": "odoo.test shop.test",
+        "ODOO_ALIASES": "redirect",
+        "ODOO_PUBLIC_PORT": "",
+        "TRUSTED_PROXIES": "",
+    }
     literal = {name: value for name, value in given.items() if "$" not in value}
     assert literal.keys() | filled.keys() == given.keys()
     return literal | filled
@@ -267,3 +273,11 @@ def test_gixy_would_find_a_hole(nginx_image: str, tmp_path: Path, old: str, new:
     assert old in dump
     (tmp_path / "nginx.conf").write_text(dump.replace(old, new))
     assert run(gixy, str(tmp_path / "nginx.conf")).returncode != 0
+
+
+def test_no_health_check_takes_longer_than_a_start_waits_for() -> None:
+    checks = [s["healthcheck"] for s in compose("compose.yaml")["services"].values()
+              if "healthcheck" in s]  # fmt: skip
+    assert {check["interval"] for check in checks} == {"${HEALTH_INTERVAL:-5s}"}
+    longest = max(int(check["timeout"].removesuffix("s")) for check in checks)
+    assert longest == lifecycle.HEALTH_TIMEOUT

@@ -3,6 +3,7 @@
 import os
 import pty
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -83,3 +84,17 @@ def test_the_output_of_a_terminal_is_what_was_written() -> None:
     finally:
         os.close(main)
         os.close(side)
+
+
+def test_calls_after_the_first_find_compiled_modules_unless_nobody_wants_them(
+    tmp_path: Path,
+) -> None:
+    for name in ("scripts", "requirements"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tasks.py", tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    command = f"{tmp_path}/scripts/inv --list"
+    assert _shell(command, PYTHONDONTWRITEBYTECODE="1").returncode == 0
+    assert not list(tmp_path.glob("scripts/**/*.pyc"))
+    assert _shell(command).returncode == 0
+    assert list(tmp_path.glob("scripts/commands/__pycache__/backup.*.pyc"))

@@ -14,6 +14,8 @@ from scripts.core.errors import OpsError
 from scripts.core.process import CommandFailedError, Completed
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 
+from . import containers
+
 _PEM_END = "END CERTIFICATE-----"
 
 
@@ -51,8 +53,9 @@ class FakeTalk:
 class FakeRunner:
     """Records calls; answers with the longest of `answers` that the command line begins with.
 
-    Where the files of a `docker compose` call are does not matter to an answer:
-    "docker compose ps" is enough. What has no answer succeeds silently.
+    Where the files of a `docker compose` call are does not matter to an answer. What has none
+    succeeds silently. "docker ps" stands for rows of containers.py; the id of a container is
+    the name of its service.
     """
 
     answers: dict[str, Completed | OpsError] = field(default_factory=dict)
@@ -117,6 +120,17 @@ class FakeRunner:
 
     def _answer(self, argv: Sequence[str]) -> Completed | OpsError:
         line = _spoken(argv)
+        if line.startswith(("docker ps --quiet", "docker container inspect")):
+            return containers.listed(line, self._containers())
+        if line.startswith("docker image inspect"):
+            asked = [self._told(_spoken([*argv[:5], image])) for image in argv[5:]]
+            return next((one for one in asked if isinstance(one, OpsError)), _joined(asked))
+        return self._told(line)
+
+    def _containers(self) -> Completed | OpsError:
+        return self._told("docker ps")
+
+    def _told(self, line: str) -> Completed | OpsError:
         matching = [prefix for prefix in self.answers if line.startswith(prefix)]
         return self.answers[max(matching, key=len)] if matching else says()
 
@@ -127,9 +141,16 @@ def _spoken(argv: Sequence[str]) -> str:
     for word in words:
         if word in ("--project-directory", "--file"):
             next(words)
-        else:
+        elif word != "--interactive":
             kept.append(word)
     return " ".join(kept)
+
+
+def _joined(answers: Sequence[Completed | OpsError]) -> Completed:
+    """The answer of a program to several questions, which fails with one of them."""
+    told = [answer for answer in answers if isinstance(answer, Completed)]
+    lines = "".join(f"{answer.stdout.strip()}\n" for answer in told)
+    return says(lines, code=max(answer.code for answer in told))
 
 
 @dataclass
@@ -155,21 +176,25 @@ class FakeNginx(FakeRunner):
         return ssl.PEM_cert_to_DER_cert(self.serves.decode().partition("END C")[0] + _PEM_END)
 
     def _answer(self, argv: Sequence[str]) -> Completed | OpsError:
-        line = _spoken(argv).removeprefix("docker compose ")
+        line = _spoken(argv).removeprefix("docker ").removeprefix("compose ")
         answer = super()._answer(argv)
         if isinstance(answer, OpsError) or answer != says():
             return answer
-        if line.startswith("ps"):
-            row = {"Service": "nginx", "Name": "nginx", "State": self.state}
-            ports = [{"PublishedPort": self.port, "TargetPort": self.target}]
-            return says(json.dumps({**row, "Publishers": ports}) if self.running else "")
         if line.endswith("printenv ODOO_DOMAIN"):
             return says(f"{self.domain}\n")
-        if line.startswith(("up ", "exec -T nginx nginx -s reload")):
+        if line.startswith(("up ", "exec nginx nginx -s reload")):
             self._look(starts=line.startswith("up "))
         if line.startswith("rm "):
             self.running = False
         return answer
+
+    def _containers(self) -> Completed | OpsError:
+        answer = super()._containers()
+        if isinstance(answer, OpsError) or answer != says() or not self.running:
+            return answer
+        ports = [{"PublishedPort": self.port, "TargetPort": self.target}]
+        row = {"Service": "nginx", "Name": "nginx", "State": self.state, "Publishers": ports}
+        return says(json.dumps(row))
 
     def _look(self, *, starts: bool) -> None:
         if starts:
@@ -214,6 +239,10 @@ def settings_in(
     https_port: int = 443,
     acme_server: str = LETSENCRYPT,
     acme_email: str = "",
+    health_seconds: float = 5,
+    odoo_package: str = "",
+    odoo_version: str = "",
+    odoo_enterprise: str = "",
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -223,6 +252,10 @@ def settings_in(
         database="odoo",
         bind=bind,
         domains=domains,
+        aliases="redirect",
+        odoo_package=odoo_package,
+        odoo_enterprise=odoo_enterprise,
+        odoo_version=odoo_version,
         acme_server=acme_server,
         acme_email=acme_email,
         http_port=http_port,
@@ -240,6 +273,8 @@ def settings_in(
         supabase_ref="",
         supabase_host="",
         image_source=image_source,
+        health_seconds=health_seconds,
         images=images or {},
         ci=False,
+        test_package="",
     )

@@ -3,7 +3,9 @@
 import base64
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from scripts.backups import cli, configuration, service
 from scripts.backups.cli import Wish
 from scripts.core.errors import OpsError
 from scripts.core.process import SystemRunner
-from scripts.stack import engine, images
+from scripts.stack import engine, image_names, images
 from scripts.stack.compose import Stack
 
 from .backups import MANIFEST, RUN, ready_stack, runner_of
@@ -62,15 +64,87 @@ def test_commits_of_the_project_and_of_repositories_of_modules_are_known(
     (folder / "a").write_text("1")
     for command in (["add", "a"], ["commit", "-q", "-m", "a"]):
         subprocess.run([*git, *command], check=True)
-    (folder / "a").write_text("2")
     stack = Stack(ready_stack(tmp_path, monkeypatch).settings, SystemRunner())
     monkeypatch.setattr(images, "in_use", lambda stack: [("ODOO_IMAGE", "odoo:18.0", "abc")])
-    found = configuration.collect(stack)
+    _have_every_program_leave_a_trace(folder)
+    reporter = FakeReporter()
+    found = configuration.collect(stack, reporter)
     assert list(found["repositories"]) == ["odoo/addons/web"]
     known = found["repositories"]["odoo/addons/web"]
-    assert len(known["commit"]) == 40
-    assert (known["origin"], known["changed"]) == ("https://host/web", True)
+    assert len(known["commit"]) == 40 and known["origin"] == "https://host/web"
     assert found["images"] == {"ODOO_IMAGE": ["odoo:18.0", "abc"]}
+    assert reporter.said == []
+    assert not (tmp_path / "trace").exists()
+
+
+def _have_every_program_leave_a_trace(repository: Path) -> None:
+    """Name one wherever git takes it from a repository's own files, as a stranger might."""
+    trace = repository.parents[2] / "trace"
+    program = repository / "program"
+    program.write_text(f"#!/bin/sh\ntouch {trace}\ncat\n")
+    program.chmod(0o755)
+    for name in ("core.fsmonitor", "filter.f.clean", "filter.f.process", "core.pager"):
+        subprocess.run(["git", "-C", str(repository), "config", name, str(program)], check=True)
+    (repository / ".gitattributes").write_text("* filter=f\n")
+    (repository / "a").write_text("2")  # git has to look into it, to know whether it changed
+    status = ["git", "-C", str(repository), "status", "--porcelain"]
+    subprocess.run(status, capture_output=True, check=False)
+    assert trace.exists()  # so it would be, if git had been asked the wrong thing
+    trace.unlink()
+
+
+def test_git_is_run_as_the_owner_of_a_repository_or_not_at_all() -> None:
+    assert configuration.as_owner(1000, 100, 1000) == []
+    become = configuration.as_owner(1000, 100, 0)
+    assert become == ["setpriv", "--reuid=1000", "--regid=100", "--clear-groups"]
+    with pytest.raises(OpsError, match="belongs to another user"):
+        configuration.as_owner(0, 0, 1000)
+
+
+def _refusing(method: str, beyond: Path) -> Callable[..., Any]:
+    """That method of a path, for a user who may read neither `beyond` nor what is in it."""
+    original = getattr(Path, method)
+
+    def refuse(path: Path, *given: Any, **more: Any) -> Any:
+        if path.is_relative_to(beyond):
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path, *given, **more)
+
+    return refuse
+
+
+@pytest.mark.parametrize("broken", ["odoo/addons/private", "odoo/odoo.conf"])
+def test_what_cannot_be_read_is_named_and_costs_no_backup(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    root = stack.settings.root
+    (root / "odoo/addons/private").mkdir()
+    for name in (".env", "odoo/odoo.conf"):
+        (root / name).write_text("A=1\n")
+    for method in ("lstat", "read_text"):
+        monkeypatch.setattr(Path, method, _refusing(method, root / broken))
+    reporter, given = FakeReporter(), list[str]()
+
+    def ask(*_: object, stdin: str = "") -> dict[str, object]:
+        given.append(stdin)
+        return MANIFEST
+
+    monkeypatch.setattr(service, "ask", ask)
+    cli.create(stack, reporter, Wish())
+    assert ".env" in json.loads(given[0])["files"]
+    assert [said for said in reporter.said if broken in said and "Permission denied" in said]
+
+
+def test_an_engine_that_does_not_tell_its_images_costs_no_backup(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(stack: Stack) -> list[tuple[str, str, str]]:
+        raise OpsError("no answer within 60 s")
+
+    monkeypatch.setattr(images, "in_use", silent)
+    reporter = FakeReporter()
+    assert configuration.collect(stack, reporter)["images"] == {}
+    assert reporter.said == ["The configuration lacks images: no answer within 60 s"]
 
 
 def test_files_are_shown_as_a_difference_and_written_beside_what_they_were(stack: Stack) -> None:
@@ -98,7 +172,7 @@ def test_files_are_shown_as_a_difference_and_written_beside_what_they_were(stack
 def test_bytes_that_are_no_utf_8_are_kept(stack: Stack) -> None:
     path = stack.settings.root / "odoo" / "odoo.conf"
     path.write_bytes(b"[options]\n; Stra\xdfe\n")
-    _saved(stack, files=configuration.collect(stack)["files"])
+    _saved(stack, files=configuration.collect(stack, FakeReporter())["files"])
     assert not configuration.compare(stack, FakeReporter(), "latest").files
     path.write_bytes(b"[options]\n")
     found = configuration.compare(stack, FakeReporter(), "latest")
@@ -118,14 +192,13 @@ def test_a_new_env_is_private_and_no_other_file_is_ever_written(stack: Stack) ->
 
 
 def test_sources_and_images_that_are_otherwise_are_named(stack: Stack) -> None:
-    web = {"commit": "c" * 40, "origin": "https://host/web", "changed": True}
+    web = {"commit": "c" * 40, "origin": "https://host/web"}
     pictures = {"ODOO_IMAGE": ["odoo:18.0", "abc"], "CERTBOT_IMAGE": ["certbot", ""]}
     _saved(stack, files={}, repositories={"odoo/addons/web": web}, images=pictures)
     lines = configuration.compare(stack, FakeReporter(), "latest").lines
     clone = "git clone https://host/web odoo/addons/web && git -C odoo/addons/web"
     assert f"{clone} checkout {'c' * 40}" in lines[1]
-    assert "not all of odoo/addons/web was committed" in lines[2]
-    assert lines[3:] == ["ODOO_IMAGE was odoo:18.0 (abc)"]
+    assert lines[2:] == ["ODOO_IMAGE was odoo:18.0 (abc)"]
 
 
 def test_a_backup_by_hand_has_none_and_says_so(stack: Stack) -> None:
@@ -142,9 +215,10 @@ def test_images_are_brought_before_a_restore_only_where_one_is_missing(
     monkeypatch.setattr(engine, "probe", lambda runner: None)
     brought: list[str] = []
     monkeypatch.setattr(images, "ensure", lambda stack, reporter, *also: brought.extend(also))
+    runner_of(stack).answers["docker image inspect"] = says("sha256:1")
     images.ensure_all(stack, FakeReporter())
     assert brought == []
     missing = says(code=1, stderr="No such image")
     runner_of(stack).answers["docker image inspect"] = missing
     images.ensure_all(stack, FakeReporter())
-    assert brought == [images.BACKUP]
+    assert brought == [image_names.BACKUP]

@@ -2,11 +2,13 @@
 
 import errno
 import io
+import json
 import subprocess
 import sys
 import tarfile
 import time
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,3 +129,100 @@ def test_a_file_system_without_owners_fails_no_backup(
     monkeypatch.setattr(owner, "of", lambda folder: (4711, 4711))
     owner.give(tmp_path)
     assert asked == [tmp_path]
+
+
+@pytest.mark.parametrize(
+    ("command", "given"),
+    [("create", 1), ("key-add", 1), ("key-undo", 1), ("key-finish", 1), ("list", 0)],
+)
+def test_what_writes_into_the_repository_gives_it_to_its_owner_however_it_ends(
+    load: Load, monkeypatch: pytest.MonkeyPatch, command: str, given: int
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg2", MagicMock())  # it is in the containers only
+    backup, gave = load("backup"), []
+    monkeypatch.setattr(backup.owner, "give", lambda: gave.append(command))
+
+    def fail(_: object) -> None:
+        raise load("common").Failure("no")
+
+    with pytest.raises(load("common").Failure):
+        backup._run(Namespace(command=command, run=fail))
+    assert len(gave) == given
+
+
+@pytest.mark.parametrize(("version", "fits"), [("17.0", False), ("18.0", True)])
+def test_what_is_restored_beside_the_platform_s_own_database_is_of_its_odoo_too(
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, fits: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg2", MagicMock())  # it is in the containers only
+    restore = load("restore")
+    server = MagicMock()
+    server.exists.side_effect = lambda _, database: database == "odoo"  # and no "staging" yet
+    server.about.return_value = {"odoo": "18.0"}
+    monkeypatch.setattr(restore, "postgres", server)
+    monkeypatch.setattr(restore.load, "tidy", lambda: None)
+    monkeypatch.setenv("ODOO_DATABASE", "odoo")
+    name = "staging__restoring"
+
+    def stage() -> Any:
+        return restore._staging(name, "staging", tmp_path, "", lambda: {"odoo": version})
+
+    if fits:
+        assert stage()["odoo"] == version
+        return
+    with pytest.raises(load("common").Failure, match=r"of Odoo 17\.0, and Odoo 18"):
+        stage()
+    assert [call.args for call in server.drop.call_args_list] == [(name,), (name,)]  # and again
+
+
+_EVIL = "\x1b]0;evil\x07\u202e"
+
+
+@pytest.mark.parametrize("kind", ["Failure", "Error"])
+def test_no_name_in_a_stranger_s_dump_reaches_the_terminal_as_it_is(
+    load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    psycopg2 = MagicMock(Error=type("Error", (Exception,), {}))
+    monkeypatch.setitem(sys.modules, "psycopg2", psycopg2)  # it is in the containers only
+    backup, filling = load("backup"), load("load")
+    said = f'pg_restore: error: no "{_EVIL}"\nCommand was: DROP {_EVIL}'
+    filling._tell([f"7; 0 0 EXTENSION - {_EVIL} "], [_EVIL])
+    reason = filling._reason(said)
+    error = load("common").Failure(reason) if kind == "Failure" else psycopg2.Error(reason)
+
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(backup, "_run", fail)
+    monkeypatch.setattr(sys, "argv", ["backup", "list"])
+    monkeypatch.setattr(backup.signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        backup.main()
+    shown = f"{ended.value}\n{capsys.readouterr().err}"
+    assert shown.count("evil") == 4
+    assert not [letter for letter in shown if letter != "\n" and not letter.isprintable()]
+
+
+@pytest.mark.parametrize(
+    ("functions", "taken"),
+    [
+        ({"public.unaccent(text)": "IMMUTABLE"}, True),
+        ([1], False), (None, False), ("x", False),
+    ],
+)  # fmt: skip
+def test_of_what_the_sandbox_tells_only_what_has_the_right_form_is_taken(
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, functions: object, taken: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg2", MagicMock())  # it is in the containers only
+    handed = load("handed")
+    told = {"file": "a.sql", "zip": False, "bytes": 1, "roles": [], "functions": functions}
+    (tmp_path / "database.dump").touch()
+    (tmp_path / "answer.json").write_text(json.dumps(told))
+    monkeypatch.setattr(handed, "DUMP", tmp_path / "database.dump")
+    monkeypatch.setattr(handed, "_ANSWER", tmp_path / "answer.json")
+    if taken:
+        answer = handed.answer(Path("a.sql"))
+        assert answer.functions == {"public.unaccent(text)": {"volatility": "IMMUTABLE"}}
+        return
+    with pytest.raises(load("common").Failure, match="has not read"):
+        handed.answer(Path("a.sql"))

@@ -135,7 +135,7 @@ def test_a_repository_that_was_there_has_to_be_there_again(stack: Stack, tmp_pat
     runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
     cli.create(stack, FakeReporter(), Wish())
     assert not runner.ran(f"{RUN} backup create --existing")
-    cli.create(stack, FakeReporter(), Wish(anew=True))
+    cli.create(stack, FakeReporter(), Wish(new_repository=True))
     assert not runner.ran(f"{RUN} backup create --existing")
     elsewhere = replace(stack.settings, backup_folder=tmp_path / "other")
     cli.create(replace(stack, settings=elsewhere), FakeReporter(), Wish())

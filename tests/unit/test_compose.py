@@ -25,7 +25,7 @@ def _stack(tmp_path: Path, *rows: str, **answers: Any) -> tuple[Stack, FakeRunne
         {
             "docker info": says(json.dumps(info)),
             "docker compose version": says("5.6.1\n"),
-            "docker compose ps": says("\n".join(rows) + "\n"),
+            "docker ps": says("\n".join(rows) + "\n"),
             **{f"docker {words.replace('_', ' ')}": answer for words, answer in answers.items()},
         }
     )
@@ -87,9 +87,9 @@ def test_what_counts_as_broken(state: str, health: str, code: int, broken: bool)
 
 
 def test_a_command_in_a_container_needs_no_terminal_and_may_fail(tmp_path: Path) -> None:
-    stack, runner = _stack(tmp_path, compose_exec=says(code=7, stderr="no"))
+    stack, runner = _stack(tmp_path, exec=says(code=7, stderr="no"))
     assert stack.exec("redis", "redis-cli", "ping").code == 7
-    assert runner.calls[0][-5:] == ["exec", "-T", "redis", "redis-cli", "ping"]
+    assert runner.calls[1] == ["docker", "exec", "--interactive", "redis", "redis-cli", "ping"]
 
 
 def test_an_interactive_command_becomes_compose(tmp_path: Path) -> None:

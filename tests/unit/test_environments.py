@@ -13,7 +13,7 @@ from scripts.stack.compose import Stack
 from .fakes import FakeReporter, FakeRunner, says
 
 _FILES = "com.docker.compose.project.config_files=/srv/ipai/compose.yaml"
-_PROD = f"com.docker.compose.project={_FILES},/srv/ipai/compose.prod.yaml"
+_PROD = f"{_FILES},/srv/ipai/compose.prod.yaml"
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def _stack(
     publishers = [{"PublishedPort": port, "TargetPort": port}] if state == "running" else []
     row = {"Service": "nginx", "Name": "x-nginx-1", "State": state, "Labels": labels}
     answer = says(json.dumps({**row, "Publishers": publishers}))
-    return Stack(Settings.load(root, **told), FakeRunner({"docker compose ps": answer}))
+    return Stack(Settings.load(root, **told), FakeRunner({"docker ps": answer}))
 
 
 @pytest.mark.parametrize("state", ["running", "exited", "restarting", "created"])
@@ -96,5 +96,5 @@ def test_containers_of_both_environments_are_production(tmp_path: Path) -> None:
         for name, labels in (("odoo", _FILES), ("nginx", _PROD))
     ]
     answer = says("\n".join(map(json.dumps, rows)))
-    stack = Stack(Settings.load(tmp_path), FakeRunner({"docker compose ps": answer}))
+    stack = Stack(Settings.load(tmp_path), FakeRunner({"docker ps": answer}))
     assert stack.environment() is Environment.PROD

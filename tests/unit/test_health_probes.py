@@ -22,7 +22,7 @@ from .fakes import FakeRunner, says, settings_in
 _NAMES = ("Nginx", "Odoo (proxy)", "Odoo (container)", "PostgreSQL", "Redis", "Volumes")
 _LOGIN = Reply(200, '<form class="oe_login_form">')
 _ROOM = "0 4096 25000000 20000000 6000000 5000000"  # of 95 GiB, 76 are free
-_EXEC = "docker compose exec -T"
+_EXEC = "docker exec"
 _NGINX, _ODOO = f"{_EXEC} nginx", f"{_EXEC} --user odoo odoo"
 _POSTGRESQL, _REDIS = f"{_EXEC} odoo_db", f"{_EXEC} redis"
 _SERVER = f"room {_ROOM}\nserver answers\n"
@@ -118,7 +118,7 @@ def test_odoo_behind_the_proxy_is_well_if_its_login_page_is_there(
     assert problem in found.get("Odoo (proxy)", "")
 
 
-@pytest.mark.parametrize("what", ["web", "filestore", "passwords"])
+@pytest.mark.parametrize("what", ["web", "filestore", "passwords", "reports"])
 def test_odoos_container_tells_what_is_wrong_in_it(tmp_path: Path, site: Site, what: str) -> None:
     answers = {_ODOO: _odoo(**{what: "broken"})}
     assert _bad(_report(tmp_path, answers=answers)) == {"Odoo (container)": "broken"}
@@ -157,7 +157,10 @@ def test_damaged_pages_are_told_by_database(
     assert "damaged pages were met" in row.detail
 
 
-def test_the_password_of_the_file_is_asked_by_standard_input(tmp_path: Path, site: Site) -> None:
+@pytest.mark.parametrize("written", [b"it's $odd\n", b"\xef\xbb\xbfit's $odd\r\n"])
+def test_the_password_of_the_file_is_asked_by_standard_input(
+    tmp_path: Path, site: Site, written: bytes
+) -> None:
     heard = []
 
     class Listener(FakeRunner):
@@ -169,7 +172,7 @@ def test_the_password_of_the_file_is_asked_by_standard_input(tmp_path: Path, sit
     (tmp_path / "postgres").mkdir()
     shutil.copy(ROOT / "postgres" / "health", tmp_path / "postgres")
     settings.secrets_folder.mkdir(exist_ok=True)
-    (settings.secrets_folder / "db_password.txt").write_text("it's $odd\n")
+    (settings.secrets_folder / "db_password.txt").write_bytes(written)
     run_all(probes.checks(Stack(settings, Listener(dict(_WELL)))))
     (asked,) = [stdin for line, stdin in heard if " odoo_db sh " in line]
     assert asked.startswith("password='it'\"'\"'s $odd'\n#!/bin/sh\n")
@@ -209,11 +212,18 @@ def test_the_volume_of_a_service_that_is_down_is_measured_beside_it(
 ) -> None:
     answers = {
         _POSTGRESQL: _DOWN,
-        "docker compose ps": says('{"Service": "odoo_db", "Name": "x", "State": "restarting"}'),
+        "docker ps": says('{"Service": "odoo_db", "Name": "x", "State": "restarting"}'),
         "docker compose run --rm": says("room 7 4096 25600 0 9999 9000\n"),
     }
     found = _bad(_report(tmp_path, answers=answers))
     assert found["Volumes"] == "odoo_db_data: 0 MiB of 100 MiB are free"
+
+
+def test_where_uploads_wait_is_measured_as_well(tmp_path: Path, site: Site) -> None:
+    asked = f"{_NGINX} stat -f -c room %i %S %b %a %c %d /var/cache/nginx /var/spool/nginx"
+    full = says(f"room {_ROOM}\nroom 7 4096 25600 0 9999 9000\n")
+    found = _bad(_report(tmp_path, answers={asked: full}))
+    assert found == {"Volumes": "nginx_temp: 0 MiB of 100 MiB are free"}
 
 
 def test_a_platform_that_was_never_started_gets_no_volumes_by_being_looked_at(

@@ -7,7 +7,7 @@ import pytest
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.process import Completed
 from scripts.core.settings import Environment, ImageSource, Settings
-from scripts.stack import debian, images
+from scripts.stack import debian, image_names, image_sources, images
 from scripts.stack.compose import Stack
 
 from .fakes import FakeReporter, FakeRunner, says, settings_in
@@ -37,7 +37,10 @@ def _builder(root: Path) -> debian.Builder:
 
 def _engine(root: Path, pull: Completed) -> FakeRunner:
     """An engine without official images, in which the Debian ones are built already."""
-    tags = (debian.BASE, *(debian.VARIABLES[name] for name in [*images.PULLED, images.CERTBOT]))
+    tags = (
+        debian.BASE,
+        *(debian.VARIABLES[name] for name in [*image_names.PULLED, image_names.CERTBOT]),
+    )
     return FakeRunner(
         {
             "docker image inspect": says(code=1, stderr="No such image"),
@@ -48,14 +51,20 @@ def _engine(root: Path, pull: Completed) -> FakeRunner:
 
 
 def test_every_official_image_has_its_default_in_the_compose_files(root: Path) -> None:
-    also = {images.CERTBOT, images.BACKUP, images.POSTGREST, "BACKUP_IMAGE", "ODOO_IMAGE"}
-    assert set(images.official(root)) == {*images.PULLED, *also}
+    also = {
+        image_names.CERTBOT,
+        image_names.BACKUP,
+        image_names.POSTGREST,
+        "BACKUP_IMAGE",
+        "ODOO_IMAGE",
+    }
+    assert set(image_names.official(root)) == {*image_names.PULLED, *also}
 
 
 def test_without_a_registry_auto_turns_to_debian_and_remembers_it(root: Path) -> None:
     runner, reporter = _engine(root, _NO_ROUTE), FakeReporter()
     used = images.ensure(Stack(settings_in(root), runner), reporter)
-    assert used == {**images.official(root), **debian.VARIABLES}
+    assert used == {**image_names.official(root), **debian.VARIABLES}
     stored = (root / ".env").read_text().splitlines()
     assert stored == [f"{name}={value}" for name, value in debian.VARIABLES.items()]
     assert any("no container registry answers" in said for said in reporter.said)
@@ -67,7 +76,7 @@ def test_an_existing_database_keeps_auto_from_turning_to_another_odoo(root: Path
     settings = settings_in(root)
     runner = _engine(root, _NO_ROUTE)
     runner.answers["docker volume ls"] = says(f"{settings.project}_odoo_db_data\n")
-    with pytest.raises(images.NoRegistryError):
+    with pytest.raises(image_sources.NoRegistryError):
         images.ensure(Stack(settings, runner), FakeReporter())
     assert not (root / ".env").exists()
 
@@ -76,7 +85,7 @@ def test_a_registry_that_times_out_over_a_manifest_is_not_a_wrong_name(root: Pat
     timeout = 'Get "/v2/library/redis/manifests/7": net/http: TLS handshake timeout'
     runner = _engine(root, says(code=1, stderr=timeout))
     used = images.ensure(Stack(settings_in(root), runner), FakeReporter())
-    assert used == {**images.official(root), **debian.VARIABLES}
+    assert used == {**image_names.official(root), **debian.VARIABLES}
 
 
 @pytest.mark.parametrize("source", [ImageSource.AUTO, ImageSource.REGISTRY])
@@ -119,8 +128,8 @@ def test_registry_never_turns_to_debian(root: Path) -> None:
 def test_registry_takes_back_an_earlier_turn_to_debian(root: Path) -> None:
     runner = _engine(root, says())
     settings = settings_in(root, image_source=ImageSource.REGISTRY, images=dict(debian.VARIABLES))
-    assert images.ensure(Stack(settings, runner), FakeReporter()) == images.official(root)
-    assert f"REDIS_IMAGE={images.official(root)['REDIS_IMAGE']}" in (root / ".env").read_text()
+    assert images.ensure(Stack(settings, runner), FakeReporter()) == image_names.official(root)
+    assert f"REDIS_IMAGE={image_names.official(root)['REDIS_IMAGE']}" in (root / ".env").read_text()
 
 
 def test_debian_never_asks_a_registry(root: Path) -> None:
@@ -139,11 +148,11 @@ def test_after_a_turn_to_debian_auto_stays_there(root: Path) -> None:
 def test_a_start_does_without_certbot_unless_it_is_asked_for_by_name(root: Path) -> None:
     runner = _engine(root, says())
     stack = Stack(settings_in(root, environment=Environment.PROD), runner)
-    certbot = images.official(root)[images.CERTBOT]
+    certbot = image_names.official(root)[image_names.CERTBOT]
     images.ensure(stack, FakeReporter())
     assert runner.ran("docker pull")
     assert not runner.ran(f"docker pull --quiet {certbot}")
-    images.ensure(stack, FakeReporter(), images.CERTBOT)
+    images.ensure(stack, FakeReporter(), image_names.CERTBOT)
     assert runner.ran(f"docker pull --quiet {certbot}")
 
 
@@ -153,7 +162,9 @@ def _built_with_docker(runner: FakeRunner) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("also", "built"), [([], []), ([images.CERTBOT], [debian.CERTBOT])], ids=["start", "certbot"]
+    ("also", "built"),
+    [([], []), ([image_names.CERTBOT], [debian.CERTBOT])],
+    ids=["start", "certbot"],
 )
 def test_certbot_is_built_alone_when_it_is_wanted_after_the_rest(
     root: Path, monkeypatch: pytest.MonkeyPatch, also: list[str], built: list[str]
@@ -182,7 +193,7 @@ def test_the_platform_image_is_built_once_for_each_state_of_its_sources(root: Pa
     images.ensure(stack, FakeReporter())
     (build,) = [argv for argv in runner.calls if argv[:2] == ["docker", "build"]]
     assert build[-1] == str(root / "odoo")
-    tag = images.official(root)["ODOO_IMAGE"]
+    tag = image_names.official(root)["ODOO_IMAGE"]
     source = next(word for word in build if word.startswith("ipai.source=")).partition("=")[2]
     runner.answers[_LABEL + tag] = says(source + "\n")
     runner.calls.clear()
@@ -203,7 +214,7 @@ def test_what_odoo_requires_from_pypi_is_fetched_before_the_build(root: Path) ->
     images.ensure(Stack(settings_in(root), runner), FakeReporter())
     order = ["download" if "download" in argv else argv[1] for argv in runner.calls]
     assert order.index("run") < order.index("download") < order.index("build")
-    base = images.official(root)["ODOO_BASE_IMAGE"]
+    base = image_names.official(root)["ODOO_BASE_IMAGE"]
     assert base in next(argv for argv in runner.calls if argv[:2] == ["docker", "run"])
 
 
@@ -245,7 +256,7 @@ def test_two_installations_have_images_of_their_own(root: Path) -> None:
     assert used["BACKUP_IMAGE"] == "localhost/second/backup:16"
     assert used["POSTGRES_IMAGE"] == debian.POSTGRES  # the same for all, and shared
     assert _built_with_docker(runner) == ["localhost/second/odoo:19.0"]
-    assert images.effective(second)["ODOO_IMAGE"] == "localhost/second/odoo:18.0"
+    assert image_names.effective(second)["ODOO_IMAGE"] == "localhost/second/odoo:18.0"
 
 
 def test_an_image_that_the_settings_name_is_kept(root: Path) -> None:

@@ -10,14 +10,14 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.modules import change, listing, service
 from scripts.modules.change import Wish
-from scripts.stack import engine, images, lifecycle
+from scripts.stack import engine, image_names, lifecycle
 from scripts.stack.compose import Stack
 
 from .fakes import FakeReporter, FakeRunner, says, settings_in
 
 RUN = "docker compose --progress quiet run --rm -T --no-deps"
-GATE = "docker compose exec -T nginx sh /etc/nginx/gate"
-LOGIN = "docker compose exec -T odoo curl"
+GATE = "docker exec nginx sh /etc/nginx/gate"
+LOGIN = "docker exec odoo curl"
 RESTART = "docker compose restart odoo"
 PLAN = {
     "step": "plan", "install": ["sale"], "update": [], "uninstall": [], "besides": ["crm"],
@@ -41,7 +41,7 @@ def _service(name: str) -> str:
 def stack(tmp_path: Path) -> Stack:
     running = "\n".join(map(_service, ("nginx", "odoo", "odoo_db", "redis")))
     answers = {
-        "docker compose ps": says(running),
+        "docker ps": says(running),
         "docker inspect": says("sha256:1\n"),
         GATE: says("closed"),
         f"{RUN} odoo_modules change": says(_lines(PLAN, SNAPSHOT, CHANGED, RESULT)),
@@ -53,7 +53,7 @@ def stack(tmp_path: Path) -> Stack:
 @pytest.fixture(autouse=True)
 def engine_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "probe", lambda runner: None)
-    monkeypatch.setattr(images, "effective", lambda settings: settings.images)
+    monkeypatch.setattr(image_names, "effective", lambda settings: settings.images)
 
 
 def _runner(stack: Stack) -> FakeRunner:
@@ -149,6 +149,17 @@ def test_a_name_is_never_a_flag_of_the_program(stack: Stack) -> None:
     with pytest.raises(OpsError, match="no such snapshot"):
         change.roll_back(stack, FakeReporter(), "-h", "-x", accept=False)
     assert _runner(stack).ran(f"{RUN} odoo_modules --database=-x rollback -- -h")
+
+
+@pytest.mark.parametrize(("present", "said"), [("", "It was missing;"), ("odoo__s2", "odoo__s2;")])
+def test_going_back_names_what_was_there_or_says_that_nothing_was(
+    stack: Stack, present: str, said: str
+) -> None:
+    plan = {"step": "plan", "database": "odoo", "made": "2026", "doing": "x", "name": "odoo__s1"}
+    result = {"step": "result", "result": {"name": "odoo__s1", "present": present}}
+    _runner(stack).answers[f"{RUN} odoo_modules rollback"] = says(_lines(plan, CHANGED, result))
+    lines = change.roll_back(stack, FakeReporter(), "", "", accept=False)
+    assert lines[0] == "odoo is what it was on 2026" and said in lines[1]
 
 
 def test_a_change_of_no_module_is_refused() -> None:

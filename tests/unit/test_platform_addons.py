@@ -38,6 +38,7 @@ def program(addons: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     loaded = ModuleType("platform_addons")
     exec(compile(path.read_text(), str(path), "exec"), loaded.__dict__)
     monkeypatch.setattr(loaded, "ADDONS", str(addons))
+    monkeypatch.setattr(loaded, "ENTERPRISE", str(addons / "enterprise-elsewhere"))
     monkeypatch.setattr(loaded, "FROM_REQUIREMENTS", str(addons.parent / "python" / "addons"))
     _for_others.root = addons  # type: ignore[attr-defined]
     monkeypatch.setattr(os, "access", _for_others)
@@ -155,3 +156,16 @@ def test_odoo_is_not_started_where_one_of_ours_is_missing(
         _run(program, monkeypatch)
     assert end.value.code == _EX_CONFIG
     assert "the module platform_http is missing" in capsys.readouterr().err
+
+
+def test_enterprise_comes_first_and_only_if_it_holds_modules(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(program.ADDONS) / "enterprise"  # which the fixture's reader may enter
+    folder.mkdir()
+    monkeypatch.setattr(program, "ENTERPRISE", str(folder))
+    _run(program, monkeypatch)
+    assert capsys.readouterr().out == f"{program.ADDONS}\n"
+    _module(folder / "web_enterprise")
+    _run(program, monkeypatch)
+    assert capsys.readouterr().out.startswith(f"{folder},{program.ADDONS}")

@@ -1,5 +1,6 @@
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.checks import Result, Status, run_all
-from scripts.core.settings import Environment
+from scripts.core.settings import ROOT, Environment
 from scripts.stack import preflight
 from scripts.stack.compose import Service, Stack
 from scripts.stack.engine import Engine
@@ -60,25 +61,87 @@ def _readable(root: Path) -> tuple[Path, Path]:
     return ours, another
 
 
-def _modules(root: Path) -> Result:
-    stack = Stack(settings_in(root, http_port=_free(), odoo_port=_free()), FakeRunner())
-    return _rows(stack)["Modules"]
+def _files(root: Path, environment: Environment = Environment.DEV) -> Result:
+    settings = settings_in(
+        root, environment=environment, http_port=_free(), https_port=_free(), odoo_port=_free()
+    )
+    return _rows(Stack(settings, FakeRunner()))["Files"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a virtual machine maps modes in its own way")
+_LINUX = pytest.mark.skipif(
+    sys.platform != "linux", reason="a virtual machine maps modes in its own way"
+)
+
+
+@_LINUX
 def test_modules_that_odoo_cannot_read_are_named_before_the_start(tmp_path: Path) -> None:
     ours, another = _readable(tmp_path)
-    assert _modules(tmp_path).status is Status.OK
+    assert _files(tmp_path).status is Status.OK
     (another / "__init__.py").chmod(0o600)  # cloned under umask 077
-    row = _modules(tmp_path)
-    assert row.status is Status.WARNING and "chmod -R a+rX odoo/addons" in row.hint
-    assert row.detail == "Odoo cannot read odoo/addons/sale/__init__.py"
+    row = _files(tmp_path)
+    assert row.status is Status.WARNING and row.hint == "Run: chmod -R o+rX odoo/addons"
+    assert row.detail == "containers cannot read odoo/addons/sale/__init__.py"
     another.chmod(0o750)
-    assert _modules(tmp_path).detail == "Odoo cannot read odoo/addons/sale"
+    assert _files(tmp_path).detail == "containers cannot read odoo/addons/sale"
     ours.chmod(0o750)
-    row = _modules(tmp_path)
+    row = _files(tmp_path)
     assert row.status is Status.FAILED, "Odoo would refuse to start"
-    assert row.detail == "Odoo cannot read odoo/addons/sale, odoo/addons/session_redis"
+    assert row.detail == "containers cannot read odoo/addons/sale, odoo/addons/session_redis"
+
+
+@_LINUX
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_what_containers_cannot_read_of_a_clone_is_named_with_what_repairs_it(
+    tmp_path: Path, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        clone = _tracked(tmp_path / "clone")
+    finally:
+        os.umask(before)
+    private = [clone / "odoo" / "odoo.conf", clone / "nginx" / "certs" / "privkey.pem"]
+    for path in private:
+        path.touch()
+        path.chmod(0o600)
+    for environment in Environment:
+        row = _files(clone, environment)
+        if umask == 0o022:
+            assert row.status is Status.OK
+            continue
+        assert row.status is Status.FAILED
+        assert row.detail.startswith("containers cannot read backup, modules, odoo and")
+        program = environment is Environment.PROD
+        assert ("containers cannot execute nginx/trusted-proxies" in row.detail) == program
+        subprocess.run(["sh", "-c", row.hint.removeprefix("Run: ")], cwd=clone, check=True)
+        assert _files(clone, environment).status is Status.OK
+        for run in (clone / "odoo").glob("*.py"):  # by Odoo's user
+            assert run.stat().st_mode & 0o004, run.name
+        _close(clone)
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
+
+
+def _tracked(target: Path) -> Path:
+    """What is mounted, made as Git makes it: by the umask."""
+    for name in ("backup", "modules", "odoo", "postgres", "redis", "nginx"):
+        for source in sorted((ROOT / name).rglob("*")):
+            if source.is_file() and "__pycache__" not in source.parts:
+                copy = target / source.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(source.read_bytes())
+                if source.stat().st_mode & 0o100:
+                    copy.chmod(0o777 & ~_umask())
+    return target
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _close(clone: Path) -> None:
+    for path in clone.rglob("*"):
+        path.chmod(path.stat().st_mode & ~0o077)
 
 
 def test_free_ports_are_fine(tmp_path: Path) -> None:
@@ -152,3 +215,13 @@ def test_the_disk_of_a_virtual_machine_is_not_guessed_at(
     monkeypatch.setattr(preflight, "LEAST_DISK", 10**18)
     stack = Stack(settings_in(tmp_path, http_port=_free(), odoo_port=_free()), FakeRunner())
     assert _rows(stack)["Disk"].status is Status.OK
+
+
+def test_an_enterprise_without_modules_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mistyped").mkdir()
+    stack = Stack(settings_in(tmp_path, odoo_enterprise="mistyped"), FakeRunner())
+    row = _rows(stack)["Enterprise"]
+    assert row.status is Status.FAILED and "ODOO_ENTERPRISE=mistyped" in row.detail
+    (tmp_path / "mistyped" / "web_enterprise").mkdir()
+    (tmp_path / "mistyped" / "web_enterprise" / "__manifest__.py").touch()
+    assert _rows(stack)["Enterprise"].status is Status.OK

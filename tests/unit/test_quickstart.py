@@ -24,7 +24,7 @@ def _said(root: Path, monkeypatch: pytest.MonkeyPatch, found: Door | None, file:
         return found
 
     monkeypatch.setattr(door, "look", look)
-    outcome = quickstart._way_in(Stack(settings, FakeRunner()), ())
+    outcome = quickstart._way_in(Stack(settings, FakeRunner()), "18.0", ())
     assert tried == [file.strip()]
     assert not file or file.strip() not in "\n".join(outcome.lines)
     return "\n".join(outcome.lines)

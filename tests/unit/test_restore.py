@@ -20,11 +20,16 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     return ready_stack(tmp_path, monkeypatch)
 
 
+def offers(**databases: int) -> Completed:
+    """What `restore offer` says of MANIFEST."""
+    offer = {"backup": MANIFEST, "databases": databases, "handle": "aGFuZGxl"}
+    return says(json.dumps(offer))
+
+
 def test_a_restore_that_nobody_agrees_to_stages_nothing(stack: Stack) -> None:
     runner = runner_of(stack)
     runner.answers["docker version"] = says(json.dumps({"Server": {"Version": "27"}}))
-    runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
-    runner.answers[f"{RUN} restore databases"] = says('{"odoo": 5}')
+    runner.answers[f"{RUN} restore offer"] = offers(odoo=5)
     runner.answers[f"{RUN} --env"] = says(HERE)
     reporter = FakeReporter(answer=False)
     with pytest.MonkeyPatch.context() as patch:
@@ -40,8 +45,7 @@ def test_where_no_odoo_says_its_version_nothing_is_restored(
 ) -> None:
     monkeypatch.setattr(engine, "probe", lambda runner: None)
     runner = runner_of(stack)
-    runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
-    runner.answers[f"{RUN} restore databases"] = says('{"postgres": 1}')
+    runner.answers[f"{RUN} restore offer"] = offers(postgres=1)
     runner.answers[f"{RUN} --env"] = says(code=78, stderr="no such database")
     with pytest.raises(OpsError, match="no such database"):
         restore.restore(stack, FakeReporter(), "latest")
@@ -60,11 +64,11 @@ def test_a_backup_that_the_odoo_here_cannot_run_is_refused_before_anything_is_do
 ) -> None:
     monkeypatch.setattr(engine, "probe", lambda runner: None)
     runner, reporter = runner_of(stack), FakeReporter(answer=False)
-    runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore offer"] = offers(odoo=5)
     runner.answers[f"{RUN} --env"] = says(here)
     with pytest.raises(OpsError, match=said):
         restore.restore(stack, reporter, "latest")
-    assert not runner.ran(f"{RUN} restore")
+    assert not runner.ran(f"{RUN} restore stage")
     if "missing" in said:
         assert "not on disk here: base" in " ".join(reporter.said)
 
@@ -74,14 +78,14 @@ def test_a_clone_is_made_of_the_repository_that_was_there(
 ) -> None:
     monkeypatch.setattr(engine, "probe", lambda runner: None)
     runner = runner_of(stack)
-    runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} backup create"] = says(json.dumps({**MANIFEST, "handle": "aGFuZGxl"}))
     runner.answers[f"{RUN} restore databases"] = says('{"odoo": 5}')
-    runner.answers[f"{RUN} restore stage"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore stage"] = says(json.dumps({**MANIFEST, "databases": {}}))
     runner.answers[f"{RUN} restore swap"] = says('{"replaced": false}')
-    runner.answers[f"{RUN} restore scan"] = says("{}")
     for option in ("--database", "--existing"):  # the first is remembered
         restore.clone(stack, FakeReporter(), "", "staging")
         assert runner.ran(f"{RUN} backup create {option}")
+        assert runner.ran(f"{RUN} restore swap staging --scan")
         runner.calls.clear()
 
 
@@ -107,27 +111,18 @@ def test_what_was_there_is_put_back_however_far_a_killed_restore_came(
     monkeypatch.setattr(engine, "probe", lambda runner: None)
     monkeypatch.setattr(lifecycle, "resume_odoo", lambda stack, reporter: None)
     runner = runner_of(stack)
-    runner.answers[f"{RUN} backup show"] = says(json.dumps(MANIFEST))
-    runner.answers[f"{RUN} restore stage"] = says(json.dumps(MANIFEST))
+    runner.answers[f"{RUN} restore offer"] = offers(odoo=5)
+    staged = {**MANIFEST, "databases": {"odoo": 5}}
+    runner.answers[f"{RUN} restore stage"] = says(json.dumps(staged))
     runner.answers[f"{RUN} restore swap"] = Completed((), 137, "", "")
     runner.answers[f"{RUN} --env"] = says(HERE)
     runner.answers[f"{RUN} restore discard"] = says("{}")
     runner.answers[f"{RUN} restore back"] = says("{}")
-    monkeypatch.setattr(restore, "databases", _Numbers({"odoo": 5}, {"odoo": 9, "odoo__before": 5}))
+    runner.answers[f"{RUN} restore databases"] = says('{"odoo": 9, "odoo__before": 5}')
     with pytest.raises(OpsError) as caught:
         restore.restore(stack, FakeReporter(), "latest")
     assert "is there again" in caught.value.hint
     assert runner.ran(f"{RUN} restore back odoo")
-
-
-class _Numbers:
-    """The databases before the swap, and afterwards."""
-
-    def __init__(self, before: dict[str, int], after: dict[str, int]) -> None:
-        self.answers = [before, before, after]
-
-    def __call__(self, *_: object) -> dict[str, int]:
-        return self.answers.pop(0)
 
 
 @pytest.mark.parametrize(

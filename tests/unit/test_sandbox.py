@@ -6,7 +6,6 @@ import io
 import lzma
 import tarfile
 import zipfile
-from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,39 +212,3 @@ def test_a_locale_of_the_other_server_keeps_no_database_away(
     found = load("psql")._with_a_locale_of_ours(line)
     start = b"CREATE DATABASE a WITH TEMPLATE = template0 ENCODING = 'UTF8'"
     assert found == (line if kept else start + b" LOCALE = 'C';\n")
-
-
-_Usage = namedtuple("_Usage", "total used free")
-_Stat = namedtuple("_Stat", "f_bavail f_frsize")
-
-
-@pytest.mark.parametrize(
-    ("free", "wanted", "fits"),
-    [(20 << 30, 18 << 30, True), (20 << 30, 20 << 30, False), (20 << 30, 10 << 30, True)],
-)
-def test_room_is_asked_with_a_reserve_and_once_for_all_of_a_file_system(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, wanted: int, fits: bool
-) -> None:
-    room = load("room")
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: _Usage(100 << 30, 0, free))
-    half = [(tmp_path, wanted // 2), (tmp_path / ".", wanted // 2), (tmp_path / "no", 1 << 60)]
-    if fits:
-        room.need(half, "it")
-        return
-    with pytest.raises(load("common").Failure, match=r"no room for it: 21474\.8 MB"):
-        room.need(half, "it")
-
-
-def test_what_grows_is_stopped_before_the_reserve_is_touched(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    room, left = load("room"), [5, 5, 1]
-    monkeypatch.setattr(room, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(room, "reserve", lambda _: 3)
-    monkeypatch.setattr(room.os, "statvfs", lambda _: _Stat(left.pop(0), 1))
-    stopped = room.threading.Event()
-    with (
-        pytest.raises(load("common").Failure, match="nearly full"),
-        room.Watch([tmp_path], stopped.set),
-    ):
-        assert stopped.wait(5) and not left

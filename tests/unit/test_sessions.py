@@ -9,7 +9,7 @@ from scripts.stack.compose import Stack
 
 from .fakes import FakeReporter, FakeRunner, says, settings_in
 
-_HELPER = "docker compose exec -T --user odoo odoo python3 " + sessions.HELPER
+_HELPER = "docker exec --user odoo odoo python3 " + sessions.HELPER
 _FOUND = {
     "users": [
         {"login": "", "sessions": 3, "hour": 3, "day": 0, "older": 0, "idle": 5},

@@ -49,6 +49,28 @@ def test_what_is_no_port_number_is_refused(tmp_path: Path, port: str) -> None:
         Settings.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("", 5), ("30s", 30), ("1m30s", 90), ("1500ms", 1.5), ("1.5s", 1.5), ("1s", 1), ("5m", 300)],
+)
+def test_the_interval_of_health_checks_is_what_compose_takes(
+    tmp_path: Path, written: str, seconds: float
+) -> None:
+    (tmp_path / ".env").write_text(f"HEALTH_INTERVAL={written}\n")
+    assert Settings.load(tmp_path).health_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    "written", ["0s", "999ms", "301s", "6m", "1h", "30", "s", "-5s", "5 s", "5sec", "٣٠s", "1d"]
+)
+def test_an_interval_that_is_none_or_out_of_bounds_is_a_usage_error(
+    tmp_path: Path, written: str
+) -> None:
+    (tmp_path / ".env").write_text(f"HEALTH_INTERVAL='{written}'\n")
+    with pytest.raises(UsageError, match=r"HEALTH_INTERVAL=.* is no duration from 1s to 300s"):
+        Settings.load(tmp_path)
+
+
 def test_the_environment_wins_over_the_env_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,8 +20,9 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     monkeypatch.setattr(engine, "probe", lambda runner: None)
     stack = ready_stack(tmp_path, monkeypatch)
     answers = runner_of(stack).answers
+    answers["docker image inspect --format {{range .Config.Env}}"] = says("ODOO_VERSION=18.0\n")
     answers[f"{RUN} restore databases"] = says('{"odoo": 5}')
-    answers[f"{RUN} --volume"] = says(json.dumps({**MANIFEST, "database": "odoo"}))
+    answers[f"{RUN} --volume"] = says(json.dumps({**MANIFEST, "databases": {"odoo": 5}}))
     answers[f"{RUN} restore swap"] = says('{"replaced": false}')
     answers[f"{RUN} restore scan"] = says("{}")
     answers[f"{RUN} restore discard"] = says("{}")
@@ -50,11 +51,10 @@ def test_a_file_is_read_in_the_sandbox_before_anything_else_sees_it(
     mount = f"--volume {file}:/in/{file.name}:ro"
     assert words[1:] == [
         f"{mount} sandbox /in/{file.name}",
-        f"{mount} restore stage-file /in/{file.name} staging__restoring --live staging --odoo ",
+        f"{mount} restore stage-file /in/{file.name} staging__restoring --live staging --odoo 18.0",
         "--env ODOO_DATABASE=staging__restoring --env PGUSER=odoo_restore odoo_drill"
         " odoo neutralize -d staging__restoring",
-        "restore scan staging__restoring",
-        "restore swap staging",
+        "restore swap staging --scan",
     ]
 
 
@@ -67,7 +67,7 @@ def test_nothing_is_put_in_place_after_a_failure(
     broken = Completed((), 1, "", "hint: do that\nerror: no")
     monkeypatch.setattr(runner, "_answer", lambda argv: broken if step in argv else answer(argv))
     with pytest.raises(OpsError):
-        restore.restore(stack, FakeReporter(), str(file), "staging", neutralize=True)
+        restore.restore(stack, FakeReporter(), str(file), neutralize=True)
     assert not [call for call in _runs(stack) if "swap" in call]
     discarded = [call for call in _runs(stack) if "discard" in call]
     assert len(discarded) == (0 if step == "sandbox" else 1)
@@ -115,5 +115,6 @@ def test_a_file_is_known_by_its_being_there_not_by_its_ending(tmp_path: Path, na
 def test_the_password_of_the_role_is_in_no_argument(stack: Stack, file: Path) -> None:
     strangers.prepare(stack)
     call = " ".join(runner_of(stack).calls[-1])
-    assert "exec -T odoo_db psql" in call
+    assert "exec --interactive odoo_db psql" in call
+    assert "ALTER ROLE odoo_restore RESET ALL" in call  # what the last file may have set
     assert "GRANT odoo_restore TO odoo" in call and "rolpassword FROM pg_authid" in call

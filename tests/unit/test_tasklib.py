@@ -13,7 +13,11 @@ from tests.conftest import ROOT
 
 _TASKS = """
 from invoke.collection import Collection
-from scripts.core.tasklib import command
+from scripts.core.tasklib import command, open_session
+
+@command({"file": "Which one."})
+def where(c, file):
+    print(open_session(c).path(file))
 
 @command({"mode": "Which kind.", "domain": "Names.", "schedule": "Every day."},
          positional=("mode",))
@@ -28,7 +32,7 @@ def restore(c, archive, jobs=2):
 def up(c):
     print("up")
 
-namespace = Collection(setup_tls, up, restore)
+namespace = Collection(setup_tls, up, restore, where)
 """
 
 
@@ -170,6 +174,16 @@ def test_the_help_of_an_optional_positional_shows_it_as_a_flag(scratch: Path) ->
     assert done.returncode == 0
     assert "--mode=STRING     Which kind.\n" in done.stdout
     assert "(default: 2)" in _inv(scratch, "--help restore").stdout
+
+
+def test_a_path_is_meant_from_the_folder_of_the_call_by_each_of_its_commands(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    done = _inv(scratch, "where x.sql where ../y.sql where /z.sql where ~/w.sql")
+    assert done.stderr == ""
+    paths = [f"{scratch}/x.sql", f"{scratch}/../y.sql", "/z.sql", "/home/me/w.sql"]
+    assert done.stdout.splitlines() == paths
 
 
 @pytest.mark.parametrize("name", ["archive", "other", "since"])

@@ -93,7 +93,7 @@ def test_a_wrong_request_is_a_usage_error(stack: tuple[Stack, FakeRunner], wrong
         ("./scripts/inv up --prod", "starting, stopping"),
         ("./scripts/inv health", "other commands of inv"),
         ("docker compose -f compose.yaml up -d", "starting, stopping"),
-        ("docker compose exec -T odoo ls", "commands in containers"),
+        ("docker exec --interactive odoo ls", "commands in containers"),
         ("docker build --quiet .", "image builds"),
         ("docker ps", "other commands of Docker"),
         ("mount -t tmpfs", "other commands"),
@@ -109,6 +109,8 @@ def _hold(folder: Path, alone: bool, seconds: float, events: "Queue[tuple[str, f
     events.put(("alone" if alone else "shared", time.monotonic()))
     time.sleep(seconds)
     events.put(("end", time.monotonic()))
+    events.close()
+    events.join_thread()  # it is in the pipe before anybody else gets in
     lock.release()
 
 

@@ -13,7 +13,7 @@ from tests.unit.fakes import FakeNginx, says
 from tests.unit.pki import issued_now
 from tests.unit.production import production, running
 
-_EXEC = "docker compose exec -T nginx"
+_EXEC = "docker exec nginx"
 _TEST, _RELOAD = f"{_EXEC} nginx -t", f"{_EXEC} nginx -s reload"
 
 
@@ -164,7 +164,7 @@ def test_old_versions_go_only_after_the_new_one_is_served(
 def test_without_an_engine_nothing_is_known(stack: Stack, nginx: FakeNginx) -> None:
     assert deploy.state(stack) is State.SERVING
     assert deploy.reachable(stack)
-    nginx.answers["docker compose ps"] = OpsError("no engine")
+    nginx.answers["docker ps"] = OpsError("no engine")
     assert not deploy.reachable(stack)
     with pytest.raises(OpsError, match="no engine"):
         deploy.state(stack)
@@ -173,7 +173,7 @@ def test_without_an_engine_nothing_is_known(stack: Stack, nginx: FakeNginx) -> N
 def test_a_renewal_that_cannot_look_at_nginx_fails_and_is_taken_back(
     stack: Stack, nginx: FakeNginx, former: Installed
 ) -> None:
-    nginx.answers["docker compose ps"] = OpsError("no engine")
+    nginx.answers["docker ps"] = OpsError("no engine")
     with pytest.raises(OpsError, match="no engine"):
         deploy.install(stack, _new())
     present = _in_use(stack)

@@ -6,13 +6,14 @@ import sys
 from odoo.tools import config
 
 try:
+    import odoo_versions
+
     from . import store
 except Exception as error:
     # Odoo would log this, go on, and commit rows whose files could not be written.
     sys.exit(f"platform_files: {error}")
 
-named = config["server_wide_modules"]  # a text in Odoo 18, a list in 19
-if "platform_files" in (named.replace(" ", "").split(",") if isinstance(named, str) else named):
+if odoo_versions.is_server_wide("platform_files", config):
     store.install()
 else:
     logging.getLogger(__name__).warning("platform_files does nothing outside server_wide_modules")

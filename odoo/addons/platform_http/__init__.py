@@ -7,7 +7,9 @@ from odoo.exceptions import UserError
 from odoo.tools import config
 
 try:
-    from . import away, databases, origins, pool
+    import odoo_versions
+
+    from . import away, databases, direct, origins, pool
 except Exception as error:
     # Odoo would log this, go on, and serve every database by RPC.
     sys.exit(f"platform_http: {error}")
@@ -22,9 +24,8 @@ def refuse_installation(env):
         raise UserError("There is nothing to install: server_wide_modules loads platform_http.")
 
 
-named = config["server_wide_modules"]  # a text in Odoo 18, a list in 19
-if "platform_http" in (named.replace(" ", "").split(",") if isinstance(named, str) else named):
-    for part in (away, databases, origins, pool):
+if odoo_versions.is_server_wide("platform_http", config):
+    for part in (away, databases, direct, origins, pool):
         part.install()
 else:
     logging.getLogger(__name__).warning("platform_http does nothing outside server_wide_modules")

@@ -21,6 +21,8 @@ _HEALTH = "/web/health"  # for the health check of the container, which wants no
 _RETRY_SECONDS = 5
 _QUIET_SECONDS = 60
 _LOST = ("08", "57P01", "57P02", "57P03", "53300")  # connections ended, refused or too many
+_AWAY = "The database is being restarted."
+_CLOSED = "This site cannot be opened at the moment."
 _PAGE = f"""\
 <!doctype html>
 <html lang="en">
@@ -30,21 +32,21 @@ _PAGE = f"""\
 <title>Back in a moment</title>
 <body style="margin: 20vh auto; max-width: 32rem; font: 1.1rem/1.5 sans-serif; text-align: center">
 <h1>Back in a moment</h1>
-<p>The database is being restarted. There is nothing you have to do: this page tries again by
-itself every few seconds.</p>
+<p>%s There is nothing you have to do: this page tries again by itself every few seconds.</p>
 """
 
 
 class DatabaseAway(ServiceUnavailable, PoolError):  # noqa: N818 - as werkzeug names them
     """503 for HTTP; for a websocket, which knows PoolError, 'try again later'."""
 
-    def __init__(self):
+    def __init__(self, reason=_AWAY):
         super().__init__("The database cannot be reached.", retry_after=_RETRY_SECONDS)
+        self.reason = reason  # for visitors
         # Otherwise a JSON-RPC route would make a reply with status 200 of it.
         self.error_response = self
 
     def get_body(self, *_, **__):
-        return _PAGE
+        return _PAGE % self.reason
 
     def get_headers(self, *arguments, **named):
         return [*super().get_headers(*arguments, **named), ("Cache-Control", "no-store")]
@@ -65,10 +67,15 @@ def _serving_db(serve_db):
         except Exception as error:
             if request.httprequest.path == _HEALTH:
                 raise  # Odoo answers without the database, and does not save the session
-            if not isinstance(error, http.RegistryError) and not is_outage(error):
+            unloaded = isinstance(error, http.RegistryError)
+            if is_outage(error):
+                _complain(error.__cause__ if unloaded else error)
+                raise DatabaseAway from error
+            if not unloaded:
                 raise
-            _complain(error.__cause__ if isinstance(error, http.RegistryError) else error)
-            raise DatabaseAway from error
+            # A module is broken, or not updated: the log must not lead to the database.
+            _complain(error.__cause__ or error, "The registry cannot be loaded")
+            raise DatabaseAway(_CLOSED) from error
 
     return _serve_db
 
@@ -159,18 +166,19 @@ def _comes_from(error, function):
     return any(frame.f_code.co_filename == path for frame, _ in frames)
 
 
-_complained = [float("-inf")]
+_complained = {}  # when, by what
 
 
-def _complain(error):
+def _complain(error, what="The database cannot be used"):
     """One line a minute and process; the traceback where it is more than an outage."""
-    if time.monotonic() - _complained[0] < _QUIET_SECONDS:
+    if time.monotonic() - _complained.get(what, float("-inf")) < _QUIET_SECONDS:
         return
-    _complained[0] = time.monotonic()
+    _complained[what] = time.monotonic()
     known = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
     said = str(error).strip().splitlines()[:1]
     _logger.error(
-        "The database cannot be used, requests get 503: %s",
+        "%s, requests get 503: %s",
+        what,
         said[0] if said else type(error).__name__,
         exc_info=None if known else error,
     )

@@ -7,10 +7,12 @@ from odoo.exceptions import UserError
 from odoo.tools import config
 
 try:
+    import odoo_versions
+
     from . import access_log, start
 except Exception as error:
     # Odoo would log this, go on, and keep the sessions in files.
-    sys.exit(f"session_redis: {error}; the package python3-redis belongs to Odoo's image")
+    sys.exit(f"session_redis: {error} (it needs python3-redis, and odoo_versions.py)")
 
 
 def refuse_installation(env):
@@ -22,8 +24,7 @@ def refuse_installation(env):
         raise UserError("There is nothing to install: server_wide_modules loads session_redis.")
 
 
-named = config["server_wide_modules"]  # a text in Odoo 18, a list in 19
-if "session_redis" in (named.replace(" ", "").split(",") if isinstance(named, str) else named):
+if odoo_versions.is_server_wide("session_redis", config):
     access_log.install()
     start.install()
 else:  # too late: sessions are in files already

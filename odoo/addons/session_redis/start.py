@@ -7,8 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+import odoo_versions
 import redis
-from odoo import http, release
+from odoo import http
 from odoo.tools import config
 
 from . import connection, files
@@ -22,8 +23,7 @@ _START_SECONDS = 15  # Redis may be started beside Odoo, or be reading its file
 def install():
     """Put the store in place of Odoo's own, or end the program with one line that says why."""
     try:
-        conf = config["config"] if release.version_info[0] >= 19 else config.rcfile
-        settings = Settings.load(conf, os.environ)
+        settings = Settings.load(odoo_versions.configuration_file(config), os.environ)
         client = settings.client(connection.KINDS)
     except SettingsError as error:
         sys.exit(f"session_redis: {error}")

@@ -10,9 +10,10 @@ import mmap
 import struct
 import time
 
+import odoo_versions
 import psycopg2
 import redis
-from odoo import http, release
+from odoo import http
 from odoo.service import security
 from odoo.tools import config
 from psycopg2.pool import PoolError
@@ -25,7 +26,7 @@ _logger = logging.getLogger(__name__)
 _QUIET_SECONDS = 60
 _REST_SECONDS = 1  # after a failure nobody waits for Redis; else a hung one holds every worker
 _BATCH = 1000
-_ROTATED_SECONDS = getattr(http, "SESSION_DELETION_TIMER", 120)
+_ROTATED_SECONDS = odoo_versions.rotated_seconds(http)
 _LARGEST_VISITOR = 16384  # bytes; whoever is not logged in needs no more
 _CROWDED = 0.8  # of maxmemory: from here on the room is for those who log in
 _CROWDED_SECONDS = 5
@@ -117,9 +118,8 @@ class RedisSessionStore(http.FilesystemSessionStore):
 
     def delete_old_sessions(self, session):
         """Forget the predecessor of a session, once its two minutes are over (Odoo 19)."""
-        if "gc_previous_sessions" not in session:
-            return
-        if session["create_time"] + _ROTATED_SECONDS >= time.time():
+        late = time.time() - _ROTATED_SECONDS
+        if "gc_previous_sessions" not in session or session["create_time"] >= late:
             return
         key = self.settings.key(session.sid)
         old = [f for f, s in self._ask(lambda: self.client.hgetall(key)).items() if _is_over(s)]
@@ -140,7 +140,7 @@ class RedisSessionStore(http.FilesystemSessionStore):
 
     def delete_from_identifiers(self, identifiers):
         valid = [i for i in identifiers if http._session_identifier_re.match(i)]
-        if len(valid) < len(identifiers) and release.version_info[0] >= 19:
+        if len(valid) < len(identifiers) and odoo_versions.refuses_odd_identifiers():
             raise ValueError("Identifier format incorrect, did you pass in a string?")
         for batch in _batches([self.settings.key(identifier) for identifier in valid]):
             self._ask(lambda batch=batch: self.client.unlink(*batch))

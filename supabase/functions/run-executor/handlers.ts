@@ -1,34 +1,20 @@
 // What the executor can do. Each really does it; whatever else is asked for fails.
 import { reachOf } from "./hosts.ts";
+import { withoutHeaders } from "./masking.ts";
 import { callOdoo } from "./odoo.ts";
 import { type Context, type Handler, type Handlers, PermanentError } from "./run.ts";
 import { type Answer, expectSuccess, parseUrl, send } from "./send.ts";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
-// What these say is no secret, and may well be part of an answer.
-const OPEN = new Set(["accept", "content-type", "idempotency-key", "user-agent"]);
-const SHORTEST = 8; // of what is worth hiding; "Bearer" is none
-
 /** Calls a URL of the payload, if its host may be called. */
 async function call(address: unknown, init: RequestInit, context: Context): Promise<Answer> {
   const url = parseUrl(address);
   const reach = reachOf(url, context.config.allowedHosts);
-  const answer = withoutHeaders(await send(url, init, context.signal, reach), init.headers);
+  const said = await send(url, init, context.signal, reach);
+  const answer = { ...said, text: withoutHeaders(said.text, init.headers) };
   expectSuccess(answer, url.host);
   return answer;
-}
-
-/** Some servers repeat what they got: the owner of a job may read its result, but no headers. */
-function withoutHeaders(answer: Answer, headers: HeadersInit | undefined): Answer {
-  let text = answer.text;
-  for (const [name, value] of new Headers(headers)) {
-    const words = OPEN.has(name) ? [] : [value, ...value.split(/[\s,;=]+/)];
-    for (const word of words.filter((word) => word.length >= SHORTEST)) {
-      text = text.replaceAll(word, "***");
-    }
-  }
-  return { ...answer, text };
 }
 
 function headersOf(value: unknown): Headers {

@@ -2,6 +2,7 @@
 import { isPublic } from "./addresses.ts";
 import { load } from "./config.ts";
 import { publicAddress, reachOf } from "./hosts.ts";
+import { withoutHeaders } from "./masking.ts";
 import { type Job } from "./queue.ts";
 import { type Handler, PermanentError, runJobs } from "./run.ts";
 import { send } from "./send.ts";
@@ -136,4 +137,62 @@ Deno.test("what was checked is what is connected to, whatever the name says late
   const answer = await send(url, {}, AbortSignal.timeout(5000), "public", () => "127.0.0.1");
   await server.shutdown();
   if (answer.text !== url.host) throw new Error(answer.text);
+});
+
+Deno.test("where an address cannot be pinned, http to any host is refused", async () => {
+  let called = 0;
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => {
+    called += 1;
+    return new Response("inside");
+  });
+  const { createHttpClient } = Deno;
+  const replace = (value: unknown) => Object.defineProperty(Deno, "createHttpClient", { value });
+  replace(() => {
+    throw new TypeError("missing field `url`"); // as older ones do
+  });
+  const url = new URL(`http://127.0.0.1:${server.addr.port}/`);
+  let refused: unknown;
+  try {
+    await send(url, {}, AbortSignal.timeout(5000), "public", () => "127.0.0.1");
+  } catch (error) {
+    refused = error;
+  } finally {
+    replace(createHttpClient);
+    await server.shutdown();
+  }
+  if (!(refused instanceof PermanentError) || called) throw new Error(String(refused));
+  if (!refused.message.includes("cannot pin an address")) throw refused;
+});
+
+const SENT = {
+  "Authorization": "Basic " + btoa("odoo:pass/word=&1"),
+  "X-Key": 'ab/cd+ef"gh\u00e4==',
+  "Content-Type": "application/json",
+};
+
+Deno.test("what an answer repeats of the headers is masked however it is escaped", () => {
+  const key = SENT["X-Key"];
+  const json = JSON.stringify(key).slice(1, -1);
+  const encoded = encodeURIComponent(key);
+  const forms = [
+    key,
+    json,
+    json.replaceAll("/", "\\/"),
+    json.replace("\u00e4", "\\u00e4"),
+    json.replace("\u00e4", "\\u00e4").replaceAll("=", "\\u003d"),
+    encoded,
+    encoded.replace(/%../g, (code) => code.toLowerCase()),
+    encodeURI(key),
+    SENT.Authorization,
+    SENT.Authorization.slice(6),
+    "odoo:pass/word=&1",
+    "pass/word=&1",
+    "pass\\/word=\\u00261",
+    "pass\\/word=&1",
+    "pass%2Fword%3D%261",
+  ];
+  for (const form of forms) {
+    const masked = withoutHeaders(`<${form}> application/json`, SENT);
+    if (masked !== "<***> application/json") throw new Error(`${form}: ${masked}`);
+  }
 });

@@ -35,8 +35,8 @@ export async function send(
 
 /**
  * A client that connects to `address` and no other: the name, asked again, might have another by
- * then. Undefined for https, where the certificate proves who answers before anything is sent, and
- * where the runtime cannot (Deno before 2.4); the address was checked all the same.
+ * then. Undefined for https, where the certificate proves who answers before anything is sent.
+ * Throws where the runtime cannot (Deno before 2.4): the answer might be one from inside.
  */
 function connectedTo(url: URL, address: string): Deno.HttpClient | undefined {
   if (url.protocol === "https:") return undefined;
@@ -44,7 +44,9 @@ function connectedTo(url: URL, address: string): Deno.HttpClient | undefined {
     const proxy = { transport: "tcp", hostname: address, port: Number(url.port) || 80 } as const;
     return Deno.createHttpClient({ proxy });
   } catch {
-    return undefined;
+    throw new PermanentError(
+      `this runtime cannot pin an address: name ${url.host} in HTTP_ALLOWED_HOSTS, or use https`,
+    );
   }
 }
 

@@ -5,10 +5,13 @@ import shutil
 import signal
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
+from scripts.tls import certificates
 from tests.e2e.support.checkout import eventually
 from tests.e2e.support.pebble import Pebble, Site, edited
 
@@ -16,6 +19,9 @@ from tests.e2e.support.pebble import Pebble, Site, edited
 @pytest.fixture(autouse=True)
 def certified(site: Site, pebble: Pebble) -> None:
     """A certificate of Pebble in use."""
+    about = site.current / "about.json"
+    if about.is_file() and json.loads(about.read_text())["server"] == pebble.directory:
+        return  # a run that keeps it takes three seconds
     done = site.checkout.inv("setup-tls", "letsencrypt")
     assert done.returncode == 0, done.stderr
 
@@ -35,12 +41,19 @@ def test_what_is_due_is_renewed(site: Site) -> None:
         assert site.checkout.inv("setup-tls", "letsencrypt", *server).returncode == 0
         first = site.served()
         assert site.checkout.inv("renew-tls").returncode == 3
-        assert eventually(lambda: site.checkout.inv("renew-tls").returncode == 0, 60)
+        assert eventually(lambda: datetime.now(UTC) > _due(first), 60)
+        assert site.checkout.inv("renew-tls").returncode == 0
         assert site.served().serial_number != first.serial_number
         assert site.get("/nginx-health", brief.root()) == 200
 
 
-def test_renewals_under_load_fail_not_one_request(site: Site, pebble: Pebble) -> None:
+def _due(certificate: x509.Certificate) -> datetime:
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return end - (end - start) * certificates.RENEW_AT
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.soak)])
+def test_renewals_under_load_fail_not_one_request(site: Site, pebble: Pebble, times: int) -> None:
     root, stop = pebble.root(), threading.Event()
     answers: list[object] = []
 
@@ -55,7 +68,7 @@ def test_renewals_under_load_fail_not_one_request(site: Site, pebble: Pebble) ->
     for asker in askers:
         asker.start()
     try:
-        for _ in range(3):
+        for _ in range(times):
             before = site.served()
             done = site.checkout.inv("renew-tls", "--force")
             assert done.returncode == 0, done.stderr
@@ -64,7 +77,7 @@ def test_renewals_under_load_fail_not_one_request(site: Site, pebble: Pebble) ->
         stop.set()
         for asker in askers:
             asker.join()
-    assert len(answers) > 300
+    assert len(answers) > 100 * times
     assert set(answers) == {200}
 
 

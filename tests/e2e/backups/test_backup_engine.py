@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.settings import Settings
-from scripts.stack import images
+from scripts.stack import image_names
 from tests.e2e.support.books import Books
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.second_engine import SecondEngine
@@ -22,7 +22,9 @@ def test_a_killed_engine(books: Books, fresh: Checkout, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("an engine that may be killed can be started by root only")
     with SecondEngine(tmp_path / "engine") as engine:
-        engine.take(*(images.effective(Settings.load(fresh.root))[name] for name in _FOR_BACKUPS))
+        engine.take(
+            *(image_names.effective(Settings.load(fresh.root))[name] for name in _FOR_BACKUPS)
+        )
         moved = Books(replace(fresh, variables={"DOCKER_HOST": engine.host}))
         _move(books, moved)
         moved.back_up()
@@ -48,7 +50,7 @@ def _move(books: Books, to: Books) -> None:
     assert made.returncode == 0, made.stderr
     assert to.platform.compose("up", "--detach", "--wait", "odoo_db").returncode == 0
     to.platform.sql("CREATE DATABASE odoo TEMPLATE template0", "postgres")
-    dump = books.platform.compose("exec", "-T", "odoo_db", "pg_dump", "-U", "odoo", "odoo")
+    dump = books.platform.exec("odoo_db", "pg_dump", "-U", "odoo", "odoo")
     psql = ["psql", "-q", "-U", "odoo", "-d", "odoo", "-v", "ON_ERROR_STOP=1"]
     fill = ["docker", "compose", "exec", "-T", "odoo_db", *psql]
     env = to.platform.environment()

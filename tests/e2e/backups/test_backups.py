@@ -4,10 +4,14 @@ import json
 import shutil
 import threading
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.e2e.support import series
 from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout
 
@@ -56,7 +60,7 @@ def test_every_row_and_file_survives_the_loss_of_all_volumes(books: Books) -> No
     assert books.tables("proof") == tables
     assert books.files("proof") == files
     platform.sql("DROP DATABASE proof", "postgres")
-    owners = platform.compose("exec", "-T", "odoo", "find", "/var/lib/odoo", "-user", "root")
+    owners = platform.exec("odoo", "find", "/var/lib/odoo", "-user", "root")
     assert owners.stdout == ""
 
 
@@ -69,6 +73,8 @@ def test_a_restore_asks_and_can_be_undone(books: Books) -> None:
     assert done.returncode == 0, done.stderr
     assert books.call("ir.attachment", "search", [["id", "in", kept]]) == []
     assert "" not in books.files().values()
+    psql = ["psql", "-U", "odoo", "-d", "odoo__before", "-c", "SELECT 1"]
+    assert "not currently accepting connections" in platform.exec("odoo_db", *psql).stderr
     done = platform.inv("restore", "--undo", "--yes")
     assert done.returncode == 0, done.stderr
     assert books.call("ir.attachment", "search", [["id", "in", kept]]) == kept
@@ -155,7 +161,7 @@ def test_the_plain_dump_and_the_zip_are_what_others_restore(books: Books, tmp_pa
         "sh", "-c", f"docker compose exec -T odoo sh -c 'cat > /tmp/backup.zip' < {zipped}"
     )
     assert copied.returncode == 0, copied.stderr
-    done = books.platform.compose("exec", "-T", "--user", "odoo", "odoo", "python3", "-c", load)
+    done = books.platform.exec("odoo", "python3", "-c", load, user="odoo")
     assert done.returncode == 0, done.stderr[-2000:]
     assert books.platform.sql("SELECT count(*) FROM ledger", "byodoo") == "999"
     books.platform.sql("DROP DATABASE byodoo", "postgres")
@@ -191,44 +197,82 @@ def test_those_made_by_hand_are_forgotten_like_others(books: Books) -> None:
     assert earlier not in books.backups() and later in books.backups()
 
 
-@pytest.mark.parametrize("runs", [4, pytest.param(200, marks=pytest.mark.soak)])
-def test_no_file_is_ever_missing_though_attachments_come_and_go(books: Books, runs: int) -> None:
+@contextmanager
+def _attachments_come_and_go(books: Books) -> Iterator[None]:
+    """Two users who attach and remove, and Odoo's clean-up again and again, beside the block."""
     stop = threading.Event()
     failures: list[BaseException] = []
 
-    def work() -> None:
+    def again_and_again(work: Callable[[], None]) -> None:
         try:
             while not stop.is_set():
-                books.remove(books.attach(5))
-                books.attach(1)
+                work()
         except BaseException as error:
             failures.append(error)
 
-    def clean() -> None:
-        try:
-            while not stop.is_set():
-                books.collect_garbage()
-        except BaseException as error:
-            failures.append(error)
+    def attach() -> None:
+        books.remove(books.attach(5))
+        books.attach(1)
 
-    workers = [threading.Thread(target=body) for body in (work, work, clean)]
+    jobs = (attach, attach, books.collect_garbage)
+    workers = [threading.Thread(target=again_and_again, args=(job,)) for job in jobs]
     for worker in workers:
         worker.start()
     try:
-        made = [books.back_up() for _ in range(runs)]
-        books.attach(1200, size=20)  # more than one pass saves in a second
-        done = books.platform.compose("run", "--rm", "-T", "--no-deps", "backup", "create")
-        assert done.returncode == 0, done.stderr
-        assert "saving the files, a first time" in done.stderr
-        made.append(json.loads(done.stdout.splitlines()[-1]))
+        yield
     finally:
         stop.set()
         for worker in workers:
             worker.join()
+        _forget_lost(books)
     assert not failures, failures[0]
+
+
+@pytest.mark.parametrize("runs", [4, pytest.param(200, marks=pytest.mark.soak)])
+def test_no_file_is_ever_missing_though_attachments_come_and_go(books: Books, runs: int) -> None:
+    with _attachments_come_and_go(books):
+        made = [_backed_up(books) for _ in range(runs)]
+        books.attach(1200, size=20)  # more than one pass saves in a second
+        done = books.platform.compose("run", "--rm", "-T", "--no-deps", "backup", "create")
+        assert done.returncode == 0, done.stderr
+        # Where Odoo's clean-up has not taken most of them already: see _refuse_lost_by_us().
+        assert "saving the files, a first time" in done.stderr or _loses_files()
+        made.append(json.loads(done.stdout.splitlines()[-1]))
+        there = books.stored()
     assert max(manifest["guarded_seconds"] for manifest in made) < 15
+    for manifest in made:
+        _refuse_lost_by_us(manifest, there)
     for manifest in made[-2:]:  # the backup has looked at every one; this is a second opinion
         done = books.platform.inv("restore", manifest["id"], "--to-database", "proof", "--yes")
-        assert done.returncode == 0, done.stderr
-        assert "" not in books.files("proof").values()
+        assert done.returncode == (4 if manifest["files"]["lost"] else 0), done.stderr
+        missing = {name for name, found in books.files("proof").items() if not found}
+        assert missing <= manifest["files"]["lost"].keys()
     books.platform.sql("DROP DATABASE proof", "postgres")
+
+
+def _forget_lost(books: Books) -> None:
+    """Take away the rows whose files are not there, or all later backups tell of them."""
+    lost = [f"'{name}'" for name, found in books.files().items() if not found]
+    if lost:
+        rows = f"DELETE FROM ir_attachment WHERE store_fname IN ({', '.join(lost)})"
+        books.platform.sql(rows)
+
+
+def _backed_up(books: Books) -> dict[str, Any]:
+    """The manifest of a backup, which may name files that Odoo itself has lost."""
+    done = books.platform.inv("backup", "--json")
+    assert done.returncode in (0, 4), done.stderr
+    manifest: dict[str, Any] = json.loads(done.stdout)
+    assert bool(manifest["files"]["lost"]) == (done.returncode == 4)
+    return manifest
+
+
+def _loses_files() -> bool:
+    return series.expected() == "18.0"
+
+
+def _refuse_lost_by_us(manifest: dict[str, Any], there: set[str]) -> None:
+    """Odoo 18 writes a file before its row, so that its clean-up may take it in between."""
+    lost = manifest["files"]["lost"]
+    assert not lost or _loses_files()
+    assert not lost.keys() & there, "it was there to be saved"

@@ -11,10 +11,10 @@ import pytest
 
 from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.template import backup_image
 
 pytestmark = pytest.mark.xdist_group("engine")
 
-_IMAGE = "localhost/ipai-platform/backup:16"
 _SFTP_PORT = 2022
 
 
@@ -24,7 +24,7 @@ def _server(platform: Checkout, *serve: str, keys: Path | None = None) -> Iterat
     name = f"{platform.project}-{secrets.token_hex(2)}"
     mounts = ["--tmpfs", "/data", *(["--volume", f"{keys}:/keys:ro"] if keys else [])]
     run = ["docker", "run", "--detach", "--rm", "--name", name, *mounts]
-    network = ["--network", f"{platform.project}_edge", "--entrypoint", "rclone", _image(platform)]
+    network = ["--network", f"{platform.project}_edge", "--entrypoint", "rclone", backup_image()]
     done = platform.run(*run, *network, "serve", *serve, "/data")
     assert done.returncode == 0, done.stderr
     try:
@@ -36,10 +36,6 @@ def _server(platform: Checkout, *serve: str, keys: Path | None = None) -> Iterat
 
 def _is_up(log: str) -> bool:
     return "erving" in log or "listening" in log
-
-
-def _image(platform: Checkout) -> str:
-    return platform.environment().get("BACKUP_IMAGE", _IMAGE)
 
 
 def _log(platform: Checkout, container: str) -> str:
@@ -86,7 +82,7 @@ def test_an_sftp_server(books: Books, credentials: Path, tmp_path: Path) -> None
     for name in ("ssh_key", "host_key"):
         make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", f"/keys/{name}"]
         mount = ["--volume", f"{tmp_path}:/keys", "--entrypoint", make[0]]
-        run = ["docker", "run", "--rm", "--network", "none", *mount, _image(books.platform)]
+        run = ["docker", "run", "--rm", "--network", "none", *mount, backup_image()]
         subprocess.run([*run, *make[1:]], check=True, capture_output=True)
     port = ["--addr", f":{_SFTP_PORT}", "--user", "me"]
     trust = ["--authorized-keys", "/keys/ssh_key.pub", "--key", "/keys/host_key"]

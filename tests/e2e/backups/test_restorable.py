@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support import odoo_source
 from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout
 
@@ -33,7 +32,7 @@ _COUNT = "SELECT count(*) FROM pg_largeobject_metadata"
 def as_superuser(platform: Checkout, statement: str, database: str = "odoo") -> None:
     """Run a statement that Odoo's role may not."""
     psql = ["psql", "-q", "-U", "postgres", "-d", database, "-c", statement]
-    done = platform.compose("exec", "-T", "odoo_db", *psql)
+    done = platform.exec("odoo_db", *psql)
     assert done.returncode == 0, done.stderr
 
 
@@ -123,24 +122,31 @@ def test_a_backup_that_cannot_be_restored_says_so_and_is_kept(
     platform = books.platform
     other = "CREATE FUNCTION zz_other(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1'"
     function = f"FUNCTION zz_fold(text) RETURNS text LANGUAGE {language} IMMUTABLE AS '{body}'"
-    good = books.back_up()["id"]
     platform.sql(f"{other}; CREATE {function}; CREATE INDEX zz_fold ON ledger (zz_fold(note))")
+    good = books.backups()[-1]
     try:
         done = platform.inv("backup")
         said = last_error(done)
         assert "was saved, but cannot be restored" in said and "zz_fold" in said
         assert "function zz_other(text) does not exist" in said
         assert "SET search_path" in done.stderr
-        assert books.backups()[-2] == good  # and the new one after it
-        assert "cannot be restored" in platform.inv("backup.list").stdout.splitlines()[-1]
-        assert "cannot be restored" in last_error(platform.inv("clone", "--to", "other"))
-        assert "other" not in platform.sql("SELECT datname FROM pg_database", "postgres")
-        assert platform.inv("backup.prune", "--keep", "1d").returncode == 0
-        assert good in books.backups()
+        if language == "sql":  # what becomes of the backup does not depend on the fault
+            _is_kept_and_not_restored(books, good)
         platform.sql("ALTER FUNCTION zz_fold SET search_path = public, pg_temp")
         books.back_up()
     finally:
         platform.sql("DROP INDEX zz_fold; DROP FUNCTION zz_fold, zz_other")
+
+
+def _is_kept_and_not_restored(books: Books, good: str) -> None:
+    """The last backup is listed with its fault, and `good` outlives it."""
+    platform = books.platform
+    assert books.backups()[-2] == good
+    assert "cannot be restored" in platform.inv("backup.list").stdout.splitlines()[-1]
+    assert "cannot be restored" in last_error(platform.inv("clone", "--to", "other"))
+    assert "other" not in platform.sql("SELECT datname FROM pg_database", "postgres")
+    assert platform.inv("backup.prune", "--keep", "1d").returncode == 0
+    assert good in books.backups()
 
 
 def test_the_schema_is_tried_once_for_each_change(books: Books) -> None:
@@ -192,21 +198,6 @@ def _owners(folder: Path) -> set[tuple[int, int]]:
     return {(path.lstat().st_uid, path.lstat().st_gid) for path in found}
 
 
-def test_unaccent_in_odoo_conf_works_from_the_first_start(
-    fresh: Checkout, source: Path | None
-) -> None:
-    fresh = odoo_source.put_in(fresh, source) if source else fresh
-    conf = fresh.root / "odoo" / "odoo.conf"
-    conf.write_text(conf.read_text().replace("[options]\n", "[options]\nunaccent = True\n"))
-    assert fresh.compose("up", "--detach", "redis", "odoo_init").returncode == 0
-    assert fresh.compose("wait", "odoo_init").returncode == 0, fresh.compose("logs").stdout
-    status = "SELECT provolatile FROM pg_proc WHERE oid = 'public.unaccent(text)'::regprocedure"
-    assert fresh.sql(status) == "i"
-    fresh.sql("CREATE INDEX zz_name ON res_partner USING gin (unaccent(name) gin_trgm_ops)")
-    made = Books(fresh).back_up()
-    assert list(made["functions"]) == ["public.unaccent(text)"]
-
-
 def test_odoos_role_gets_no_more_from_the_superuser_than_that(books: Books) -> None:
     """What postgres/platform.sql lets it do, with arguments that somebody hostile would give."""
     platform = books.platform
@@ -223,7 +214,7 @@ def test_odoos_role_gets_no_more_from_the_superuser_than_that(books: Books) -> N
         ):  # fmt: skip
             psql = ["psql", "-U", "odoo", "-d", "postgres", "-c"]
             call = f"SELECT platform.alter_extension_function({arguments})"
-            done = platform.compose("exec", "-T", "odoo_db", *psql, call)
+            done = platform.exec("odoo_db", *psql, call)
             assert done.returncode == 1 and "ERROR" in done.stderr, arguments
         done = platform.compose(
             "exec", "-T", "odoo_db", *psql, "SELECT platform.dblink_connect('user=postgres')"

@@ -1,18 +1,19 @@
 """Files that others made: whatever they say, it is said in a sandbox."""
 
 import gzip
-import shutil
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.support import tools
 from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout
 
 pytestmark = pytest.mark.xdist_group("strangers")
 
+_SMALL = "small"
 _END = "--\n-- PostgreSQL database dump complete"
 # Each would have reached the live platform from the container of restores.
 _COMMANDS = r"""
@@ -40,6 +41,11 @@ CREATE FUNCTION pg_catalog.pg_get_indexdef(oid) RETURNS text LANGUAGE sql AS $f$
 SELECT CASE WHEN $1 = 'public.bait'::regclass THEN 'DROP DATABASE odoo WITH (FORCE)'
 ELSE pg_catalog.real_indexdef($1) END $f$;
 """
+# As Odoo's administrators make it; that unaccent() was IMMUTABLE is in no dump.
+_FOLDED = """
+CREATE EXTENSION IF NOT EXISTS unaccent WITH SCHEMA public;
+CREATE INDEX folded ON public.ledger (public.unaccent(note));
+"""
 _TRIGGER = """
 CREATE FUNCTION public.evil() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN EXECUTE 'ALTER ROLE odoo PASSWORD ''evil'''; RETURN NULL; END $$;
@@ -56,9 +62,23 @@ def plain(books: Books, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def _dump(platform: Checkout, file: Path, *options: str) -> None:
-    run = ["docker", "compose", "exec", "-T", "odoo_db", "pg_dump", "-U", "postgres", *options]
-    done = platform.run("sh", "-c", f"{' '.join([*run, 'odoo'])} > {file}")
+@pytest.fixture(scope="module")
+def small(books: Books, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the database `small`: what form a file has is not a matter of its size."""
+    platform, file = books.platform, tmp_path_factory.mktemp("dumps") / "small.sql"
+    tables = [f"--table={name}" for name in ("ledger", "ir_module_module", "ir_attachment")]
+    _dump(platform, file, "--no-owner", "--section=pre-data", "--section=data", *tables)
+    platform.sql(f"CREATE DATABASE {_SMALL}", "postgres")
+    psql = f"docker compose exec -T odoo_db psql -q -v ON_ERROR_STOP=1 -U odoo -d {_SMALL}"
+    done = platform.run("sh", "-c", f"{psql} < {file}")
+    assert done.returncode == 0, done.stderr
+    _dump(platform, file, "--no-owner", database=_SMALL)
+    return file
+
+
+def _dump(platform: Checkout, file: Path, *options: str, database: str = "odoo") -> None:
+    argv = ["docker", "compose", "exec", "-T", "odoo_db", "pg_dump", "-U", "postgres", *options]
+    done = platform.run("sh", "-c", f"{' '.join([*argv, database])} > {file}")
     assert done.returncode == 0, done.stderr
 
 
@@ -80,7 +100,7 @@ def _zipped(dump: Path, target: Path) -> Path:
 
 def _unharmed(platform: Checkout) -> None:
     """Nothing was written into the volume, no role has another password, nothing is left."""
-    files = platform.compose("exec", "-T", "odoo", "ls", "-A", "/var/lib/odoo").stdout.split()
+    files = platform.exec("odoo", "ls", "-A", "/var/lib/odoo").stdout.split()
     assert not {"stolen", "pwned", "by-copy", "by-o", "by-program"} & set(files)
     roles = "SELECT rolname FROM pg_authid WHERE rolsuper OR rolname ~ 'evil' ORDER BY 1"
     psql = ["exec", "-T", "odoo_db", "psql", "-U", "postgres", "-Atc", roles]
@@ -90,8 +110,11 @@ def _unharmed(platform: Checkout) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["sql", "zip"])
-@pytest.mark.parametrize("evil", [_COMMANDS, _SERVER, _FORGED], ids=["psql", "server", "forged"])
+@pytest.mark.parametrize(
+    ("evil", "packed"),
+    [(_COMMANDS + _SERVER, False), (_COMMANDS + _SERVER, True), (_FORGED, False)],
+    ids=["sql", "zip", "forged"],
+)
 def test_what_a_file_says_reaches_nothing_of_the_platform(
     books: Books, plain: Path, tmp_path: Path, evil: str, packed: bool
 ) -> None:
@@ -115,6 +138,8 @@ def test_a_clean_and_create_dump_of_the_live_database_leaves_it_alone(
     _dump(platform, file, "--clean", "--if-exists", "--create")
     number = "SELECT oid FROM pg_database WHERE datname = 'odoo'"
     before = platform.sql(number, "postgres")
+    read_only = "ALTER ROLE odoo_restore SET default_transaction_read_only = on"
+    _as_code_in_an_earlier_file(platform, read_only)
     done = platform.inv("restore", str(file), "--to-database", "staging", "--yes")
     assert done.returncode == 0, done.stderr
     assert platform.sql(number, "postgres") == before
@@ -143,52 +168,78 @@ def test_a_file_takes_the_place_of_the_live_database_and_makes_room_again(
     _unharmed(platform)
 
 
-def _form(platform: Checkout, plain: Path, form: str, folder: Path) -> Path:
+def _as_code_in_an_earlier_file(platform: Checkout, statement: str) -> None:
+    psql = ["exec", "-T", "odoo_db", "psql", "-U", "odoo_restore", "-d", "postgres"]
+    done = platform.compose(*psql, "-c", statement)
+    assert done.returncode == 0, done.stderr
+
+
+def _form(platform: Checkout, small: Path, form: str, folder: Path) -> Path:
     file = folder / "named-anyhow"
     if form in ("-Fc", "-Ft", "--clean"):
-        _dump(platform, file, form)
+        _dump(platform, file, form, database=_SMALL)
     elif form == "-Fd":
-        script = "rm -rf /tmp/d && pg_dump -U postgres -Fd -f /tmp/d odoo && tar -C /tmp -c d"
+        script = f"rm -rf /tmp/d && pg_dump -U postgres -Fd -f /tmp/d {_SMALL} && tar -C /tmp -c d"
         run = f"docker compose exec -T odoo_db sh -c '{script}' > {file}"
         assert platform.run("sh", "-c", run).returncode == 0
         with tarfile.open(file) as archive:
             archive.extractall(folder, filter="data")
         file = folder / "d"
     elif form == "cluster":
-        run = f"docker compose exec -T odoo_db pg_dumpall -U postgres > {file}"
+        options = "-U postgres --exclude-database=odoo"
+        run = f"docker compose exec -T odoo_db pg_dumpall {options} > {file}"
         assert platform.run("sh", "-c", run).returncode == 0
     elif form == "gzip":
-        file.write_bytes(gzip.compress(plain.read_bytes(), 1))
+        file.write_bytes(gzip.compress(_foreign(small).encode(), 1))
+    elif form == "-Fc of 17":
+        _dump_with_newer_client(platform, file)
     else:
-        text = plain.read_text().replace("by pg_dump version 16", "by pg_dump version 18")
-        assert "SET lock_timeout = 0;" in text
-        new = "SET lock_timeout = 0;\nSET transaction_timeout = 0;\nSET of_19 = 1;"
-        foreign = "GRANT SELECT ON public.ledger TO bob;\nCREATE EXTENSION timescaledb;\n"
-        text = text.replace("SET lock_timeout = 0;", new)
-        file.write_text(text.replace(_END, foreign + _END))
+        raise ValueError(form)
     return file
 
 
-@pytest.mark.parametrize("form", ["-Fc", "-Ft", "-Fd", "--clean", "cluster", "gzip", "foreign"])
+def _dump_with_newer_client(platform: Checkout, file: Path) -> None:
+    image = tools.build(platform, "newer_postgres")
+    password = (platform.root / "secrets" / "db_password.txt").read_text().strip()
+    run = f"docker run --rm --network {platform.project}_backend --env PGPASSWORD {image}"
+    dump = f"{run} pg_dump -h odoo_db -U odoo -Fc {_SMALL} > {file}"
+    done = platform.run("sh", "-c", dump, PGPASSWORD=password)
+    assert done.returncode == 0, done.stderr
+
+
+def _foreign(plain: Path) -> str:
+    """The dump of a newer server, with settings, roles and extensions that are not here."""
+    text = plain.read_text().replace("by pg_dump version 16", "by pg_dump version 18")
+    assert "SET lock_timeout = 0;" in text
+    new = "SET lock_timeout = 0;\nSET transaction_timeout = 0;\nSET of_19 = 1;"
+    foreign = "GRANT SELECT ON public.ledger TO bob;\nCREATE EXTENSION timescaledb;\n"
+    text = text.replace("SET lock_timeout = 0;", new)
+    return text.replace(_END, foreign + _FOLDED + _END)
+
+
+@pytest.mark.parametrize("form", ["-Fc", "-Ft", "-Fd", "--clean", "cluster", "gzip", "-Fc of 17"])
 def test_a_dump_of_any_form_is_restored(
-    books: Books, plain: Path, tmp_path: Path, form: str
+    books: Books, small: Path, tmp_path: Path, form: str
 ) -> None:
     platform = books.platform
-    file = _form(platform, plain, form, tmp_path)
+    file = _form(platform, small, form, tmp_path)
     done = platform.inv("restore", str(file), "--to-database", "proof", "--yes")
     assert done.returncode == 0, done.stderr
     assert platform.sql("SELECT count(*) FROM ledger", "proof") == "999"
+    assert platform.sql("SELECT count(*) FROM pg_event_trigger", "proof") == "0"
+    folded = platform.sql("SELECT indexname FROM pg_indexes WHERE indexname = 'folded'", "proof")
     platform.sql("DROP DATABASE proof", "postgres")
-    if form == "foreign":
+    if form == "gzip":
+        assert folded and "event trigger" not in done.stderr.lower()
         for told in ("bob", "timescaledb", "of_19"):
             assert any(told in line for line in done.stderr.splitlines() if "left out" in line)
 
 
-@pytest.mark.parametrize("form", ["-Fc", "-Ft", "gzip"])
+@pytest.mark.parametrize("form", ["-Fc", "-Ft", "gzip", "-Fc of 17"])
 def test_a_dump_of_any_form_that_is_cut_off_is_refused(
-    books: Books, plain: Path, tmp_path: Path, form: str
+    books: Books, small: Path, tmp_path: Path, form: str
 ) -> None:
-    whole = _form(books.platform, plain, form, tmp_path)
+    whole = _form(books.platform, small, form, tmp_path)
     cut = tmp_path / "cut"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     error = last_error(books.platform.inv("restore", str(cut), "--to-database", "proof", "--yes"))
@@ -196,43 +247,47 @@ def test_a_dump_of_any_form_that_is_cut_off_is_refused(
     assert "proof" not in books.platform.sql("SELECT datname FROM pg_database", "postgres")
 
 
+_ALIVE = (
+    "INSERT INTO public.ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active,"
+    " smtp_authentication) VALUES ('live', 'mail.example.com', 25, 'none', true, 'login');"
+)
+_NEUTRALISED = ("--to-database", "copy", "--neutralize", "--yes")
+
+
 @pytest.mark.parametrize("packed", [False, True], ids=["sql", "zip"])
-def test_a_file_is_neutralised_before_it_has_its_name_or_there_is_none(
+def test_a_file_is_neutralised_before_it_has_its_name(
     books: Books, plain: Path, tmp_path: Path, packed: bool
 ) -> None:
     platform = books.platform
-    alive = ("INSERT INTO public.ir_mail_server (name, smtp_host, smtp_port, smtp_encryption,"
-             " active, smtp_authentication) VALUES ('live', 'mail.example.com', 25, 'none', true,"
-             " 'login');")  # fmt: skip
     files = "UPDATE public.ir_attachment SET store_fname = NULL;" if packed else ""
-    file = _with(plain, tmp_path / "live.sql", alive + files)
+    file = _with(plain, tmp_path / "live.sql", _ALIVE + files)
     if packed:
         file = _zipped(file, tmp_path / "live.zip")
-    wish = ("--to-database", "copy", "--neutralize", "--yes")
-    done = platform.inv("restore", str(file), *wish)
+    done = platform.inv("restore", str(file), *_NEUTRALISED)
     assert done.returncode == 0, done.stderr
     assert platform.sql("SELECT smtp_host FROM ir_mail_server WHERE active", "copy") == "invalid"
     platform.sql("DROP DATABASE copy", "postgres")
+
+
+def test_a_file_that_stays_alive_gets_no_name(books: Books, plain: Path, tmp_path: Path) -> None:
+    platform = books.platform
     rule = "CREATE RULE undead AS ON UPDATE TO public.ir_mail_server DO INSTEAD NOTHING;"
     for trouble, reason in ((rule, "mail servers: live"), (_TRIGGER, "")):
-        file = _with(plain, tmp_path / "undead.sql", alive + files + trouble)
-        assert reason in last_error(platform.inv("restore", str(file), *wish))
+        file = _with(plain, tmp_path / "undead.sql", _ALIVE + trouble)
+        assert reason in last_error(platform.inv("restore", str(file), *_NEUTRALISED))
         assert "copy" not in platform.sql("SELECT datname FROM pg_database", "postgres")
     _unharmed(platform)
 
 
-def test_several_databases_in_one_file_are_asked_for(books: Books, tmp_path: Path) -> None:
-    platform, file = books.platform, tmp_path / "two.sql"
-    shutil.copy(_form(platform, file, "cluster", tmp_path), file)
-    text = file.read_text()
-    start, end = (text.index(f'-- Database "{name}" dump') for name in ("odoo", "postgres"))
-    section = text[start:end]
-    for words in ("DATABASE odoo", "connect odoo"):
-        assert words in section
-        section = section.replace(words, words.replace("odoo", "second"))
-    file.write_text(text[:end] + section + text[end:])
+def test_several_databases_in_one_file_are_asked_for(
+    books: Books, small: Path, tmp_path: Path
+) -> None:
+    platform = books.platform
+    platform.sql(f"CREATE DATABASE second TEMPLATE {_SMALL}", "postgres")
+    file = _form(platform, small, "cluster", tmp_path)
+    platform.sql("DROP DATABASE second", "postgres")
     refused = platform.inv("restore", str(file), "--to-database", "proof", "--yes")
-    assert "2 databases of Odoo: odoo, second" in last_error(refused)
+    assert "2 databases of Odoo: second, small" in last_error(refused)
     assert "--from-database" in refused.stderr
     wish = ("--from-database", "second", "--to-database", "proof", "--yes")
     assert platform.inv("restore", str(file), *wish).returncode == 0

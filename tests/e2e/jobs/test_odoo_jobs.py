@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from tests.e2e.support import series
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.executor import executor
 from tests.e2e.support.supabase import PROFILE, Local
@@ -76,9 +77,9 @@ def local(platform: Checkout) -> Iterator[Local]:
 def module(local: Local) -> Local:
     """The same with the module in Odoo's database."""
     install = ["odoo", "-d", "odoo", "-i", "mcp_jobs", "--stop-after-init", "--no-http"]
-    done = local.checkout.compose("exec", "-T", "odoo", *install)
+    done = local.checkout.exec("odoo", *install)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert " WARNING " not in done.stderr and " ERROR " not in done.stderr, done.stderr[-3000:]
+    assert not series.complaints(done.stderr)
     key = local.rest.token("service_role", 86400)
     odoo_shell(local.checkout, _PARAMETERS.format(key=key))
     return local

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.settings import Settings
-from scripts.stack import images
+from scripts.stack import image_names
 from scripts.tls import certificates
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.supabase import PROFILE, Local
@@ -219,7 +219,7 @@ def cloud(supabase: Local, tmp_path: Path) -> Iterator[Checkout]:
     label = f"com.docker.compose.project={checkout.project}"
     ours = ["--label", label, "--label", "com.docker.compose.network=edge"]
     checkout.run("docker", "network", "create", *ours, network)
-    image = images.effective(Settings.load(checkout.root))["POSTGRES_IMAGE"]
+    image = image_names.effective(Settings.load(checkout.root))["POSTGRES_IMAGE"]
     options = ["--network-alias", "cloud.test", "--env", "POSTGRES_USER=admin", "--env",
                "POSTGRES_PASSWORD=unused", "--volume", f"{tmp_path}:/certs:ro", "--entrypoint",
                "sh", image, "-c", _CLOUD]  # fmt: skip

@@ -53,7 +53,7 @@ def test_a_module_of_pypi_is_found_and_installed(extended: Checkout, workshop: W
 
 def test_a_library_of_pypi_is_there_for_odoos_python(extended: Checkout) -> None:
     script = "import rapidfuzz; print(rapidfuzz.fuzz.ratio('odoo', 'odoo'))"
-    done = extended.compose("exec", "-T", "--user", "odoo", "odoo", "python3", "-c", script)
+    done = extended.exec("odoo", "python3", "-c", script, user="odoo")
     assert done.stdout.strip() == "100.0", done.stderr
 
 

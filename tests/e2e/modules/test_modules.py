@@ -212,9 +212,7 @@ def test_a_new_module_passes_its_own_tests_and_fails_them_where_it_is_wrong(
 
 
 def test_another_database_is_changed_while_the_platform_serves_its_own(shop: Workshop) -> None:
-    shop.platform.sql("CREATE DATABASE staging TEMPLATE template0", "postgres")
-    dump = "pg_dump -U odoo odoo | psql -q -U odoo -d staging"
-    assert shop.platform.compose("exec", "-T", "odoo_db", "sh", "-c", dump).returncode == 0
+    shop.platform.copy_database("staging")
     try:
         shop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
         shop.inv("module.install", "zz_one", "--database", "staging")

@@ -81,6 +81,7 @@ def gone(shop: Workshop) -> bool:
         ({"external_dependencies": {"python": ["zz-nothing"]}}, "'zz-nothing'", "requirements"),
         ({"external_dependencies": {"bin": ["zz-nothing"]}}, "the program 'zz-nothing'", ""),
         ({"installable": False}, "cannot be installed", "__manifest__.py"),
+        ({"version": "17.0.1.0.0"}, "cannot be installed", "names another version"),
     ],
 )
 def test_what_cannot_be_installed_is_refused_before_anything_is_touched(
@@ -256,7 +257,7 @@ def test_what_died_with_everybody_is_told_to_the_next(workshop: Workshop) -> Non
     workshop.clean()
 
 
-def test_a_full_disk_while_the_snapshot_is_made(shop: Workshop) -> None:
+def test_a_snapshot_that_finds_no_room_is_not_begun(shop: Workshop) -> None:
     shop.write("zz_one")
     data = "/var/lib/postgresql/data"
     free = f"$(df --output=avail -B1 {data} | tail -1)"
@@ -267,4 +268,5 @@ def test_a_full_disk_while_the_snapshot_is_made(shop: Workshop) -> None:
         said = shop.refused("module.install", "zz_one")
     finally:
         shop.platform.compose(*as_server, f"rm {data}/fill")
-    assert "could not be copied" in said
+    assert "PostgreSQL's volume has no room for a copy of 'odoo'" in said
+    assert "inv module.prune" in said

@@ -2,23 +2,21 @@
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from scripts.stack.engine import Engine
-from tests.e2e.support import odoo_source
 from tests.e2e.support.checkout import Checkout
 
 
 @pytest.fixture(scope="package")
 def quickstart(
-    docker: Engine, tmp_path_factory: pytest.TempPathFactory, source: Path | None
+    docker: Engine, tmp_path_factory: pytest.TempPathFactory, odoo_package: str
 ) -> Iterator[tuple[Checkout, subprocess.CompletedProcess[str]]]:
     """A clean clone after `./scripts/inv quickstart`, and what that printed."""
-    checkout = Checkout.clone(tmp_path_factory.mktemp("platform"), with_venv=False)
-    if source:
-        checkout = odoo_source.put_in(checkout, source)
+    given = {"ODOO_PACKAGE": odoo_package} if odoo_package else {}
+    folder = tmp_path_factory.mktemp("platform")
+    checkout = Checkout.clone(folder, with_venv=False, variables=given)
     try:
         yield checkout, checkout.inv("quickstart")
     finally:

@@ -18,7 +18,7 @@ def test_a_development_platform_becomes_production_and_back(platform: Checkout) 
         assert platform.sql("SHOW shared_buffers") == "1GB"
         _it_stays_production(platform, port)
         install = ["odoo", "-d", "odoo", "-u", "contacts", "--stop-after-init"]
-        done = platform.compose("exec", "-T", "odoo", *install)
+        done = platform.exec("odoo", *install)
         assert done.returncode == 0, done.stderr
     finally:
         assert platform.inv("up", "--dev", NGINX_HTTPS_PORT=port).returncode == 0

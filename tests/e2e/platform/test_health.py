@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.stack.engine import Engine
-from tests.e2e.support import odoo_source
 from tests.e2e.support.checkout import Checkout, eventually
-from tests.e2e.support.template import Template, images_in_use, running_copy
+from tests.e2e.support.template import OFTEN_ASKED, Template, running_copy
 
 pytestmark = pytest.mark.xdist_group("health")
 
@@ -21,26 +19,10 @@ _FILESTORE = "/var/lib/odoo/filestore/odoo"
 
 
 @pytest.fixture(scope="module")
-def served(
-    request: pytest.FixtureRequest,
-    docker: Engine,
-    tmp_path_factory: pytest.TempPathFactory,
-    source: Path | None,
-) -> Iterator[Checkout]:
+def served(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     clone = Checkout.clone(tmp_path_factory.mktemp("health") / "clone")
-    if not source:
-        template: Template = request.getfixturevalue("template")
-        with running_copy(template, clone) as platform:
-            yield platform
-        return
-    clone = odoo_source.put_in(clone, source)
-    (clone.root / ".env").write_text("\n".join(images_in_use()) + "\n")
-    try:
-        done = clone.inv("quickstart")
-        assert done.returncode == 0, done.stderr
-        yield clone
-    finally:
-        clone.destroy()
+    with running_copy(template, clone, OFTEN_ASKED) as platform:
+        yield platform
 
 
 @pytest.fixture(autouse=True)
@@ -81,11 +63,11 @@ def test_a_service_that_is_stopped_is_named_and_no_other(
 @pytest.mark.parametrize("service", ["odoo_db", "redis"])
 def test_a_service_that_hangs_does_not_hang_the_report(served: Checkout, service: str) -> None:
     # Its processes, not its container: that could not even be asked.
-    inside = ["exec", "-T", service, "sh", "-c", "kill -{} $(pidof {})"]
     program = {"odoo_db": "postgres", "redis": "redis-server"}[service]
 
     def signal(name: str) -> None:
-        assert served.compose(*inside[:-1], inside[-1].format(name, program)).returncode == 0
+        stop = f"kill -{name} $(pidof {program})"
+        assert served.exec(service, "sh", "-c", stop).returncode == 0
 
     signal("STOP")
     try:
@@ -163,13 +145,13 @@ def test_a_folder_of_the_filestore_that_odoo_may_not_write_into_is_named(
     folder = f"{_FILESTORE}/{below.format(hash=name)}".rstrip("/")
     as_odoo = ["exec", "-T", "--user", "odoo", "odoo"]
     served.compose(*as_odoo, "mkdir", "-p", folder)
-    assert served.compose("exec", "-T", "odoo", "chown", "0:0", folder).returncode == 0
+    assert served.exec("odoo", "chown", "0:0", folder).returncode == 0
     try:
         bad = _bad(served)
         assert list(bad) == ["Odoo (container)"]
         assert f"Odoo may not write into {folder}" in bad["Odoo (container)"]
     finally:
-        assert served.compose("exec", "-T", "odoo", "chown", "odoo:", folder).returncode == 0
+        assert served.exec("odoo", "chown", "odoo:", folder).returncode == 0
 
 
 def test_the_file_that_health_writes_leaves_no_trace(served: Checkout) -> None:
@@ -192,7 +174,7 @@ def test_a_damaged_page_is_told_once_it_was_read(served: Checkout) -> None:
     assert served.compose(*as_server, "sh", "-c", damage).returncode == 0
     try:
         read = ["psql", "-U", "odoo", "-d", "odoo", "-c", "SELECT count(*) FROM damaged"]
-        done = served.compose("exec", "-T", "odoo_db", *read)
+        done = served.exec("odoo_db", *read)
         assert "invalid page in block 1" in done.stderr
         bad = _bad(served)
         assert list(bad) == ["PostgreSQL"]
@@ -201,7 +183,7 @@ def test_a_damaged_page_is_told_once_it_was_read(served: Checkout) -> None:
     finally:
         served.sql("DROP TABLE damaged")
         reset = ["psql", "-U", "postgres", "-d", "odoo", "-c", "SELECT pg_stat_reset()"]
-        served.compose("exec", "-T", "odoo_db", *reset)
+        served.exec("odoo_db", *reset)
 
 
 def test_the_report_is_quick_where_all_is_well(served: Checkout) -> None:

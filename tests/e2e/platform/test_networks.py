@@ -43,7 +43,7 @@ def test_a_running_platform_gets_closed_networks_by_inv_up(platform: Checkout) -
     assert closed(platform)
     assert platform.get("/web/login") == 200
     assert platform.authenticate("admin", platform.admin_password)
-    found = platform.compose("exec", "-T", "redis", "getent", "hosts", "odoo_db", "odoo")
+    found = platform.exec("redis", "getent", "hosts", "odoo_db", "odoo")
     assert found.returncode == 0, "the services find each other by their names"
     assert platform.inv("health").returncode == 0
     assert platform.inv("module.list").returncode == 0

@@ -23,6 +23,8 @@ def bare(docker: Engine, tmp_path: Path) -> Iterator[Production]:
 
 
 def test_quickstart_makes_a_production_platform_from_nothing(bare: Production) -> None:
+    repair = _refused_as_cloned_under_umask_077(bare)
+    assert bare.run("sh", "-c", repair).returncode == 0
     done = bare.inv("quickstart", "--prod", "--yes")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^PLATFORM_ENV=[\"']?prod", (bare.root / ".env").read_text(), re.MULTILINE)
@@ -30,3 +32,14 @@ def test_quickstart_makes_a_production_platform_from_nothing(bare: Production) -
     assert bare.log_in()
     assert bare.sql("SHOW shared_buffers") == "1GB"
     assert bare.sql("SHOW data_checksums") == "on"
+
+
+def _refused_as_cloned_under_umask_077(bare: Production) -> str:
+    """The command that repairs it."""
+    bare.run("chmod", "-R", "go-rwx", "backup", "modules", "nginx", "odoo", "postgres", "redis")
+    done = bare.inv("up", "--prod")
+    assert done.returncode == 1 and bare.container("odoo_db") == ""
+    assert "Files: containers cannot read backup, modules, odoo and" in done.stderr
+    assert "containers cannot execute nginx/trusted-proxies" in done.stderr
+    [repair] = re.findall(r"Run: (chmod .*? nginx/trusted-proxies)", done.stderr)
+    return str(repair)

@@ -12,64 +12,97 @@ import pytest
 
 from scripts.stack.engine import Engine
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.template import unstarted
 
 
-def test_a_taken_port_is_named_with_its_holder(fresh: Checkout) -> None:
+@pytest.fixture(scope="module")
+def _unstarted(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    with unstarted(tmp_path_factory.mktemp("refusals") / "clone") as checkout:
+        yield checkout
+
+
+@pytest.fixture
+def refused(_unstarted: Checkout) -> Iterator[Checkout]:
+    """A clone that nothing was started in; one for all tests, which find it as it was."""
+    root = _unstarted.root
+    files = {path: path.read_bytes() for path in (root / ".env", *root.glob("secrets/*.txt"))}
+    yield _unstarted
+    for path, content in files.items():
+        path.write_bytes(content)
+        path.chmod(0o600)
+    containers = _unstarted.compose("ps", "--all", "--quiet")
+    assert (containers.returncode, containers.stdout) == (0, ""), containers.stderr
+
+
+def test_a_taken_port_is_named_with_its_holder(refused: Checkout) -> None:
     with socket.socket() as squatter:
-        squatter.bind(("127.0.0.1", fresh.http_port))
+        squatter.bind(("127.0.0.1", refused.http_port))
         squatter.listen()
-        done = fresh.inv("up")
+        done = refused.inv("up")
     assert done.returncode == 1
-    assert f"Port {fresh.http_port}: taken by process {os.getpid()}" in done.stderr
+    assert f"Port {refused.http_port}: taken by process {os.getpid()}" in done.stderr
     assert "NGINX_HTTP_PORT" in done.stderr
-    assert fresh.container("odoo_db") == ""
 
 
-def test_a_port_held_by_a_container_is_named_with_it(platform: Checkout, fresh: Checkout) -> None:
-    done = fresh.inv("up", NGINX_HTTP_PORT=str(platform.http_port))
+def test_a_port_held_by_a_container_is_named_with_it(platform: Checkout, refused: Checkout) -> None:
+    done = refused.inv("up", NGINX_HTTP_PORT=str(platform.http_port))
     assert done.returncode == 1
     assert f"taken by container {platform.project}-nginx-1" in done.stderr
 
 
-def test_up_without_secrets_says_how_to_make_them(fresh: Checkout) -> None:
-    (fresh.root / "secrets" / "db_password.txt").unlink()
-    done = fresh.inv("up")
+def test_up_without_secrets_says_how_to_make_them(refused: Checkout) -> None:
+    (refused.root / "secrets" / "db_password.txt").unlink()
+    done = refused.inv("up")
     assert done.returncode == 1
     assert "secrets/db_password.txt does not exist" in done.stderr
     assert "inv secrets" in done.stderr
-    assert fresh.container("odoo_db") == ""
 
 
-def test_the_seeds_placeholder_is_refused_and_kept(fresh: Checkout) -> None:
-    secret = fresh.root / "secrets" / "db_password.txt"
+def test_the_seeds_placeholder_is_refused_and_kept(refused: Checkout) -> None:
+    secret = refused.root / "secrets" / "db_password.txt"
     secret.write_text("your-db-password\n")
     for task in ("up", "secrets", "quickstart"):
-        done = fresh.inv(task)
+        done = refused.inv(task)
         assert done.returncode in (1, 2), task
         assert "placeholder" in done.stderr, task
         assert "Traceback" not in done.stderr
     assert secret.read_text() == "your-db-password\n"
-    assert fresh.container("odoo_db") == ""
 
 
-def test_a_wrong_setting_is_a_usage_error_that_names_all(fresh: Checkout) -> None:
-    done = fresh.inv("up", NGINX_HTTP_PORT="http", ODOO_DATABASE="My DB")
+def test_a_wrong_setting_is_a_usage_error_that_names_all(refused: Checkout) -> None:
+    done = refused.inv("up", NGINX_HTTP_PORT="http", ODOO_DATABASE="My DB")
     assert done.returncode == 2
     assert "NGINX_HTTP_PORT" in done.stderr and "ODOO_DATABASE" in done.stderr
 
 
 @pytest.mark.parametrize("task", ["up", "down", "restart", "images"])
-def test_a_stopped_engine_is_a_clear_error(fresh: Checkout, task: str) -> None:
-    done = fresh.inv(task, DOCKER_HOST=f"unix://{fresh.root}/none.sock")
+def test_a_stopped_engine_is_a_clear_error(refused: Checkout, task: str) -> None:
+    done = refused.inv(task, DOCKER_HOST=f"unix://{refused.root}/none.sock")
     assert done.returncode == 1
     assert "error: the Docker engine is not running" in done.stderr
     assert "hint: " in done.stderr and "Traceback" not in done.stderr
 
 
-def test_quickstart_does_not_replace_an_engine_that_the_user_chose(fresh: Checkout) -> None:
-    done = fresh.inv("quickstart", DOCKER_HOST=f"unix://{fresh.root}/none.sock")
+def test_quickstart_does_not_replace_an_engine_that_the_user_chose(refused: Checkout) -> None:
+    done = refused.inv("quickstart", DOCKER_HOST=f"unix://{refused.root}/none.sock")
     assert done.returncode == 1
     assert "DOCKER_HOST" in done.stderr
+
+
+def test_a_secret_in_another_encoding_is_named_before_anything_starts(refused: Checkout) -> None:
+    path = refused.root / "secrets" / "db_password.txt"
+    path.write_text(path.read_text(), encoding="utf-16")
+    done = refused.inv("up")
+    assert done.returncode == 1
+    assert "secrets/db_password.txt cannot be read" in done.stderr
+
+
+def test_settings_in_another_encoding_are_named(refused: Checkout) -> None:
+    env = refused.root / ".env"
+    env.write_text(env.read_text(), encoding="utf-16")
+    done = refused.inv("up")
+    assert done.returncode == 2
+    assert ".env is no UTF-8 text" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.fixture
@@ -120,26 +153,6 @@ def test_a_full_disk_leaves_no_half_written_secret(small_disk: Path) -> None:
     assert checkout.inv("secrets").returncode == 0
 
 
-def test_a_killed_first_start_is_finished_by_the_next(fresh: Checkout) -> None:
-    first = fresh.start("./scripts/inv", "up")
-    tables = "SELECT count(*) > 40 FROM pg_tables WHERE schemaname = 'public'"
-    # Under this name it is filled; its own it gets when it is complete.
-    psql = ["psql", "-U", "odoo", "-d", "odoo__unfinished", "-tAc", tables]
-
-    def half_way() -> bool:
-        return fresh.compose("exec", "-T", "odoo_db", *psql).stdout.strip() == "t"
-
-    assert eventually(half_way, 120)
-    fresh.run("docker", "kill", fresh.container("odoo_init"))
-    first.communicate(timeout=120)
-    assert first.returncode == 1
-    assert fresh.get("/web/login") != 200
-    done = fresh.inv("up")
-    assert done.returncode == 0, done.stderr
-    assert fresh.authenticate("admin", "admin") is None
-    assert fresh.authenticate("admin", fresh.admin_password)
-
-
 def test_a_database_server_that_cannot_start_is_named_with_its_log(fresh: Checkout) -> None:
     compose = fresh.root / "compose.yaml"
     command, wrong = "command: [postgres]\n", "command: [postgres, -c, nonsense=1]\n"
@@ -153,7 +166,7 @@ def test_a_database_server_that_cannot_start_is_named_with_its_log(fresh: Checko
 
 def _odoo_does_not_make_a_missing_database_with_a_known_password(checkout: Checkout) -> None:
     drop = ["dropdb", "--force", "-U", "postgres", "odoo"]
-    assert checkout.compose("exec", "-T", "odoo_db", *drop).returncode == 0
+    assert checkout.exec("odoo_db", *drop).returncode == 0
     checkout.compose("restart", "odoo")
 
     def refused() -> bool:

@@ -79,7 +79,7 @@ def test_the_file_system_of_a_service_cannot_be_written(
     production: Production, service: str
 ) -> None:
     for place in ("/x", "/usr/bin/x", "/etc/x", "/opt/x"):
-        done = production.compose("exec", "-T", "--user", "0", service, "touch", place)
+        done = production.exec(service, "touch", place, user="0")
         assert done.returncode != 0
         assert re.search("Read-only file system|No such file", done.stderr), done.stderr
 
@@ -157,8 +157,8 @@ def test_nobody_but_odoo_reaches_the_data(production: Production, service: str) 
     ask = f"exec 3<>/dev/tcp/{address}/{port}; printf '{words}' >&3; head -c 1 <&3"
     argv = ["timeout", "3", "bash", "-c", ask]
     # Who else accepts the connection is no matter: a router on the way out may do so.
-    assert production.compose("exec", "-T", "odoo", *argv).stdout == answer
-    assert production.compose("exec", "-T", "nginx", *argv).stdout != answer
+    assert production.exec("odoo", *argv).stdout == answer
+    assert production.exec("nginx", *argv).stdout != answer
     assert production.run(*argv).stdout != answer, "this machine"
 
 

@@ -24,7 +24,7 @@ def test_a_foreign_name_or_none_gets_no_certificate(
     ("line", "host", "answer"),
     [
         ("GET /web/health", NAME, [200]),
-        ("GET /web/health", OTHER_NAME, [200]),
+        ("GET /web/health", OTHER_NAME, [308]),
         ("GET /web/health", "evil.test", [421]),
         ("GET /web/health", "", [400]),
         ("GET /web/health", f"{NAME}\r\nHost: evil.test", [400]),

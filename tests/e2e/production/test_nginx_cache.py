@@ -17,12 +17,12 @@ def asked_of_odoo(production: Production, text: str) -> int:
     return len(re.findall(rf'"[A-Z]+ \S*{re.escape(text)}\S* HTTP/', production.logs("odoo")))
 
 
-def _new_file() -> str:
+def new_file() -> str:
     return f"{FILE}?{secrets.token_hex(6)}"
 
 
 def test_a_static_file_is_fetched_once_and_kept_for_a_day(production: Production) -> None:
-    path = _new_file()
+    path = new_file()
     answers = [production.once(path) for _ in range(5)]
     assert {answer.status for answer in answers} == {200}
     assert len({answer.body for answer in answers}) == 1
@@ -34,7 +34,7 @@ def test_a_static_file_is_fetched_once_and_kept_for_a_day(production: Production
 
 
 def test_of_fifty_who_ask_for_a_new_file_one_reaches_odoo(production: Production) -> None:
-    path = _new_file()
+    path = new_file()
     with ThreadPoolExecutor(50) as pool:
         found = list(pool.map(lambda _: production.once(path).status, range(50)))
     assert found == [200] * 50
@@ -44,13 +44,6 @@ def test_of_fifty_who_ask_for_a_new_file_one_reaches_odoo(production: Production
 def test_a_missing_file_is_not_kept(production: Production) -> None:
     path = f"/web/static/{secrets.token_hex(6)}.js"
     assert [production.once(path).status for _ in range(2)] == [404, 404]
-    assert eventually(lambda: asked_of_odoo(production, path) == 2, 5)
-
-
-def test_names_of_the_site_do_not_share_files(production: Production) -> None:
-    path = _new_file()
-    production.once(path)
-    production.once(path, headers={"Host": f"shop.test:{production.https_port}"})
     assert eventually(lambda: asked_of_odoo(production, path) == 2, 5)
 
 
@@ -91,7 +84,7 @@ def test_the_page_of_the_deception_is_somebodys_indeed(production: Production, a
 def test_a_static_file_neither_takes_nor_gives_a_session(
     production: Production, admin: str
 ) -> None:
-    path = _new_file()
+    path = new_file()
     for headers in ({"Cookie": admin}, {}, {"Cookie": admin}):
         assert production.once(path, headers=headers).all("Set-Cookie") == []
 

@@ -86,6 +86,20 @@ def test_http_leads_to_the_same_address_by_https(production: Production) -> None
     assert other.header("Location") == f"https://{OTHER_NAME}:{production.https_port}/x"
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_further_name_leads_to_the_first(production: Production, method: str) -> None:
+    path, headers = "/jsonrpc?a=%2F", {"Host": f"{OTHER_NAME.upper()}:{production.https_port}"}
+    answer = production.once(path, method=method, headers=headers)
+    assert (answer.status, answer.all("Set-Cookie")) == (308, [])
+    assert answer.header("Location") == f"https://{production.host}{path}"
+    assert_protected(answer)
+    proof = "/.well-known/acme-challenge/unknown"
+    for secure in (True, False):
+        assert production.once(proof, headers=headers, secure=secure).status == 404
+    upper = {"Host": f"{NAME.upper()}:{production.https_port}"}
+    assert production.once("/web/login", headers=upper).status == 200
+
+
 @pytest.mark.parametrize("path", ["/web/login", "/web", "/odoo", "/xmlrpc/2/common"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_http_never_reaches_odoo(production: Production, path: str, method: str) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.production.test_nginx_cache import asked_of_odoo, new_file
 from tests.e2e.production.test_nginx_headers import assert_protected
 from tests.e2e.production.test_nginx_websocket import HANDSHAKE
 from tests.e2e.support.checkout import eventually
-from tests.e2e.support.production import NAME, Answer, Production, session_cookie
+from tests.e2e.support.production import NAME, OTHER_NAME, Answer, Production, session_cookie
 from tests.e2e.support.raw import Streams, tally
 
 pytestmark = pytest.mark.serial  # the limits are counted
@@ -24,9 +25,9 @@ def _here(production: Production) -> str:
     return gateway
 
 
-def _start(production: Production, trusted: str = "") -> None:
+def _start(production: Production, trusted: str = "", aliases: str = "redirect") -> None:
     up = ["docker", "compose", "up", "--detach", "--no-deps", "nginx"]
-    done = production.run(*up, TRUSTED_PROXIES=trusted)
+    done = production.run(*up, TRUSTED_PROXIES=trusted, ODOO_ALIASES=aliases)
     assert done.returncode == 0, done.stderr
     production.forget_limits()
 
@@ -34,7 +35,7 @@ def _start(production: Production, trusted: str = "") -> None:
 @pytest.fixture(scope="module")
 def behind(production: Production) -> Iterator[Production]:
     """Production to which this host is a proxy that may speak for others."""
-    _start(production, f"2001:db8::/32, {_here(production)} 10.0.0.0/8")
+    _start(production, f"2001:db8::/32, {_here(production)} 10.0.0.0/8", "serve")
     try:
         yield production
     finally:
@@ -47,9 +48,11 @@ def no_history(behind: Production) -> None:
     behind.forget_limits()
 
 
-def _asked(site: Production, path: str, proto: str, *, secure: bool = False) -> Answer:
+def _asked(
+    site: Production, path: str, proto: str, *, secure: bool = False, host: str = NAME
+) -> Answer:
     """What a proxy gets that passes on the name its visitors use."""
-    headers = {"Host": NAME, "X-Forwarded-For": _VISITOR, "X-Forwarded-Proto": proto}
+    headers = {"Host": host, "X-Forwarded-For": _VISITOR, "X-Forwarded-Proto": proto}
     headers = {name: value for name, value in headers.items() if value}
     return site.once(path, headers=headers, secure=secure)
 
@@ -97,20 +100,22 @@ def test_who_comes_past_the_proxy_is_led_to_https(behind: Production) -> None:
     assert (answer.status, answer.header("Location")) == (301, f"{behind.url}/web/login")
 
 
-def test_odoo_learns_the_address_in_the_browser(behind: Production) -> None:
-    # It takes it from the login of an administrator.
-    body = (
-        '{"jsonrpc": "2.0", "method": "call", "params": '
-        f'{{"db": "odoo", "login": "admin", "password": "{behind.admin_password}"}}}}'
-    ).encode()
-    headers = {"Host": NAME, "X-Forwarded-Proto": "https", "Content-Type": "application/json"}
-    answer = behind.once(
-        "/web/session/authenticate", method="POST", headers=headers, body=body, secure=False
-    )
-    assert answer.json["result"]["uid"]
+def test_the_address_of_the_site_is_without_the_port_of_nginx(behind: Production) -> None:
     base = "SELECT value FROM ir_config_parameter WHERE key = 'web.base.url'"
+    enter = ["platform-addresses"]  # as each start of Odoo does
+    behind.execute("odoo", "env", "TRUSTED_PROXIES=10.0.0.0/8", *enter, user="odoo")
     assert behind.sql(base) == f"https://{NAME}"
-    behind.log_in()  # past the proxy, as the other tests do
+    behind.execute("odoo", *enter, user="odoo")
+    assert behind.sql(base) == behind.url
+
+
+def test_with_aliases_served_a_further_name_is_served(behind: Production) -> None:
+    answer = _asked(behind, "/web/login", "https", host=OTHER_NAME)
+    assert answer.status == 200
+    path = new_file()  # each name has files of its own: two websites
+    for name in (NAME, OTHER_NAME):
+        behind.once(path, headers={"Host": f"{name}:{behind.https_port}"})
+    assert eventually(lambda: asked_of_odoo(behind, path) == 2, 5)
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,16 @@ def test_who_is_refused_learns_when_to_come_again(streams: Streams) -> None:
 
 @pytest.mark.parametrize(
     ("zone", "length"),
-    [("large_all 16", 100 * _MB), ("medium_all 60", 10 * _MB), ("small_all 500", 900_000)],
+    [
+        ("large_all 16", 100 * _MB),
+        ("medium_all 60", 10 * _MB),
+        ("small_all 500", 900_000),
+        ("small 50", 900_000),
+    ],
 )
-def test_all_visitors_together_have_a_limit(production: Production, zone: str, length: int) -> None:
+def test_all_visitors_together_have_a_limit_and_so_has_each_address(
+    production: Production, zone: str, length: int
+) -> None:
     few = zone.rpartition(" ")[0] + " 2"
     with production.changed(_SITE, f"limit_conn upload_{zone}", f"limit_conn upload_{few}"):
         streams = Streams(production)
@@ -102,6 +109,17 @@ def test_what_reads_has_no_body_worth_the_name(streams: Streams, path: str, meth
     streams.pour(stream, 3 * _MB)
     streams.read(1, 10, to_the_end=False)
     assert streams.status == {stream: 413}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_what_reads_may_not_announce_a_body_either(streams: Streams, method: str) -> None:
+    for length, status in (("66000", 413), ("9999", 0)):
+        stream = streams.open("/web/login", method, {"content-length": length}, end=False)
+        last = streams.open("/nginx-health")
+        streams.flush()
+        while last not in streams.status:
+            streams.read(len(streams.status) + 1, 10, to_the_end=False)
+        assert streams.status.get(stream, 0) == status
 
 
 def test_more_than_odoo_takes_is_refused(streams: Streams) -> None:

@@ -36,7 +36,7 @@ print(json.dumps(answers))
 def opened(production: Production, cookie: str, origin: str, count: int = 1) -> Any:
     """How often each status came."""
     program = ["python3", "-c", textwrap.dedent(_OPEN), str(count), origin, cookie]
-    done = production.compose("exec", "-T", "odoo", *program)
+    done = production.exec("odoo", *program)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

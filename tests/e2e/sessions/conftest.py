@@ -1,34 +1,16 @@
-"""A development platform to log in to, on Odoo 18's source where --odoo-source names it."""
+"""A development platform to log in to."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from scripts.stack.engine import Engine
-from tests.e2e.support import odoo_source
 from tests.e2e.support.checkout import Checkout
-from tests.e2e.support.template import Template, running_copy
+from tests.e2e.support.template import OFTEN_ASKED, Template, running_copy
 
 
 @pytest.fixture(scope="package")
-def platform(
-    request: pytest.FixtureRequest,
-    docker: Engine,
-    tmp_path_factory: pytest.TempPathFactory,
-    source: Path | None,
-) -> Iterator[Checkout]:
+def platform(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """The running platform."""
     checkout = Checkout.clone(tmp_path_factory.mktemp("sessions") / "clone")
-    if not source:  # a database of another Odoo is no use to the one of `source`
-        of_this_run: Template = request.getfixturevalue("template")
-        with running_copy(of_this_run, checkout) as running:
-            yield running
-        return
-    checkout = odoo_source.put_in(checkout, source)
-    try:
-        done = checkout.inv("quickstart")
-        assert done.returncode == 0, done.stderr
-        yield checkout
-    finally:
-        checkout.destroy()
+    with running_copy(template, checkout, OFTEN_ASKED) as running:
+        yield running

@@ -17,13 +17,11 @@ _COPY, _NOWHERE = "odoo__before", "odoo__nowhere"
 @pytest.fixture(scope="module", autouse=True)
 def copy(platform: Checkout) -> Iterator[None]:
     """A database in which the same logins work, as a restore or a clone leaves it."""
-    commands = f"createdb -U odoo {_COPY} && pg_dump -U odoo odoo | psql -q -U odoo {_COPY}"
-    done = platform.compose("exec", "-T", "odoo_db", "sh", "-c", commands)
-    assert done.returncode == 0, done.stderr
+    platform.copy_database(_COPY)
     try:
         yield
     finally:
-        platform.compose("exec", "-T", "odoo_db", "dropdb", "-U", "odoo", "--force", _COPY)
+        platform.exec("odoo_db", "dropdb", "-U", "odoo", "--force", _COPY)
 
 
 def opened(platform: Checkout) -> str:
@@ -85,25 +83,26 @@ def test_the_other_doors_keep_to_the_filter_as_well(platform: Checkout) -> None:
         assert answer["error"]["data"]["message"] == "Database not found."
         requests.get(f"{platform.url}/web/login?db={name}", timeout=30)
         headers = {"X-Odoo-Database": name}
-        answers = [
-            requests.get(f"{platform.url}{path}", headers=headers, timeout=30).status_code
-            for path in ("/json/2/res.users/read", "/web/login?db=" + name)
-        ]
-        assert answers[0] == 404
+        for path in ("/json/2/res.users/read", "/web/login?db=" + name):
+            url = f"{platform.url}{path}"
+            answer = requests.get(url, headers=headers, timeout=30, allow_redirects=False)
+            # Odoo 18 knows neither header nor JSON-2, and sends the path to its login page.
+            assert "/json/2" not in path or answer.status_code in (303, 404)
     assert opened(platform) == before
 
 
 def test_the_tests_of_the_module_pass_in_odoo(platform: Checkout) -> None:
     odoo = ["odoo", "-d", "throwaway", "-i", "platform_http", "--test-enable"]
     options = ["--test-tags", "/platform_http", "--workers=0", "--http-port=8899"]
+    platform.copy_database("throwaway")
     try:
-        done = platform.compose("exec", "-T", "odoo", *odoo, *options, "--stop-after-init")
+        done = platform.exec("odoo", *odoo, *options, "--stop-after-init")
         assert done.returncode == 0, done.stderr[-3000:]
         for name in ("TestHttp", "TestAway", "TestDatabases", "TestOrigins", "TestPool"):
             assert f"Starting {name}." in done.stderr
         assert "FAIL:" not in done.stderr and "ERROR:" not in done.stderr
     finally:
-        platform.compose("exec", "-T", "odoo_db", "dropdb", "-U", "odoo", "--force", "throwaway")
+        platform.exec("odoo_db", "dropdb", "-U", "odoo", "--force", "throwaway")
 
 
 def test_where_it_is_not_server_wide_the_module_does_nothing(platform: Checkout) -> None:

@@ -4,12 +4,11 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
 
-from tests.e2e.support import odoo_source
+from tests.e2e.support import series
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.visitor import Visitor, Websocket
 
@@ -19,7 +18,7 @@ CLOSED_AS_EXPIRED = 4001
 
 def redis(platform: Checkout, *command: str) -> str:
     """What Redis answers, past Odoo."""
-    done = platform.compose("exec", "-T", "redis", "sh", "/etc/platform/cli", *command)
+    done = platform.exec("redis", "sh", "/etc/platform/cli", *command)
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout.strip()
 
@@ -30,7 +29,7 @@ def key(sid: str) -> str:
 
 def in_odoo(platform: Checkout, *argv: str) -> str:
     """The output of a program in Odoo's container, as Odoo's user."""
-    done = platform.compose("exec", "-T", "--user", "odoo", "odoo", *argv)
+    done = platform.exec("odoo", *argv, user="odoo")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -125,12 +124,10 @@ def test_revoking_a_device_ends_its_websocket_and_its_next_request(admin: Visito
     assert other.uid() == 2
 
 
-def test_eight_requests_at_once_in_a_rotation_get_one_new_session_id(
-    admin: Visitor, source: Path | None
-) -> None:
-    if not odoo_source.rotates_softly(source):
-        pytest.skip("the Odoo of --odoo-source changes session ids at logins only")
+def test_eight_requests_at_once_in_a_rotation_get_one_new_session_id(admin: Visitor) -> None:
     platform, old = admin.platform, admin.sid
+    if not series.rotates_softly(platform):
+        pytest.skip("this Odoo changes session ids at logins only")
     age_by(platform, old, 4 * 3600)
 
     def ask(_: int) -> str:
@@ -267,22 +264,20 @@ def test_ten_thousand_sessions_are_no_burden(admin: Visitor) -> None:
     assert done.stdout == "10000 sessions of 'crowd' ended\n"
 
 
-def test_this_ran_on_the_source_of_odoo_18(platform: Checkout, source: Path | None) -> None:
-    if not source:
-        pytest.skip(odoo_source.NOT_GIVEN)
-    assert in_odoo(platform, "odoo", "--version").startswith(f"Odoo Server {odoo_source.VERSION}")
+def test_the_odoo_that_serves_is_the_one_of_this_run(platform: Checkout) -> None:
     served = requests.post(f"{platform.url}/web/webclient/version_info", json={}, timeout=30)
-    assert served.json()["result"]["server_serie"] == odoo_source.VERSION
+    assert served.json()["result"]["server_serie"] == series.expected()
 
 
 def test_the_modules_own_tests_pass_in_odoo(platform: Checkout) -> None:
     odoo = ["odoo", "-d", "throwaway", "-i", "session_redis", "--test-enable"]
     options = ["--test-tags", "/session_redis", "--workers=0", "--http-port=8899"]
+    platform.copy_database("throwaway")
     try:
-        done = platform.compose("exec", "-T", "odoo", *odoo, *options, "--stop-after-init")
+        done = platform.exec("odoo", *odoo, *options, "--stop-after-init")
         assert done.returncode == 0, done.stderr[-3000:]
         assert "session_redis: " in done.stderr and " tests " in done.stderr
         assert "Starting TestHttp." in done.stderr and "Starting TestStore." in done.stderr
         assert "FAIL:" not in done.stderr and "ERROR:" not in done.stderr
     finally:
-        platform.compose("exec", "-T", "odoo_db", "dropdb", "-U", "odoo", "--force", "throwaway")
+        platform.exec("odoo_db", "dropdb", "-U", "odoo", "--force", "throwaway")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.settings import Settings
-from scripts.stack import images
+from scripts.stack import image_names
 from scripts.tls.certificates import make_ca, make_leaf
 from tests.e2e.sessions.test_sessions import in_odoo, key, redis
 from tests.e2e.sessions.test_sessions_trouble import answers, stopped
@@ -153,7 +153,7 @@ def encrypted(platform: Checkout, tmp_path: Path) -> Iterator[Path]:
         "--tls-ca-cert-file", "/certs/ca.pem",
         "--requirepass", hashlib.sha256(f"redis:{secret}".encode()).hexdigest(),
     ]  # fmt: skip
-    image = images.effective(Settings.load(platform.root))["REDIS_IMAGE"]
+    image = image_names.effective(Settings.load(platform.root))["REDIS_IMAGE"]
     names = ["--network-alias", "redis-tls", "--network-alias", "redis-alias"]
     mount = ["-v", f"{folder}:/certs:ro", "--entrypoint", "redis-server"]
     with on_the_edge(platform, "redis-tls", *names, *mount, image, *server):

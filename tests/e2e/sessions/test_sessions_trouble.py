@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
+from scripts.core.settings import Settings
+from scripts.stack import image_names
 from tests.e2e.sessions.test_sessions import key, redis
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.visitor import Visitor
@@ -67,6 +69,36 @@ def test_without_redis_sessions_get_503_soon_and_the_rest_is_served(
         assert complaints(platform) - before == 1
     assert eventually(lambda: answers(admin), 30)
     assert admin.uid() == 2
+
+
+def _address(platform: Checkout, network: str) -> str:
+    found: str = platform.inspect("redis")["NetworkSettings"]["Networks"][network]["IPAddress"]
+    return found
+
+
+_PING = ("sh", "/etc/platform/cli", "ping")
+
+
+def test_a_redis_that_comes_back_at_another_address_costs_nobody_a_503(
+    platform: Checkout,
+) -> None:
+    admin = Visitor.admin(platform)
+    network = f"{platform.project}_backend"
+    squatter = f"{platform.project}-squatter"
+    before = _address(platform, network)
+    image = image_names.effective(Settings.load(platform.root))["REDIS_IMAGE"]
+    try:
+        with stopped(platform):
+            # It gets the address that is free now.
+            run = ["docker", "run", "--detach", "--name", squatter, "--network", network]
+            assert platform.run(*run, "--entrypoint", "sleep", image, "600").returncode == 0
+        # It may be reading its file.
+        assert eventually(lambda: platform.exec("redis", *_PING).stdout == "PONG\n", 30)
+        assert _address(platform, network) != before
+        assert admin.call("/web/session/get_session_info").status_code == 200
+        assert admin.uid() == 2
+    finally:
+        platform.run("docker", "rm", "--force", "--volumes", squatter)
 
 
 @contextmanager
@@ -186,10 +218,10 @@ def test_the_keys_of_others_are_neither_counted_nor_revoked(platform: Checkout) 
 
 
 def test_redis_answers_nobody_without_the_password(platform: Checkout) -> None:
-    done = platform.compose("exec", "-T", "redis", "redis-cli", "ping")
+    done = platform.exec("redis", "redis-cli", "ping")
     assert "NOAUTH" in done.stdout + done.stderr
     ask = "import redis; redis.Redis('redis').ping()"
-    done = platform.compose("exec", "-T", "odoo", "python3", "-c", ask)
+    done = platform.exec("odoo", "python3", "-c", ask)
     assert done.returncode != 0 and "Authentication required" in done.stderr
 
 
@@ -201,31 +233,30 @@ def test_the_password_of_redis_is_in_files_only(platform: Checkout) -> None:
         look = (
             "for f in /proc/[0-9]*; do tr '\\0' '\\n' <$f/environ; tr '\\0' ' ' <$f/cmdline; done"
         )
-        done = platform.compose("exec", "-T", service, "sh", "-c", f"({look}) 2>/dev/null; true")
+        done = platform.exec(service, "sh", "-c", f"({look}) 2>/dev/null; true")
         assert "PATH=" in done.stdout
         assert password not in done.stdout and secret not in done.stdout
 
 
 def test_the_user_of_redis_cannot_read_the_password_of_the_database(platform: Checkout) -> None:
-    read = ["exec", "-T", "--user", "redis", "redis", "cat", "/run/secrets/db_password"]
-    done = platform.compose(*read)
+    done = platform.exec("redis", "cat", "/run/secrets/db_password", user="redis")
     assert done.returncode != 0 and "Permission denied" in done.stderr
 
 
 def _inside(platform: Checkout, service: str, *command: str) -> str:
-    return platform.compose("exec", "-T", service, *command).stdout
+    return platform.exec(service, *command).stdout
 
 
 def test_another_password_stops_odoo_at_its_start_with_a_clear_line(platform: Checkout) -> None:
-    change = ["exec", "-T", "redis", "sh", "/etc/platform/cli", "config", "set", "requirepass"]
+    change = ["sh", "/etc/platform/cli", "config", "set", "requirepass"]
     good = _inside(platform, "redis", "cat", "/run/platform/password").strip()
-    platform.compose(*change, "Another-Passphrase-4711")
+    platform.exec("redis", *change, "Another-Passphrase-4711")
     try:
         platform.compose("restart", "odoo")
         assert eventually(lambda: "refuses us, see password_file" in _log(platform), 60)
     finally:
         back = ["env", "REDISCLI_AUTH=Another-Passphrase-4711", "redis-cli", "config", "set"]
-        platform.compose("exec", "-T", "redis", *back, "requirepass", good)
+        platform.exec("redis", *back, "requirepass", good)
     assert eventually(lambda: platform.get("/web/login") == 200, 90)
 
 

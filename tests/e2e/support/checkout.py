@@ -74,11 +74,13 @@ class Checkout:
 
     @classmethod
     def clone(cls, target: Path, *, with_venv: bool = True, **fields: Any) -> Self:
-        """Copy what git has, plus what it would have after `git add`."""
+        """Copy what git has, plus what it would have after `git add`, and compiled modules."""
         listing = ["git", "-C", str(ROOT), "ls-files", "-z", "-co", "--exclude-standard"]
         names = subprocess.run(listing, check=True, capture_output=True).stdout.split(b"\0")
-        for name in filter(None, names):
-            source, copy = ROOT / os.fsdecode(name), target / os.fsdecode(name)
+        sources = [ROOT / os.fsdecode(name) for name in filter(None, names)]
+        # They stay valid in another folder, as copy2 keeps the times of their sources.
+        for source in [*sources, *ROOT.glob("scripts/**/__pycache__/*.pyc")]:
+            copy = target / source.relative_to(ROOT)
             if source.is_file():
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, copy)
@@ -136,17 +138,36 @@ class Checkout:
         """Run plain `docker compose …`, as somebody without Python would."""
         return self.run("docker", "compose", *arguments)
 
+    def exec(self, service: str, *command: str, user: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `command` in the container of `service`.
+
+        Past Compose, whose own start takes longer than most of them: there are thousands.
+        """
+        options = ["--user", user] if user else []
+        return self.run("docker", "exec", *options, f"{self.project}-{service}-1", *command)
+
     def sql(self, query: str, database: str = "odoo") -> str:
         """The answer of psql, unaligned."""
-        # Past Compose, whose own start takes longer than most queries: there are thousands.
-        psql = ["psql", "-U", "odoo", "-d", database, "-tAc", query]
-        done = self.run("docker", "exec", f"{self.project}-odoo_db-1", *psql)
+        done = self.exec("odoo_db", "psql", "-U", "odoo", "-d", database, "-tAc", query)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def copy_database(self, name: str) -> None:
+        """Make `name` a copy of the database odoo; who is connected to that loses the connection.
+
+        Odoo's pool does not mind, but for what it is doing at the moment.
+        """
+        leave = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'odoo'"
+        copy = f"CREATE DATABASE {name} TEMPLATE odoo STRATEGY FILE_COPY"
+        psql = ["psql", "-q", "-U", "odoo", "-d", "postgres", "-c", leave, "-c", copy]
+        # It fails where somebody has connected in between and stays.
+        assert eventually(lambda: self.exec("odoo_db", *psql).returncode == 0, 60)
+
     def container(self, service: str) -> str:
         """The id of the container of `service`."""
-        return self.compose("ps", "--all", "-q", service).stdout.strip()
+        labels = {"project": self.project, "service": service, "oneoff": "False"}
+        chosen = [f"--filter=label=com.docker.compose.{k}={v}" for k, v in labels.items()]
+        return self.run("docker", "ps", "--all", "--quiet", *chosen).stdout.strip()
 
     def inspect(self, service: str) -> dict[str, Any]:
         """What the engine knows of the container of `service`."""

@@ -16,7 +16,7 @@ import requests
 from cryptography import x509
 
 from scripts.core.settings import Settings
-from scripts.stack import images
+from scripts.stack import image_names
 from scripts.tls import certificates
 from tests.e2e.support.checkout import Checkout, eventually, free_port
 from tests.e2e.support.tools import on_the_edge
@@ -129,7 +129,7 @@ class Site:
     def prepare(self) -> None:
         """Settings, secrets, and names in Docker's DNS."""
         ca = make_identity(self.identity, "pebble", "pebble-brief", "refusing", "127.0.0.1")
-        in_use = images.effective(Settings.load())
+        in_use = image_names.effective(Settings.load())
         values = {
             **in_use,
             "PLATFORM_ENV": "prod",
@@ -207,7 +207,7 @@ def refusing(site: Site, status: int, problem: str, detail: str) -> Iterator[str
         f" return {status} '{body}'; }}\n"
         "location / { proxy_pass https://pebble:14000; proxy_set_header Host $http_host; } }\n"
     )
-    image = images.effective(Settings.load(site.checkout.root))["NGINX_IMAGE"]
+    image = image_names.effective(Settings.load(site.checkout.root))["NGINX_IMAGE"]
     mounts = ["--volume", f"{site.identity}:/etc/pebble:ro"]
     mounts += ["--volume", f"{site.identity}/refusing.conf:/etc/nginx/conf.d/default.conf:ro"]
     with neighbour(site, "refusing", image, *mounts):

@@ -58,7 +58,7 @@ class Probe:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
         install = ["odoo", "-d", "odoo", "-i", "probe", "--stop-after-init"]
-        done = self.platform.compose("exec", "-T", "odoo", *install)
+        done = self.platform.exec("odoo", *install)
         assert done.returncode == 0, done.stderr[-3000:]
         assert self.says("first")
 

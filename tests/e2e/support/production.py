@@ -88,8 +88,7 @@ class Production(Checkout):
 
     def execute(self, service: str, *command: str, user: str = "") -> str:
         """What `command` prints in the container of `service`; it has to succeed."""
-        as_user = ["--user", user] if user else []
-        done = self.compose("exec", "-T", *as_user, service, *command)
+        done = self.exec(service, *command, user=user)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

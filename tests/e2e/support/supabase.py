@@ -123,7 +123,7 @@ class Local:
     def psql(self, query: str, database: str = "postgres") -> str:
         """The answer to the superuser, unaligned."""
         psql = ["psql", "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qtAc", query]
-        done = self.checkout.compose("exec", "-T", "supabase_db", *psql)
+        done = self.checkout.exec("supabase_db", *psql)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

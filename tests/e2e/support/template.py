@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from scripts.core.settings import Settings
-from scripts.stack import images
+from scripts.stack import image_names
 from tests.e2e.support import containers
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.visitor import Visitor
@@ -23,13 +23,33 @@ _MARKER: Final = "template.json"
 # it would without synchronous_commit). They are in the data directory itself
 # (postgresql.auto.conf), so that no file of the platform has to be changed.
 _OFF: Final = ("fsync", "full_page_writes")
+# Half a dozen platforms that wait for their tests cost a fifth of two cores otherwise.
+_RARELY_ASKED: Final = ("HEALTH_INTERVAL=30s",)
+OFTEN_ASKED: Final = "HEALTH_INTERVAL=5s"  # the default, for tests that wait for Docker's answer
 _Clone = TypeVar("_Clone", bound=Checkout)
 
 
 def images_in_use() -> list[str]:
     """Lines of `.env` that name the images of the project under test."""
-    in_use = images.effective(Settings.load())
+    in_use = image_names.effective(Settings.load())
     return [f"{name}={image}" for name, image in in_use.items()]
+
+
+def backup_image() -> str:
+    """The image of backups, which the first backup of a run builds."""
+    return image_names.effective(Settings.load())["BACKUP_IMAGE"]
+
+
+@contextmanager
+def unstarted(folder: Path) -> Iterator[Checkout]:
+    """A clone that was never started, with settings and secrets in place; removed afterwards."""
+    checkout = Checkout.clone(folder)
+    (checkout.root / ".env").write_text("\n".join(images_in_use()) + "\n")
+    assert checkout.inv("secrets").returncode == 0
+    try:
+        yield checkout
+    finally:
+        checkout.destroy()
 
 
 @dataclass(frozen=True)
@@ -67,7 +87,7 @@ class Template:
             mounts += [f"--volume={self.project}_{volume}:/from/{volume}:ro"]
             mounts += [f"--volume={name}:/to/{volume}"]
         keeper = f"{checkout.project}-keeper"
-        image = images.effective(Settings.load())["REDIS_IMAGE"]
+        image = image_names.effective(Settings.load())["REDIS_IMAGE"]
         run = ["run", "--detach", "--init", "--name", keeper, "--network", "none", *mounts]
         try:
             _docker(*run, "--entrypoint", "sleep", image, "600")
@@ -89,7 +109,8 @@ def running_copy(
 
     `settings` are further lines of its `.env`, `up` is the command of `inv` that starts it.
     """
-    (checkout.root / ".env").write_text("\n".join([*images_in_use(), *settings]) + "\n")
+    lines = [*images_in_use(), *_RARELY_ASKED, *settings]
+    (checkout.root / ".env").write_text("\n".join(lines) + "\n")
     try:
         with template.copied(checkout, volumes or {}):
             started = checkout.inv(*up)
@@ -112,7 +133,7 @@ def _make(root: Path) -> Checkout:
         for setting in _OFF:
             query = f"ALTER SYSTEM SET {setting} = off"
             psql = ["psql", "-U", "postgres", "-d", "postgres", "-c", query]
-            done = checkout.compose("exec", "-T", "odoo_db", *psql)
+            done = checkout.exec("odoo_db", *psql)
             assert done.returncode == 0, done.stderr
         down = checkout.compose("down", "--timeout", "30")
         assert down.returncode == 0, down.stderr

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.core.settings import Settings
-from scripts.stack import debian, images
+from scripts.stack import debian, image_names
 from tests.e2e.support.checkout import Checkout
 
 
@@ -14,7 +14,7 @@ def build(checkout: Checkout, name: str) -> str:
     """The image that `name`/Dockerfile beside this file makes, on the platform's own base."""
     base = (
         debian.BASE
-        if debian.is_ours(images.effective(Settings.load(checkout.root))["NGINX_IMAGE"])
+        if debian.is_ours(image_names.effective(Settings.load(checkout.root))["NGINX_IMAGE"])
         else ""
     )
     image = f"localhost/ipai/test-{name}:1"

@@ -53,11 +53,7 @@ class Workshop(Books):
             template, Checkout.clone(target), "ODOO_DEV=", volumes=memory
         ) as platform:
             shop = cls(platform)
-            create = f"CREATE DATABASE {_FRESH} TEMPLATE template0 LC_COLLATE 'C'"
-            platform.sql(create, "postgres")
-            copy = f"pg_dump -U odoo odoo | psql -q -U odoo -d {_FRESH}"
-            done = platform.compose("exec", "-T", "odoo_db", "sh", "-c", copy)
-            assert done.returncode == 0, done.stderr
+            platform.copy_database(_FRESH)
             yield shop
 
     def write(self, name: str, files: Mapping[str, str] | None = None, **manifest: Any) -> Path:
@@ -86,7 +82,7 @@ class Workshop(Books):
     def by_odoo(self, names: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Install modules as somebody without `inv` would: by Odoo's own command."""
         install = ["odoo", "-d", "odoo", "-i", names, "--stop-after-init", *options]
-        return self.platform.compose("exec", "-T", "odoo", *install)
+        return self.platform.exec("odoo", *install)
 
     def refused(self, *arguments: str) -> str:
         """What `inv …` says on standard error, which has to fail like a tool and not like a bug."""
@@ -123,8 +119,8 @@ class Workshop(Books):
     def all_files(self) -> dict[str, str]:
         """Every file of every filestore, those that no attachment names too."""
         look = "cd /var/lib/odoo/filestore && find . -type f -not -path '*/checklist/*' -print0"
-        argv = ["exec", "-T", "odoo", "sh", "-c", f"{look} | xargs -0r sha1sum"]
-        listing = self.platform.compose(*argv).stdout.splitlines()
+        script = f"{look} | xargs -0r sha1sum"
+        listing = self.platform.exec("odoo", "sh", "-c", script).stdout.splitlines()
         return {line.split()[1]: line.split()[0] for line in listing}
 
     @contextmanager
@@ -156,8 +152,7 @@ class Workshop(Books):
             assert eventually(partial(self._drop, name), 20)
         self.platform.sql(f"CREATE DATABASE odoo TEMPLATE {_FRESH}", "postgres")
         remove = "rm -rf /var/lib/odoo/filestore/odoo__*"
-        forget = ["exec", "-T", "--user", "odoo", "odoo", "sh", "-c", remove]
-        assert self.platform.compose(*forget).returncode == 0
+        assert self.platform.exec("odoo", "sh", "-c", remove, user="odoo").returncode == 0
         self.forget_modules()
         # The server notices that it has another database than it had before.
         assert eventually(lambda: self.platform.get("/web/login") == 200, 60)
@@ -166,4 +161,4 @@ class Workshop(Books):
         """Fails while PostgreSQL itself is at work there."""
         drop = ["psql", "-U", "odoo", "-d", "postgres", "-c"]
         command = f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
-        return self.platform.compose("exec", "-T", "odoo_db", *drop, command).returncode == 0
+        return self.platform.exec("odoo_db", *drop, command).returncode == 0

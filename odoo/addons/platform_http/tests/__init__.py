@@ -1,1 +1,1 @@
-from . import test_away, test_databases, test_http, test_origins, test_pool
+from . import test_away, test_databases, test_direct, test_http, test_origins, test_pool

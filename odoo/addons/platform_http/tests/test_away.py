@@ -72,6 +72,25 @@ class TestAway(BaseCase):
             with patch.object(http, "request", None), self.assertRaises(AccessDenied):
                 wrapped("func", env="env")
 
+    def test_a_registry_that_cannot_be_loaded_is_told_from_an_outage(self):
+        gone = raised(psycopg2.OperationalError("gone"))
+        for cause, visitors, log in (
+            (gone, "database", "The database cannot be used, requests get 503: gone"),
+            (AttributeError("a bug"), "at the moment", "The registry cannot be loaded, .*: a bug"),
+            (psycopg2.ProgrammingError("no column"), "at the moment", "cannot be loaded, .*column"),
+        ):
+            error = http.RegistryError("Cannot get registry")
+            error.__cause__ = cause
+            served = away._serving_db(Mock(side_effect=error))
+            loud, logged = patch.dict(away._complained, clear=True), self.assertLogs(away._logger)
+            with loud, logged as logs, self.assertRaises(away.DatabaseAway) as caught:
+                served(self.request())
+            self.assertRegex(logs.output[0], log)
+            page = caught.exception.get_body()
+            self.assertIn(visitors, page)
+            self.assertEqual("database" in page, cause is gone)
+            self.assertIn('content="5"', page)
+
     def request(self, **headers):
         request = Mock(db=None)
         request.httprequest.path = "/web/login"

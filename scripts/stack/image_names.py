@@ -1,0 +1,28 @@
+"""The variables *_IMAGE: which there are, their defaults, and what an installation runs on."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from scripts.core.settings import PROJECT, Settings
+
+PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAGE")
+# Wanted only by who asks an authority for a certificate, and not in order to start.
+CERTBOT: Final = "CERTBOT_IMAGE"
+# What the image of backups is built on: the server's own clients, and a newer restic.
+BACKUP: Final = "BACKUP_BASE_IMAGE"
+# Wanted by the local Supabase only.
+POSTGREST: Final = "POSTGREST_IMAGE"
+
+
+def official(root: Path, project: str = PROJECT) -> dict[str, str]:
+    """The defaults of all *_IMAGE variables; their one home is the compose files."""
+    text = "".join((root / name).read_text() for name in ("compose.yaml", "compose.prod.yaml"))
+    text = re.sub(r"\$\{COMPOSE_PROJECT_NAME:-[^}]+\}", project, text)
+    return dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", text))
+
+
+def effective(settings: Settings) -> dict[str, str]:
+    """The images this installation runs on: `.env` over the defaults."""
+    defaults = official(settings.root, settings.project)
+    return {name: settings.images.get(name, image) for name, image in defaults.items()}
