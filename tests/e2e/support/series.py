@@ -27,9 +27,10 @@ def rotates_softly(platform: Checkout) -> bool:
 def complaints(log: str) -> list[str]:
     """The warnings and errors of Odoo's own command, but for those that are not of a module.
 
-    18 says that Debian's Python is newer than it knows, and names folders of other tests; with
-    workers both say that tests are better run without.
+    18 says that Debian's Python is newer than it knows; both name folders that other tests have
+    removed, and say that tests are better run without workers.
     """
-    others = r"not officially supported|addons path does not exist|testing in workers mode"
+    gone = r"addons path does not exist|addons_path, no such directory"
+    others = rf"not officially supported|{gone}|testing in workers mode"
     lines = [line for line in log.splitlines() if re.search(r" (WARNING|ERROR|CRITICAL) ", line)]
     return [line for line in lines if not re.search(others, line)]
