@@ -23,11 +23,17 @@ UIDS: Final = {"odoo": 205, "redis": 301}
 
 
 def lines(project: str) -> list[str]:
-    """Lines of `.env` for a clone that runs on them; those that are missing are built."""
+    """Lines of `.env` for a clone that runs on them, and on what is built on them."""
     bases = image_names.effective(Settings.load())
     named = [f"{name}={_build(folder, bases[name])}" for name, folder in _FOLDERS.items()]
-    # A name that `inv` would not take for one of its own; it goes with the clone.
-    return [*named, f"ODOO_IMAGE=localhost/{project}/odoo:official-{series.expected()}"]
+    postgres = named[list(_FOLDERS).index("POSTGRES_IMAGE")].partition("=")[2]
+    # Names that `inv` would not take for its own; what it builds for them goes with the clone.
+    return [
+        *named,
+        f"ODOO_IMAGE=localhost/{project}/odoo:official-{series.expected()}",
+        f"BACKUP_BASE_IMAGE={postgres}",
+        f"BACKUP_IMAGE=localhost/{project}/backup:official",
+    ]
 
 
 def _build(folder: str, base: str) -> str:
