@@ -12,7 +12,7 @@ from psql import USER, load_sql
 
 # Reads the format of PostgreSQL 17 and 18 (1.16), of which 16 knows nothing. It makes SQL of it:
 # what it says to a server by itself is for its own version.
-_NEWEST: Final = "pg_restore-17"
+_NEWEST: Final = "/usr/local/bin/pg_restore-17"
 _UNKNOWN: Final = "unsupported version"
 # What it owns and permits is of the other server.
 _OPTIONS: Final = ("--no-owner", "--no-acl", "--no-tablespaces")
