@@ -104,7 +104,7 @@ def change(stack: Stack, reporter: Reporter, wish: Wish, doing: str) -> Done:
             if plan["empty"]:
                 return _finish(program, plan, restarted=False)
             if live and wish.snapshot:  # what is written meanwhile would be lost if it is undone
-                outside.enter_context(gate.closed(stack))
+                outside.enter_context(gate.closed(stack, reporter, program.leave))
             program.say("go")
             with reporter.step(_title(plan)):
                 changed = program.hear("changed")
@@ -191,7 +191,7 @@ def roll_back(
                 raise OpsError("nothing was changed", "Say yes, or give --yes.")
             live = chosen["database"] == stack.settings.database
             if live:
-                outside.enter_context(gate.closed(stack))
+                outside.enter_context(gate.closed(stack, reporter, program.leave))
             program.say("go")
             with reporter.step(f"Going back to {chosen['made']}"):
                 program.hear("changed")

@@ -101,6 +101,10 @@ class Conversation:
         """Answer it."""
         self.talk.say(word)
 
+    def leave(self) -> None:
+        """Have it stop, and undo what it has begun, from another thread."""
+        self.talk.leave()
+
     def _reason(self) -> OpsError:
         error = _failure(self.talk.end())
         again = _UNDONE if "undone" in self.told else ""
