@@ -14,6 +14,7 @@ from scripts.stack.compose import Stack
 _PROGRAM: Final = ("sh", "/etc/nginx/gate")
 _CLOSED: Final = "closed"  # what it says
 _OPEN: Final = "open"  # what it is told
+_BY_ANOTHER: Final = "closed already"  # why it refuses, though nobody passes
 _PAUSE: Final = 0.2  # seconds between two tries to close it again
 _PATIENCE: Final = 30.0  # seconds in which one of them has to succeed
 _END: Final = 60.0  # seconds for the end of the one that holds it
@@ -91,7 +92,7 @@ class _Holder:
         while not self._refusal and not self._over.wait(_PAUSE):
             began = time.monotonic()
             reason = self._keep_closed(again=True)
-            if not reason or not self._is_needed():
+            if not reason or _BY_ANOTHER in reason or not self._is_needed():
                 since = time.monotonic()
             elif began - since > _PATIENCE:
                 self.lost = reason
