@@ -16,7 +16,7 @@ _CLOSED: Final = "closed"  # what it says
 _OPEN: Final = "open"  # what it is told
 _BY_ANOTHER: Final = "closed already"  # why it refuses, though nobody passes
 _PAUSE: Final = 0.2  # seconds between two tries to close it again
-_PATIENCE: Final = 30.0  # seconds in which one of them has to succeed
+_PATIENCE: Final = 10.0  # seconds in which one has to succeed; it stays closed for 5 by itself
 _END: Final = 60.0  # seconds for the end of the one that holds it
 
 
