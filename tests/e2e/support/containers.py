@@ -6,6 +6,8 @@ from typing import Any, Final
 from tests.e2e.support.checkout import Checkout
 
 _LINES: Final = 12
+_READ_LINES: Final = 200
+_HEALTH: Final = "GET /web/health HTTP"  # of which most lines would be
 
 
 def project_of(value: Any) -> str:
@@ -26,8 +28,9 @@ def last_lines(project: str) -> str:
     parts = []
     for row in _docker("ps", "--all", "--filter", label, "--format", form).splitlines():
         container, _, state = row.partition(" ")
-        log = _docker("logs", "--tail", str(_LINES), container)
-        parts.append("\n".join([state, *(f"  {line}" for line in log.splitlines())]))
+        log = _docker("logs", "--tail", str(_READ_LINES), container).splitlines()
+        shown = [line for line in log if _HEALTH not in line][-_LINES:]
+        parts.append("\n".join([state, *(f"  {line}" for line in shown)]))
     return "\n".join(parts) or f"there are no containers of {project}"
 
 
