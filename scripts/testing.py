@@ -38,8 +38,7 @@ _SOURCES: Final = (
     "odoo/health.py",
     "odoo/addons",
     "odoo/scaffold",
-    "backup",
-    "modules",
+    "toolbox",
 )
 
 

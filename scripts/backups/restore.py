@@ -15,7 +15,7 @@ from scripts.core.settings import DATABASE
 from scripts.stack import engine, image_names, images, inspecting, lifecycle
 from scripts.stack.compose import Stack
 
-STAGED: Final = "__restoring"  # as backup/restore.py calls them
+STAGED: Final = "__restoring"  # as toolbox/backup/swap.py calls them
 BEFORE: Final = "__before"
 
 

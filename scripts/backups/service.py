@@ -95,7 +95,7 @@ def odoo_here(stack: Stack) -> dict[str, Any]:
 
     Asked beside any database: the live one may be of another version, and about to be replaced.
     """
-    done = run_odoo(stack, _NO_DATABASE_OF_ODOO, "python3", "/opt/platform/here.py")
+    done = run_odoo(stack, _NO_DATABASE_OF_ODOO, "python3", "-P", "-m", "toolbox.backup.odoo_info")
     if not done.ok:
         raise OpsError(f"Odoo does not tell its version: {done.last_line}", "See: inv images")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

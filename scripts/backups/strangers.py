@@ -10,7 +10,7 @@ from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
 
 SANDBOX: Final = "sandbox"
-# As backup/postgres.py calls it: it owns what a stranger's file fills, and nothing else.
+# As toolbox/core/postgres.py calls it: it owns what a stranger's file fills, and nothing else.
 RESTORER: Final = "odoo_restore"
 _OF_A_SET: Final = r"latest|[0-9][0-9a-f-]*"
 # On volumes that are older than postgres/initdb.d/20-restorer.sh; and after db_password.txt

@@ -83,7 +83,7 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
 
 
 def _use(stack: Stack, name: str, lost: list[str]) -> dict[str, Any]:
-    program = ("python3", "/opt/platform/drill.py")
+    program = ("python3", "-P", "-m", "toolbox.backup.smoke_test")
     done = service.run_odoo(stack, name, *program, stdin=json.dumps(lost))
     if not done.ok:
         raise OpsError(

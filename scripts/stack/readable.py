@@ -22,8 +22,7 @@ REQUIRED: Final = (
 )  # as in odoo/bin/platform-addons
 # With all that is below, but of `odoo` the folder itself: see above.
 READ: Final = (
-    "backup",
-    "modules",
+    "toolbox",
     "odoo",
     "odoo/health.py",
     "odoo/odoo_versions.py",

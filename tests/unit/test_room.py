@@ -2,17 +2,19 @@
 
 import os
 import queue
-import sys
+import shutil
+import threading
 from collections import namedtuple
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
-Load = Callable[[str], Any]
+from toolbox.backup import pg_restore, proof, sandbox
+from toolbox.core import databases, disk_space, properties
+from toolbox.core.errors import Failure
+
 _Usage = namedtuple("_Usage", "total used free")
 _Stat = namedtuple("_Stat", "f_bavail f_frsize")
 
@@ -22,29 +24,28 @@ _Stat = namedtuple("_Stat", "f_bavail f_frsize")
     [(20 << 30, 18 << 30, True), (20 << 30, 20 << 30, False), (20 << 30, 10 << 30, True)],
 )
 def test_room_is_asked_with_a_reserve_and_once_for_all_of_a_file_system(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, wanted: int, fits: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, wanted: int, fits: bool
 ) -> None:
-    room = load("room")
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: _Usage(100 << 30, 0, free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: _Usage(100 << 30, 0, free))
     half = [(tmp_path, wanted // 2), (tmp_path / ".", wanted // 2), (tmp_path / "no", 1 << 60)]
     if fits:
-        room.need(half, "it")
+        disk_space.need(half, "it")
         return
-    with pytest.raises(load("common").Failure, match=r"no room for it: 21474\.8 MB"):
-        room.need(half, "it")
+    with pytest.raises(Failure, match=r"no room for it: 21474\.8 MB"):
+        disk_space.need(half, "it")
 
 
 def test_what_grows_is_stopped_before_the_reserve_is_touched(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room, left = load("room"), [5, 5, 1]
-    monkeypatch.setattr(room, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(room, "reserve", lambda _: 3)
-    monkeypatch.setattr(room.os, "statvfs", lambda _: _Stat(left.pop(0), 1))
-    stopped = room.threading.Event()
+    left = [5, 5, 1]
+    monkeypatch.setattr(disk_space, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(disk_space, "reserve", lambda _: 3)
+    monkeypatch.setattr(os, "statvfs", lambda _: _Stat(left.pop(0), 1))
+    stopped = threading.Event()
     with (
-        pytest.raises(load("common").Failure, match="nearly full"),
-        room.Watch([tmp_path], stopped.set),
+        pytest.raises(Failure, match="nearly full"),
+        disk_space.Watch([tmp_path], stopped.set),
     ):
         assert stopped.wait(5) and not left
 
@@ -58,16 +59,14 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> "queue.Queue[int]":
 
 
 def test_a_full_disk_ends_the_sandbox_whatever_lies_in_it(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], exits: "queue.Queue[int]",
 ) -> None:  # fmt: skip
-    monkeypatch.setitem(sys.modules, "psycopg2", MagicMock())  # it is in the containers only
-    sandbox = load("sandbox")
     # Files that go away while they are listed, and what cannot be unlinked.
     (tmp_path / "out" / "folder").mkdir(parents=True)
     monkeypatch.setattr(sandbox, "OUT", tmp_path / "out")
     monkeypatch.setattr(sandbox, "HERE", tmp_path)
-    monkeypatch.setattr(sandbox.room, "free", lambda _: 1_000_000)
+    monkeypatch.setattr(disk_space, "free", lambda _: 1_000_000)
     monkeypatch.setattr(Path, "rglob", lambda *_: [tmp_path / "gone"])
     with pytest.raises(OSError, match="folder"):
         sandbox._stop_at_once(8_000_000)
@@ -77,46 +76,40 @@ def test_a_full_disk_ends_the_sandbox_whatever_lies_in_it(
 
 @pytest.mark.parametrize("part", ["stop", "statvfs"])
 def test_where_nobody_can_look_at_what_grows_it_ends(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exits: "queue.Queue[int]",
-    part: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exits: "queue.Queue[int]", part: str
 ) -> None:  # fmt: skip
-    room = load("room")
 
     def broken(*_: object) -> None:
         raise FileNotFoundError("gone")
 
-    monkeypatch.setattr(room, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(room, "reserve", lambda _: 3)
-    monkeypatch.setattr(room.os, "statvfs", broken if part == "statvfs" else lambda _: _Stat(1, 1))
-    watch = room.Watch([tmp_path], broken)
+    monkeypatch.setattr(disk_space, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(disk_space, "reserve", lambda _: 3)
+    monkeypatch.setattr(os, "statvfs", broken if part == "statvfs" else lambda _: _Stat(1, 1))
+    watch = disk_space.Watch([tmp_path], broken)
     codes = []
-    with suppress(load("common").Failure), watch:
+    with suppress(Failure), watch:
         codes.append(exits.get(timeout=5))
     assert codes == [1]
 
 
 @pytest.mark.parametrize("moment", ["before", "meanwhile"])
 def test_a_proof_that_finds_no_room_on_the_volume_of_postgresql_is_none_of_the_dump(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    psycopg2 = MagicMock(Error=type("Error", (Exception,), {}))
-    monkeypatch.setitem(sys.modules, "psycopg2", psycopg2)  # it is in the containers only
-    proof, room = load("proof"), load("room")
     free = {"/cache": 90 << 30, str(tmp_path): 100_000_000 if moment == "before" else 90 << 30}
-    monkeypatch.setattr(room, "DATABASE", tmp_path)
-    monkeypatch.setattr(
-        room.shutil, "disk_usage", lambda place: _Usage(100 << 30, 0, free[str(place)])
-    )
+    monkeypatch.setattr(disk_space, "DATABASE", tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: _Usage(100 << 30, 0, free[str(place)]))
     for name, answer in (("_save_schema", "digest"), ("_known", {})):
         monkeypatch.setattr(proof, name, lambda *_, answer=answer: answer)
-    monkeypatch.setattr(proof.properties, "functions", lambda _: {})
-    for name in ("tidy", "create"):
-        monkeypatch.setattr(proof.load, name, lambda *_: None)
+    monkeypatch.setattr(properties, "functions", lambda _: {})
+    monkeypatch.setattr(pg_restore, "tidy", lambda: None)
+    for name in ("drop", "create"):
+        monkeypatch.setattr(databases, name, lambda *_: None)
 
     def fill(*_: object) -> None:
-        raise room.NoRoomError("PostgreSQL's volume is nearly full")
+        raise disk_space.NoRoomError("PostgreSQL's volume is nearly full")
 
-    monkeypatch.setattr(proof.load, "fill", fill)
+    monkeypatch.setattr(pg_restore, "fill", fill)
     found = proof.prove("odoo", None, "1-1", MagicMock())
     assert found.verdict.startswith("whether it can be restored was not tried: PostgreSQL's volume")
     assert found.hint == "Make room there; then run `inv backup` again."

@@ -1,0 +1,237 @@
+"""Making a backup: database and filestore of one consistent moment.
+
+Odoo writes a file before it commits the row that names it, and takes files away later,
+under a lock on ir_attachment that conflicts with ours. So, in this order: save the
+filestore with nothing held, if that takes long; hold off the removal of files, look at
+the database at that moment, save the filestore again, which is quick; let go; dump what
+was looked at. The manifest comes last: without it, it never was a backup.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg2
+
+from toolbox.backup import contents, proof, repository, restic
+from toolbox.backup import saved_files as attachments
+from toolbox.core import filestore, postgres, properties
+from toolbox.core.background import Background
+from toolbox.core.errors import Failure
+from toolbox.core.progress import say
+from toolbox.core.text import last_line, now
+
+GUARD_TRIES = 6  # of 10 s each: Odoo's own clean-up may be at work
+
+
+@dataclass
+class Run:
+    """One backup on its way."""
+
+    database: str
+    id: str = field(
+        default_factory=lambda: f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    )
+    started: float = field(default_factory=time.time)
+    prepass_added: int = 0
+
+    @property
+    def folder(self) -> Path:
+        return filestore.folder(self.database)
+
+    def tags(self, part: str) -> list[str]:
+        tags = [f"set={self.id}", f"part={part}", f"database={self.database}"]
+        return ["--tag", ",".join(tags), "--host", os.uname().nodename, "--json"]
+
+
+class Made(NamedTuple):
+    """A backup as the repository has it, and its manifest."""
+
+    parts: restic.Parts
+    manifest: dict[str, Any]
+
+
+def create(database: str, configuration: dict[str, Any], *, existing: bool) -> Made:
+    """Make a backup and return its manifest; what a failed one left is taken away.
+
+    `configuration` is what `inv` wants saved of the installation besides.
+
+    One in which attachments have no file, or no whole one, is complete: it names them. Raises
+    Failure for one that could not be restored, which is kept, too: its files and its dump are
+    whole, and an older one has less.
+    """
+    postgres.prepare()
+    with postgres.exclusive() as still_alone:
+        repository.ready_to_write(existing=existing)
+        run = Run(database)
+        try:
+            made, proved = _create(run)
+            still_alone()
+            _commit(run, {**made.manifest, "configuration": configuration})
+            attachments.remember(database, run.started, made.manifest["files"]["lost"])
+        except BaseException:
+            _take_back(run)
+            raise
+    if proved.reason:
+        raise Failure(f"the backup {run.id} was saved, but {proved.verdict}", proved.hint)
+    return made
+
+
+def _take_back(run: Run) -> None:
+    try:
+        restic.unlock()
+        restic.forget([s["id"] for s in restic.snapshots(f"set={run.id}")])
+    except Failure as error:  # nobody lists it anyway, and the first failure is the one to tell
+        say(f"leftovers stay until the next `inv backup.prune`: {error.message}")
+
+
+def _create(run: Run) -> tuple[Made, proof.Proof]:
+    verified = attachments.verified(run.database)
+    # Over a slow line few files may take long, too.
+    if run.folder.is_dir() and (
+        restic.is_remote() or filestore.are_many(run.folder, verified.until)
+    ):
+        say("saving the files, a first time without holding off their removal")
+        # The snapshot of the first pass stays until the next `inv backup.prune`: it is part of
+        # no set, costs nothing, and to forget it would want the repository for itself.
+        first = attachments.save(run.folder, run.tags("prepass"))
+        run.prepass_added = first.summary.get("data_added_packed", 0)
+    say("saving the files")
+    guard = _guard(run.database)
+    with closing(guard), closing(_connect(run.database)) as frozen:
+        held = time.monotonic()
+        frozen.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        with frozen.cursor() as cursor:
+            cursor.execute("SELECT pg_export_snapshot()")
+            snapshot = cursor.fetchone()[0]
+        wanted = contents.wanted_files(frozen)
+        saved = _save_files(run)
+        guard.commit()
+        held = time.monotonic() - held
+        say("saving the database")
+        with Background(lambda: attachments.lost(saved, run.folder, wanted, verified)) as looking:
+            dump = _dump(run, snapshot)
+        about = {**contents.about(frozen), **_besides(frozen)}
+        proved = proof.prove(run.database, frozen, snapshot, about)
+        about |= {"functions": proved.functions, "unrestorable": proved.reason}
+        manifest = _manifest(run, frozen, about, wanted, saved.summary, dump, held)
+        manifest["files"]["lost"] = looking.answer
+        return Made(_parts(run, saved, dump), manifest), proved
+
+
+def _parts(run: Run, saved: attachments.Saved, dump: dict[str, Any]) -> restic.Parts:
+    snapshots = {"files": saved.summary["snapshot_id"], "database": dump["snapshot_id"]}
+    return restic.Parts(snapshots, {"files": saved.path, "database": f"/{run.database}.dump"})
+
+
+def _besides(frozen: Any) -> dict[str, Any]:
+    return {
+        "properties": properties.read(frozen),
+        "large_objects": properties.large_objects(frozen),
+    }
+
+
+def _connect(database: str) -> Any:
+    connection = postgres.connect(database)
+    with connection.cursor() as cursor:
+        # A server-wide limit on long or idle transactions must not end this one.
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("SET idle_in_transaction_session_timeout = 0")
+    connection.commit()
+    return connection
+
+
+def _guard(database: str) -> Any:
+    """A transaction that holds off Odoo's removal of files, but nobody who writes."""
+    connection = _connect(database)
+    for _ in range(GUARD_TRIES):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '10s'")
+                cursor.execute("LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE")
+            return connection
+        except psycopg2.errors.LockNotAvailable:
+            connection.rollback()
+        except psycopg2.errors.UndefinedTable:
+            raise Failure(f"the database {database!r} is no database of Odoo") from None
+    raise Failure("the table of attachments is locked by somebody else for a minute")
+
+
+def _save_files(run: Run) -> attachments.Saved:
+    if run.folder.is_dir():
+        return attachments.save(run.folder, run.tags("files"))
+    # A set always has three parts, and this database no attachment in a file yet.
+    name = ["--stdin", "--stdin-filename", restic.NO_FILES]
+    output = restic.run("backup", *run.tags("files"), *name, stdin=b"-\n")
+    return attachments.Saved(restic.NO_FILES, run.started, restic.summary(output))
+
+
+def _dump(run: Run, snapshot: str) -> dict[str, Any]:
+    dump = ["pg_dump", "--format=custom", "--compress=none", f"--snapshot={snapshot}"]
+    program = [*dump, "--no-password", f"--dbname={run.database}"]
+    options = ["--stdin-filename", f"{run.database}.dump", "--stdin-from-command", "--"]
+    done = subprocess.run(
+        restic.command("backup", *run.tags("database"), *options, *program),
+        env=restic.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    errors = done.stderr.decode(errors="replace")
+    if done.returncode:
+        said = [line for line in errors.splitlines() if "pg_dump: error" in line]
+        if said:
+            raise Failure(f"pg_dump failed: {said[0].partition('pg_dump: error: ')[2][:300]}")
+        raise restic.failed(done.returncode, errors)
+    return restic.summary(done.stdout.decode())
+
+
+def _manifest(
+    run: Run, frozen: Any, about: dict[str, Any], wanted: dict[str, Any], saved: dict[str, Any],
+    dump: dict[str, Any], held: float,
+) -> dict[str, Any]:  # fmt: skip
+    rows = contents.row_counts(frozen)
+    return {
+        "format": 1,
+        "id": run.id,
+        "created": now(),
+        "installation": os.uname().nodename,
+        "database": run.database,
+        **about,
+        "pg_dump": _version("pg_dump"),
+        "restic": _version("restic", "version"),
+        "rows": rows,
+        "dump": {"bytes": dump["total_bytes_processed"], "snapshot": dump["snapshot_id"]},
+        "files": {
+            "count": len(wanted),
+            "bytes": sum(size or 0 for size, _ in wanted.values()),
+            "digest": filestore.digest(wanted),
+            "snapshot": saved["snapshot_id"],
+        },
+        "guarded_seconds": round(held, 2),
+        "seconds": round(time.time() - run.started, 1),
+        "added_bytes": run.prepass_added
+        + saved.get("data_added_packed", 0)
+        + dump.get("data_added_packed", 0),
+    }
+
+
+def _version(program: str, argument: str = "--version") -> str:
+    done = subprocess.run([program, argument], capture_output=True, text=True, check=True)
+    return last_line(done.stdout).split(" compiled")[0]
+
+
+def _commit(run: Run, manifest: dict[str, Any]) -> None:
+    text = json.dumps(manifest, indent=1, sort_keys=True).encode()
+    tags = run.tags("manifest")
+    tags[1] += f",odoo={manifest['odoo']},prepass={run.prepass_added}"
+    tags[1] += ",restorable=no" if manifest["unrestorable"] else ""
+    tags[1] += f",lost={len(lost)}" if (lost := manifest["files"]["lost"]) else ""
+    restic.run("backup", *tags, "--stdin", "--stdin-filename", "manifest.json", stdin=text)

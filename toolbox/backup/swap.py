@@ -1,0 +1,86 @@
+"""A staged database in the place of what is live, and back again: each in one step."""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from toolbox.backup import contents, neutralization
+from toolbox.core import databases, filestore, postgres
+from toolbox.core.errors import Failure
+
+BEFORE = "__before"
+
+
+def alone(work: Callable[[], Any]) -> Any:
+    postgres.prepare()
+    with postgres.exclusive():
+        return work()
+
+
+def present() -> dict[str, int]:
+    """Names and numbers: a database that changed its name keeps its number."""
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT datname, oid::int8 FROM pg_database WHERE NOT datistemplate")
+        return dict(cursor.fetchall())
+
+
+def scan(name: str) -> dict[str, Any]:
+    return {**neutralization.scan(name), "databases": present()}
+
+
+def discard(name: str, data: Path = filestore.DATA) -> dict[str, Any]:
+    """Take away a staged database and its files; what is not there is no error."""
+    if not name.endswith((postgres.STAGED, BEFORE, "__drill", "__clone")):
+        raise Failure(f"{name!r} is no staged database")
+    databases.drop(name)
+    shutil.rmtree(filestore.folder(name, data), ignore_errors=True)
+    return {"discarded": name}
+
+
+def swap(name: str, *, scan: bool = False) -> dict[str, Any]:
+    """Put the staged database in the place of `name`, which is kept as `name`__before.
+
+    With `scan` it has to pass the scan of clones.
+    """
+    staged = name + postgres.STAGED
+    if scan:
+        neutralization.scan(staged)
+    with closing(postgres.connect(staged)) as connection:
+        names = contents.wanted_files(connection)
+    databases.adopt(staged)
+    source, target = filestore.folder(staged), filestore.folder(name)
+    if not target.is_dir():
+        target.mkdir()
+        shutil.copystat(source, target)
+        os.chown(target, filestore.DATA.stat().st_uid, filestore.DATA.stat().st_gid)
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        replaced = postgres.exists(cursor, name)
+    if replaced:
+        discard(name + BEFORE)
+        filestore.keep(target, filestore.folder(name + BEFORE))
+    new = filestore.merge(source, target, [n for n in names if (source / n).is_file()])
+    filestore.mark_unused(target, names)
+    filestore.give_to(filestore.DATA.stat(), target)
+    databases.rename([(name, name + BEFORE)] * replaced + [(staged, name)])
+    shutil.rmtree(source, ignore_errors=True)
+    return {"database": name, "replaced": replaced, "new_files": new}
+
+
+def back(name: str) -> dict[str, Any]:
+    """Undo a swap: what was there before is there again."""
+    if name + BEFORE not in present():
+        return {"database": name, "restored": False}
+    discard(name + postgres.STAGED)  # of a restore that was killed
+    folder, live = filestore.folder(name + BEFORE), filestore.folder(name)
+    filestore.merge(folder, live, [str(p.relative_to(folder)) for p in folder.glob("*/*")])
+    replaced = [(name, name + postgres.STAGED)] if name in present() else []
+    databases.rename([*replaced, (name + BEFORE, name)])
+    shutil.rmtree(folder, ignore_errors=True)
+    discard(name + postgres.STAGED)
+    with closing(postgres.connect(name)) as connection:
+        filestore.mark_unused(live, contents.wanted_files(connection))
+    filestore.give_to(filestore.DATA.stat(), live)
+    return {"database": name, "restored": True}

@@ -1,0 +1,29 @@
+"""The one error that is meant for people."""
+
+from collections.abc import Iterable
+
+from toolbox.core.text import printable
+
+SHOWN = 3  # names in an error
+
+
+class Failure(Exception):  # noqa: N818 - the word for what people are told
+    """Something an operator can understand; `hint` says what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    @property
+    def shown(self) -> str:
+        """The lines that end a program."""
+        hint = f"hint: {printable(self.hint)}\n" if self.hint else ""
+        return f"{hint}error: {printable(self.message)}"
+
+
+def refuse(what: str, names: Iterable[str], hint: str = "") -> None:
+    found = sorted(names)
+    if found:
+        shown = ", ".join(found[:SHOWN]) + (" …" if len(found) > SHOWN else "")
+        raise Failure(f"{len(found)} {what}: {shown}", hint)

@@ -1,0 +1,117 @@
+"""The database server: connections, and the lock of this program."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from toolbox.core.errors import Failure
+from toolbox.core.files import write_private
+
+SECRET = Path("/run/secrets/db_password")
+PASSFILE = Path("/run/backup/pgpass")
+STAGED = "__restoring"  # what a database that is on its way is called, behind its name
+LOCK_KEY = 0x6261636B  # "back"
+# Owns a database that a stranger's file has filled until it is put in its place: what code is
+# in it runs with the rights of this role, which has none in any other database.
+RESTORER = "odoo_restore"
+doing = "inv backup"  # which command this is, for whoever finds the lock taken
+
+
+def prepare() -> None:
+    """Hand the password to libpq by a file: neither arguments nor environment show it."""
+    try:
+        # As odoo/bin/platform-entrypoint reads it: without what an editor of Windows adds.
+        password = SECRET.read_text(encoding="utf-8-sig").replace("\r", "").rstrip("\n")
+        password = password.replace("\\", "\\\\").replace(":", "\\:")
+    except OSError as error:
+        raise Failure(f"secrets/db_password.txt: {error.strerror}", "Run: inv secrets") from error
+    write_private(PASSFILE, f"*:*:*:*:{password}\n")
+    os.environ["PGPASSFILE"] = str(PASSFILE)
+
+
+def connect(database: str = "postgres") -> Any:
+    """A connection as the role of the platform, or as RESTORER to a database of its."""
+    user = RESTORER if database.endswith(STAGED) and owner(database) == RESTORER else None
+    return connect_as(database, user)
+
+
+def owner(database: str) -> str:
+    """The role that owns `database`; '' if there is none of that name."""
+    with closing(connect_as("postgres")) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (database,)
+        )
+        row = cursor.fetchone()
+        return str(row[0]) if row else ""
+
+
+def connect_as(database: str, user: str | None = None, options: str = "") -> Any:
+    try:
+        return psycopg2.connect(
+            dbname=database, user=user, connect_timeout=10, application_name=doing, options=options
+        )
+    except psycopg2.OperationalError as error:
+        text = str(error).strip().splitlines()[-1]
+        raise Failure(f"PostgreSQL: {text}", "Is the platform up? See: inv ps") from error
+
+
+@contextmanager
+def exclusive(patience: float = 0) -> Iterator[Callable[[], None]]:
+    """One run at a time, whoever started it; the server lets go of it if we die.
+
+    Gives a function that raises Failure if the lock was lost meanwhile. Raises Failure
+    with the holder's name if it is taken for longer than `patience` seconds.
+    """
+    connection = connect()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_session_timeout = 0")
+            _lock(cursor, time.monotonic() + patience)
+
+        def still_alone() -> None:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+            except psycopg2.Error as error:
+                raise Failure("PostgreSQL went away, and our lock with it") from error
+
+        yield still_alone
+    finally:
+        connection.close()
+
+
+def _lock(cursor: Any, deadline: float) -> None:
+    while True:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,))
+        if cursor.fetchone()[0]:
+            return
+        if time.monotonic() > deadline:
+            raise Failure(f"{_holder(cursor)} is still running", "Wait for it to end.")
+        time.sleep(0.5)
+
+
+def _holder(cursor: Any) -> str:
+    cursor.execute(
+        "SELECT application_name, to_char(backend_start, 'HH24:MI') FROM pg_locks"
+        " JOIN pg_stat_activity USING (pid)"
+        " WHERE locktype = 'advisory' AND granted AND objid = %s",
+        (LOCK_KEY,),
+    )
+    row = cursor.fetchone()
+    return f"`{row[0]}` (since {row[1]})" if row else "another backup"
+
+
+def exists(cursor: Any, database: str) -> bool:
+    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
+    return cursor.fetchone() is not None
+
+
+def major(cursor: Any) -> int:
+    cursor.execute("SHOW server_version_num")
+    return int(cursor.fetchone()[0]) // 10000

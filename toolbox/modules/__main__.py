@@ -1,0 +1,104 @@
+"""The program of the services `odoo_modules` and `odoo_rehearsal`; `inv module.…` runs it.
+
+By hand: docker compose run --rm odoo_modules list   (see --help for all)
+Answers are JSON, a line each, on standard output; the last line of standard error is the
+reason of a failure. `change` asks after its plan for the line `go`, and after its work for
+the line `keep`; whatever else comes, or the end of standard input, undoes what was done.
+Exit codes: 0 done, 1 failed. Edit by hand freely: the folder is mounted.
+"""
+
+import argparse
+import os
+import pwd
+import sys
+from typing import Any
+
+import psycopg2
+
+from toolbox.core.errors import Failure
+from toolbox.core.text import printable
+from toolbox.modules import change, listing, module_tests, rehearsal, snapshots
+from toolbox.modules.plan import Wish
+from toolbox.modules.protocol import Dialogue, heed_signals, tell
+
+HOME = "/var/lib/odoo"
+
+
+def become_odoo() -> None:
+    """Drop root for good; the entrypoint has read the secrets with it."""
+    if os.getuid() == 0:
+        user = pwd.getpwnam("odoo")
+        os.initgroups(user.pw_name, user.pw_gid)
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+    os.environ["HOME"] = HOME
+    os.umask(0o022)  # Nginx reads the filestore
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _wish(given: argparse.Namespace) -> Wish:
+    return Wish(
+        given.database, _names(given.install), _names(given.update), _names(given.uninstall),
+        changed=given.changed, snapshot=not given.no_snapshot, patience=given.max_lock_wait,
+        keep=given.keep,
+    )  # fmt: skip
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="modules", description=__doc__)
+    parser.add_argument("--database", default=os.environ.get("ODOO_DATABASE", "odoo"))
+    commands = parser.add_subparsers(required=True)
+
+    def add(name: str, run: Any, *arguments: tuple[str, dict[str, Any]]) -> None:
+        command = commands.add_parser(name)
+        command.set_defaults(run=run)
+        for flag, options in arguments:
+            command.add_argument(flag, **options)
+
+    wish = (
+        *((f"--{flag}", {"default": ""}) for flag in ("install", "update", "uninstall")),
+        *((f"--{flag}", {"action": "store_true"}) for flag in ("changed", "no-snapshot")),
+        ("--max-lock-wait", {"type": int, "default": 60}),
+        ("--keep", {"type": int, "default": 3}),
+    )
+    add("list", lambda given: listing.listed(given.database))
+    add("change", lambda given: change.change(_wish(given), Dialogue()), *wish)
+    add("rehearse", lambda given: rehearsal.rehearse(_wish(given), Dialogue()), *wish)
+    add("test", lambda given: module_tests.test(given.database, given.name), ("name", {}))
+    add("snapshots", lambda given: snapshots.listed(given.database))
+    add("prune", lambda given: snapshots.prune_alone(given.database, given.keep),
+        ("--keep", {"type": int, "default": 3}))  # fmt: skip
+    add("rollback",
+        lambda given: change.roll_back(given.database, given.name, Dialogue()),
+        ("name", {"nargs": "?", "default": ""}))  # fmt: skip
+    add("recover", lambda given: change.recover(given.database))
+    return parser
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, Failure):
+        return f"{f'hint: {error.hint}' + chr(10) if error.hint else ''}error: {error.message}"
+    if isinstance(error, psycopg2.Error):
+        said = (str(error).strip() or "it went away").splitlines()[0]
+        return f"error: PostgreSQL: {printable(said)}"
+    if isinstance(error, OSError):
+        return f"error: {error.filename or 'the system'}: {error.strerror}"
+    return "error: interrupted"
+
+
+def main() -> None:
+    given = _parser().parse_args()
+    heed_signals()
+    become_odoo()
+    try:
+        snapshots.refuse_name(given.database)
+        tell("result", result=given.run(given))
+    except (Failure, psycopg2.Error, OSError, KeyboardInterrupt) as error:
+        sys.exit(_reason(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+"""Snapshots of a database and its files, which cost seconds, and the way back to one.
+
+A snapshot is a copy of the database by PostgreSQL itself, and a second name for every file
+of its filestore: Odoo never changes a file, it only makes and removes them. What it is for
+is said in the database's own comment; a copy without one was never complete.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from psycopg2 import sql
+
+from toolbox.core import databases, disk_space, filestore, postgres, properties
+from toolbox.core.errors import Failure
+from toolbox.core.progress import note
+from toolbox.modules import database_copy
+
+OPEN, CLOSED = "open", "closed"
+UNDONE = "__undone"
+_SUFFIX = r"__s\d{10}"
+# As Odoo names databases. PostgreSQL cuts names off after 63: the copy of one that is longer
+# than this might be called like that itself, and what takes copies away would take it.
+_NAME = r"(?!.*__(rehearsal|test|undone|s\d{10})$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}"
+_MARGIN = 1.2  # of the size of the database; the server's log wants room as well
+_ROOM_HINT = "inv module.prune frees what older snapshots hold; --no-snapshot goes without one."
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state of a database that one can go back to."""
+
+    name: str  # of the database that holds it
+    database: str
+    doing: str  # what was about to be done
+    made: str
+    state: str  # open: what was about to be done was neither kept nor undone
+    bytes: int = 0
+    remark: str | None = None  # the comment that the database had of its own
+
+    @property
+    def comment(self) -> str:
+        return json.dumps({k: v for k, v in asdict(self).items() if k not in ("name", "bytes")})
+
+
+def refuse_name(database: str) -> None:
+    """Raises Failure for one that leaves no room for those of its copies, or is one of them."""
+    if not re.fullmatch(_NAME, database):
+        raise Failure(
+            f"{database!r} cannot have snapshots",
+            "Only names of up to 50 letters, digits, _ . - that do not end like that of a copy.",
+        )
+
+
+def take(database: str, doing: str, patience: int) -> Snapshot:
+    """Make one; raises Failure if there is no room, or somebody does not leave the database."""
+    _sweep(database)
+    need_room(database)
+    name = _new_name(database)
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    snapshot = Snapshot(name, database, doing, made, OPEN, remark=_remark(database))
+    try:
+        database_copy.copy(database, name, patience)
+        link(database, name)
+        _write(snapshot)
+    except BaseException:
+        drop(name)
+        raise
+    return snapshot
+
+
+def _remark(database: str) -> str | None:
+    """The comment of `database`, also where an interrupted `exchange` has written over it."""
+    with closing(postgres.connect(database)) as connection:
+        text: str | None = properties.read(connection)["comment"]
+    ours = _parsed(database, text or "", 0, database)
+    return ours.remark if ours.made else text
+
+
+def _new_name(database: str) -> str:
+    taken = {s.name for s in of(database)}
+    number = int(time.time())
+    while f"{database}__s{number}" in taken:
+        number += 1
+    return f"{database}__s{number}"
+
+
+def link(source: str, target: str) -> None:
+    """Give every file of the filestore of `source` a second name in that of `target`."""
+    folder = filestore.folder(source)
+    if folder.is_dir():
+        filestore.folder(target).mkdir(parents=True)
+        filestore.keep(folder, filestore.folder(target))
+
+
+def _write(snapshot: Snapshot, database: str = "") -> None:
+    """Enter what `snapshot` is in the comment of its database, or of what will become that."""
+    with closing(postgres.connect()) as connection, connection, connection.cursor() as cursor:
+        name = sql.Identifier(database or snapshot.name)
+        text = sql.Literal(snapshot.comment)
+        cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, text))
+        if not database:
+            databases.accept_connections(cursor, snapshot.name, accept=False)
+
+
+def close(snapshot: Snapshot) -> None:
+    """What was done is kept; the snapshot is a way back like any other from now on."""
+    _write(replace(snapshot, state=CLOSED))
+
+
+def of(database: str) -> list[Snapshot]:
+    """The snapshots of a database, the oldest first."""
+    return [s for s in _all(database) if s.made]
+
+
+def unfinished(database: str) -> Snapshot | None:
+    """That of a change which was neither kept nor undone: whoever made it died."""
+    found = [s for s in of(database) if s.state == OPEN]
+    return found[-1] if found else None
+
+
+def _all(database: str) -> list[Snapshot]:
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), ''),"
+            " pg_database_size(oid) FROM pg_database WHERE datname ~ %s ORDER BY datname",
+            (f"^{re.escape(database)}{_SUFFIX}$",),
+        )
+        return [_parsed(name, text, size, database) for name, text, size in cursor.fetchall()]
+
+
+def _parsed(name: str, comment: str, size: int, database: str) -> Snapshot:
+    try:
+        values = json.loads(comment)
+        return Snapshot(
+            name, database, values["doing"], values["made"], values["state"], size,
+            values.get("remark"),
+        )  # fmt: skip
+    except (ValueError, TypeError, KeyError):
+        return Snapshot(name, database, "", "", CLOSED, size)
+
+
+def _sweep(database: str) -> None:
+    """Take away what runs that died left half-made."""
+    for snapshot in _all(database):
+        if not snapshot.made:
+            drop(snapshot.name)
+    drop(database + UNDONE)
+    known = {s.name for s in _all(database)}
+    for folder in filestore.folder(database).parent.glob(f"{database}__s*"):
+        if re.fullmatch(re.escape(database) + _SUFFIX, folder.name) and folder.name not in known:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def drop(name: str) -> None:
+    """Take a copy away, whatever there is of it."""
+    databases.drop(name)
+    shutil.rmtree(filestore.folder(name), ignore_errors=True)
+
+
+def need_room(database: str) -> None:
+    """Raises Failure if a copy would fill PostgreSQL's volume, but for its reserve.
+
+    A server that finds no room for its own log does not refuse, it dies; so ask before.
+    """
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(%s)", (database,))
+        wanted = int(cursor.fetchone()[0] * _MARGIN)
+    disk_space.need([(disk_space.DATABASE, wanted)], f"a copy of {database!r}", _ROOM_HINT)
+
+
+def put_back(snapshot: Snapshot) -> None:
+    """Have the state of `snapshot` again, to the last row and file; it is used up by that.
+
+    May be run again where it was interrupted.
+    """
+    database, aside = snapshot.database, snapshot.database + UNDONE
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        waiting = postgres.exists(cursor, snapshot.name)
+        present = postgres.exists(cursor, database)
+    _lend_files(snapshot)
+    if waiting:
+        pairs = [(database, aside)] if present else []
+        databases.rename([*pairs, (snapshot.name, database)])
+    _settle(snapshot)
+    databases.drop(aside)
+
+
+def is_there(database: str) -> bool:
+    """Whether the database itself exists."""
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        return postgres.exists(cursor, database)
+
+
+def give_name(snapshot: Snapshot) -> None:
+    """Have the state of `snapshot` where the database itself is missing.
+
+    Files that it does not name stay: nobody knows whether another copy needs them.
+    """
+    _lend_files(snapshot)
+    databases.rename([(snapshot.name, snapshot.database)])
+    shutil.rmtree(filestore.folder(snapshot.name), ignore_errors=True)
+    properties.comment(snapshot.database, snapshot.remark)
+
+
+def exchange(snapshot: Snapshot) -> Snapshot:
+    """Go back to `snapshot`; what is there now becomes one itself, which is given back."""
+    database = snapshot.database
+    present = Snapshot(
+        _new_name(database), database, f"going back to {snapshot.made}",
+        datetime.now(UTC).isoformat(timespec="seconds"), OPEN, remark=_remark(database),
+    )  # fmt: skip
+    link(database, present.name)
+    _lend_files(snapshot)
+    _write(present, database)  # before: what has no comment counts as half-made
+    databases.rename([(database, present.name), (snapshot.name, database)])
+    _settle(snapshot)
+    return present
+
+
+def _lend_files(snapshot: Snapshot) -> None:
+    """Give the live filestore what it does not have any more; more than it needs is no harm."""
+    live, kept = filestore.folder(snapshot.database), filestore.folder(snapshot.name)
+    for name in _names(kept):
+        if not (live / name).exists():
+            (live / name).parent.mkdir(parents=True, exist_ok=True)
+            os.link(kept / name, live / name)
+
+
+def _settle(snapshot: Snapshot) -> None:
+    """After the databases have changed names: take away files and marks that are over."""
+    live, kept = filestore.folder(snapshot.database), filestore.folder(snapshot.name)
+    if kept.is_dir():
+        for name in _names(live) - _names(kept):
+            (live / name).unlink()
+        shutil.rmtree(kept, ignore_errors=True)
+    properties.comment(snapshot.database, snapshot.remark)
+
+
+def _names(folder: Path) -> set[str]:
+    found = (p for p in folder.glob("*/*") if p.is_file() and p.parent.name != "checklist")
+    return {str(path.relative_to(folder)) for path in found}
+
+
+def find(database: str, name: str) -> Snapshot:
+    """The snapshot called `name`, or a unique beginning or end of that; the last if empty."""
+    known = of(database)
+    chosen = [s for s in known if s.name.endswith(name) or s.name.startswith(name)]
+    if not known:
+        raise Failure(f"there is no snapshot of {database!r}")
+    if not name or len(chosen) == 1:
+        return chosen[-1]
+    raise Failure(f"no single snapshot is called {name!r}", "See: inv module.snapshots")
+
+
+def prune(database: str, keep: int) -> list[Snapshot]:
+    """Take away all but the last `keep`, and what was left half-made; gives back which."""
+    _sweep(database)
+    done, gone = [s for s in of(database) if s.state == CLOSED], []
+    for snapshot in done[: max(0, len(done) - keep)]:
+        try:
+            drop(snapshot.name)
+            gone.append(snapshot)
+        except Failure as error:
+            note(error.message)
+    return gone
+
+
+def listed(database: str) -> list[dict[str, Any]]:
+    """For `inv module.snapshots`."""
+    return [asdict(snapshot) for snapshot in of(database)]
+
+
+def prune_alone(database: str, keep: int) -> list[dict[str, Any]]:
+    """As `prune`, while nobody else changes anything."""
+    with postgres.exclusive():
+        return [asdict(snapshot) for snapshot in prune(database, keep)]
