@@ -12,22 +12,37 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 from passlib.context import CryptContext
 
-DATABASE = os.environ["ODOO_DATABASE"]
 PORT = 8069
 LOG = Path("/tmp/odoo.log")
 START_SECONDS = 300
 DOWNLOADS = 20
-_CRYPT = CryptContext(["pbkdf2_sha512"], pbkdf2_sha512__rounds=25_000)
+_CRYPT_ROUNDS = 25_000
+_SHOWN = 40  # lines of Odoo's log on standard error
+_LONGEST = 300  # characters of the reason
+_SEVERE = (" CRITICAL ", " ERROR ")
 
 
-def borrow_login(password: str) -> str:
+@dataclass(frozen=True)
+class Answer:
+    """What Odoo answered to one request."""
+
+    status: int
+    content: bytes
+    headers: list[tuple[str, str]]
+
+
+def borrow_login(database: str, password: str) -> str:
     """Give an administrator a password that we know, and no second factor."""
-    with psycopg2.connect(dbname=DATABASE) as connection, connection.cursor() as cursor:
+    crypt = CryptContext(["pbkdf2_sha512"], pbkdf2_sha512__rounds=_CRYPT_ROUNDS)
+    with psycopg2.connect(dbname=database) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT u.id, u.login FROM res_users u WHERE u.active AND NOT u.share AND u.id IN"
             " (SELECT r.uid FROM res_groups_users_rel r JOIN ir_model_data d"
@@ -39,7 +54,7 @@ def borrow_login(password: str) -> str:
         if not row:
             sys.exit("error: there is no active administrator in this database")
         cursor.execute(
-            "UPDATE res_users SET password = %s WHERE id = %s", (_CRYPT.hash(password), row[0])
+            "UPDATE res_users SET password = %s WHERE id = %s", (crypt.hash(password), row[0])
         )
         cursor.execute(
             "SELECT 1 FROM information_schema.columns"
@@ -51,66 +66,76 @@ def borrow_login(password: str) -> str:
     return login
 
 
-def ask(method: str, path: str, body: dict | None = None, cookie: str = "") -> tuple:
+def ask(method: str, path: str, body: dict[str, Any] | None = None, cookie: str = "") -> Answer:
+    """Send one request to the server in this container."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
     headers = {"Content-Type": "application/json", **({"Cookie": cookie} if cookie else {})}
     try:
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read(), answer.getheaders()
+        response = connection.getresponse()
+        return Answer(response.status, response.read(), response.getheaders())
     finally:
         connection.close()
 
 
-def call(path: str, params: dict, cookie: str = "") -> tuple:
-    body = {"jsonrpc": "2.0", "method": "call", "params": params}
-    status, content, headers = ask("POST", path, body, cookie)
-    answer = json.loads(content) if status == 200 else {"error": {"message": f"status {status}"}}
-    if "error" in answer:
-        error = answer["error"]
+def call(path: str, params: dict[str, Any], cookie: str = "") -> tuple[Any, Answer]:
+    """The result of a JSON-RPC call; ends the program with the server's reason if it failed."""
+    answer = ask("POST", path, {"jsonrpc": "2.0", "method": "call", "params": params}, cookie)
+    found: dict[str, Any] = {"error": {"message": f"status {answer.status}"}}
+    if answer.status == 200:
+        found = json.loads(answer.content)
+    if "error" in found:
+        error = found["error"]
         sys.exit(f"error: {path}: {error.get('data', {}).get('message') or error['message']}")
-    return answer.get("result"), headers
+    return found.get("result"), answer
+
+
+def reason_in(log: str) -> str:
+    """The first line of an error in Odoo's log, which names the cause; else the last line."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if any(level in line for level in _SEVERE)]
+    return (errors or lines[-1:] or ["it said nothing"])[0][:_LONGEST]
 
 
 def last_words() -> str:
-    """What Odoo said last, for people: the line of an error, else the last line."""
-    lines = [line for line in LOG.read_text(errors="replace").splitlines() if line.strip()]
-    sys.stderr.write("".join(f"{line}\n" for line in lines[-40:]))
-    telling = [line for line in lines if " CRITICAL " in line or " ERROR " in line]
-    return (lines[-1:] or telling or ["it said nothing"])[0][:300]
+    """Why Odoo ended, in one line; the end of its log goes to standard error."""
+    log = LOG.read_text(errors="replace")
+    sys.stderr.write("".join(f"{line}\n" for line in log.splitlines()[-_SHOWN:]))
+    return reason_in(log)
 
 
-def await_server(server: subprocess.Popen) -> None:
+def await_server(server: "subprocess.Popen[bytes]") -> None:
+    """Wait for the login page; ends the program if it does not come."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
             sys.exit(f"error: Odoo ended with exit code {server.returncode}: {last_words()}")
         try:
-            if ask("GET", "/web/login")[0] in (200, 303):
+            if ask("GET", "/web/login").status in (200, 303):
                 return
-        except OSError:
-            pass
+        except OSError:  # it does not listen yet
+            time.sleep(0.5)
+            continue
         time.sleep(0.5)
     sys.exit(f"error: no login page within {START_SECONDS} s")
 
 
-def log_in(login: str, password: str) -> str:
+def log_in(database: str, login: str, password: str) -> str:
     """The Cookie header of the new session."""
-    given = {"db": DATABASE, "login": login, "password": password}
-    result, headers = call("/web/session/authenticate", given)
-    if not (result or {}).get("uid"):
-        sys.exit(f"error: Odoo lets nobody in as {login!r}")
-    cookies = [v.split(";")[0] for name, v in headers if name.lower() == "set-cookie"]
+    given = {"db": database, "login": login, "password": password}
+    result, answer = call("/web/session/authenticate", given)
+    if not isinstance(result, dict) or not result.get("uid"):
+        sys.exit(f"error: Odoo refuses the login {login!r}")
+    cookies = [v.split(";")[0] for name, v in answer.headers if name.lower() == "set-cookie"]
     return "; ".join(cookies)
 
 
-def download(cookie: str) -> int:
+def download(database: str, cookie: str, lost: Collection[str]) -> int:
     """Fetch the newest attachments by way of Odoo; each has to be what its name says.
 
-    But for those that the backup itself names as lost: what else it has was restored whole.
+    Except the `lost` ones, which the backup itself names: everything else was restored whole.
     """
-    lost = set(json.load(sys.stdin))
-    with psycopg2.connect(dbname=DATABASE) as connection, connection.cursor() as cursor:
+    with psycopg2.connect(dbname=database) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, store_fname FROM ir_attachment WHERE store_fname IS NOT NULL"
             " AND type = 'binary' AND res_field IS NULL AND url IS NULL"
@@ -119,24 +144,26 @@ def download(cookie: str) -> int:
         )
         wanted = cursor.fetchall()
     for number, name in wanted:
-        status, content, _ = ask("GET", f"/web/content/{number}", cookie=cookie)
-        found = hashlib.sha1(content).hexdigest()
-        if status != 200 or found != name.rpartition("/")[2]:
-            sys.exit(f"error: attachment {number} does not come back whole (status {status})")
+        answer = ask("GET", f"/web/content/{number}", cookie=cookie)
+        found = hashlib.sha1(answer.content).hexdigest()
+        if answer.status != 200 or found != name.rpartition("/")[2]:
+            sys.exit(
+                f"error: attachment {number} does not come back whole (status {answer.status})"
+            )
     return len(wanted)
 
 
 def main() -> None:
-    password = secrets.token_urlsafe(16)
-    login = borrow_login(password)
-    options = ["--database", DATABASE, f"--db-filter=^{DATABASE}$", "--workers=0"]
+    database, password = os.environ["ODOO_DATABASE"], secrets.token_urlsafe(16)
+    login = borrow_login(database, password)
+    options = ["--database", database, f"--db-filter=^{database}$", "--workers=0"]
     quiet = ["--max-cron-threads=0", "--log-level=warn", f"--http-port={PORT}"]
     with LOG.open("wb") as log:
         server = subprocess.Popen(["odoo", *options, *quiet], stdout=log, stderr=log)
     try:
         await_server(server)
-        cookie = log_in(login, password)
-        count = download(cookie)
+        cookie = log_in(database, login, password)
+        count = download(database, cookie, set(json.load(sys.stdin)))
         call("/web/session/destroy", {}, cookie)  # it lives in the platform's own Redis
         print(json.dumps({"login": login, "downloads": count}), flush=True)
     finally:
