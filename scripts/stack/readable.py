@@ -25,6 +25,7 @@ READ: Final = (
     "toolbox",
     "odoo",
     "odoo/health.py",
+    "odoo/odoo_user.py",
     "odoo/odoo_versions.py",
     ADDONS,
     "postgres/initdb.d",

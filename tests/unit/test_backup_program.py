@@ -167,7 +167,7 @@ def test_what_is_restored_beside_the_platform_s_own_database_is_of_its_odoo_too(
     name = "staging__restoring"
 
     def stage() -> Any:
-        return restore._staging(name, "staging", tmp_path, "", lambda: {"odoo": version})
+        return restore._staging(name, tmp_path, "", lambda: {"odoo": version})
 
     if fits:
         assert stage()["odoo"] == version

@@ -14,8 +14,10 @@ from tests.conftest import ROOT
 def program() -> ModuleType:
     path = ROOT / "odoo" / "bin" / "platform-develop"
     loaded = ModuleType("platform_develop")
-    # Not by an import, which would leave a __pycache__ where the image is built from.
-    exec(compile(path.read_text(), str(path), "exec"), loaded.__dict__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "odoo")  # odoo_user.py
+        # Not by an import, which would leave a __pycache__ where the image is built from.
+        exec(compile(path.read_text(), str(path), "exec"), loaded.__dict__)
     return loaded
 
 

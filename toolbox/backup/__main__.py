@@ -111,7 +111,7 @@ def _add_restore(
     add: Callable[..., None], identity: tuple[str, dict[str, Any]], given: dict[str, Any]
 ) -> None:
     """The commands of the service `restore`."""
-    name = ("name", {})
+    name: tuple[str, dict[str, Any]] = ("name", {})
     live = ("--live", {"default": ""})
     data = ("--data", {"default": str(filestore.DATA)})
     odoo = ("--odoo", {"default": ""})

@@ -17,7 +17,7 @@ _NEWEST: Final = "/usr/lib/postgresql/17/bin/pg_restore"
 _UNKNOWN: Final = "unsupported version"
 # What it owns and permits is of the other server.
 _OPTIONS: Final = ("--no-owner", "--no-acl", "--no-tablespaces")
-_QUIET: Final = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+_QUIET: Final[dict[str, Any]] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
 
 
 def load_archive(
@@ -61,10 +61,12 @@ def _load_newer(
 ) -> None:
     """Load it as SQL, which the server reads but for the settings that it does not know."""
     if not Path(_NEWEST).is_file():
-        said = f"{errors.name} was made by a newer pg_dump than this image of backups can read"
-        raise Failure(said, "Run: inv images")
+        raise Failure(
+            f"{errors.name} was made by a newer pg_dump than this image of backups can read",
+            "Run: inv images",
+        )
     with tempfile.TemporaryFile() as said:
-        program = subprocess.Popen(
+        program: subprocess.Popen[bytes] = subprocess.Popen(
             [_NEWEST, *_OPTIONS, "--file=-", str(archive)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, **process_options,
         )  # fmt: skip

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from toolbox.core.errors import Failure, refuse
 from toolbox.core.text import last_line
@@ -70,7 +70,7 @@ def _unpacked(stream: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
         with _zstd(path) as unpacked:
             yield unpacked
     elif head.startswith(_GZIP):
-        yield gzip.GzipFile(fileobj=stream)
+        yield cast(IO[bytes], gzip.GzipFile(fileobj=stream))
     elif head.startswith(_XZ):
         yield lzma.LZMAFile(stream)
     elif head.startswith(_BZIP2):
@@ -81,9 +81,10 @@ def _unpacked(stream: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _zstd(path: Path) -> Iterator[IO[bytes]]:
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with path.open("rb") as packed:
-        process = subprocess.Popen(["zstd", "-dcq"], stdin=packed, **pipes)
+        process = subprocess.Popen(
+            ["zstd", "-dcq"], stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         try:
             yield io.BufferedReader(_Output(process))
         finally:
@@ -102,7 +103,7 @@ class _Output(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         assert self._process.stdout and self._process.stderr
-        count = self._process.stdout.readinto(buffer)  # type: ignore[attr-defined]
+        count: int = self._process.stdout.readinto(buffer)  # type: ignore[attr-defined]
         if not count and self._process.wait():
             raise EOFError(last_line(self._process.stderr.read().decode(errors="replace")))
         return count

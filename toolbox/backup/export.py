@@ -69,9 +69,13 @@ def _write_sql(chosen: restic.Set, manifest: Mapping[str, Any], target: IO[bytes
         "dump", "--no-lock", *where, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     reader = ["pg_restore", "--file=-"]
-    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     # Both in the block: where `target` is full, the one that is not read has to end, too.
-    with source, subprocess.Popen(reader, stdin=source.stdout, **pipe) as done:
+    with (
+        source,
+        subprocess.Popen(
+            reader, stdin=source.stdout, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as done,
+    ):
         assert source.stdout and source.stderr and done.stdout and done.stderr
         source.stdout.close()  # so that restic notices when pg_restore gives up
         if altered := manifest.get("functions"):

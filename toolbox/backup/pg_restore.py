@@ -128,7 +128,7 @@ def _refused(
     if not entry:
         return False
     if extension := _EXTENSION.match(entry["what"]):
-        return extension["name"] not in possible | {"plpgsql"}
+        return extension["name"] not in {*possible, "plpgsql"}
     if strangers and entry["what"].startswith(_OF_ROLES):
         return True
     return not superuser and entry["what"].startswith(_OF_SUPERUSERS)

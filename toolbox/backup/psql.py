@@ -8,7 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from toolbox.backup import archives
 from toolbox.backup.dump_errors import DumpErrors
@@ -65,7 +65,7 @@ class _Feed:
     """What psql is given: a dump, and a mark behind it that shows that psql has read it all."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = io.BufferedReader(stream, _CHUNK)  # type: ignore[arg-type]
+        self._stream = io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
         self._mark = secrets.token_hex(16)
         self.tail = b""
         self.marked = False  # no \q, no open quote and no \if has kept psql from the end

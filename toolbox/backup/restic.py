@@ -90,9 +90,8 @@ def start(*arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
 
 def run(*arguments: str, stdin: bytes | None = None, accept: Sequence[int] = (0,)) -> str:
     """What restic prints; raises Failure with its own last words otherwise."""
-    source = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
     done = subprocess.run(
-        command(*arguments), env=environment(), capture_output=True, check=False, **source
+        command(*arguments), env=environment(), capture_output=True, check=False, input=stdin or b""
     )
     if done.returncode not in accept:
         raise failed(done.returncode, done.stderr.decode(errors="replace"))

@@ -89,7 +89,7 @@ def stage(
         properties.write(name, manifest.get("properties", {}))  # last: one may be read-only
         return {**manifest, "missing_files": len(lost)}
 
-    return _staging(name, live, data, odoo, fill)
+    return _staging(name, data, odoo, fill)
 
 
 def _compare(manifest: Mapping[str, Any], connection: Any) -> None:
@@ -130,7 +130,7 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> dict[str, Any]:
         came = {"missing_files": len(missing), "with_files": answer.zip}
         return {**about, **came, "rows": rows, "id": file.name}
 
-    return _staging(name, live, filestore.DATA, odoo, fill)
+    return _staging(name, filestore.DATA, odoo, fill)
 
 
 def _lent(live: str, names: Iterable[str]) -> set[str]:
@@ -138,8 +138,8 @@ def _lent(live: str, names: Iterable[str]) -> set[str]:
 
 
 def _staging(
-    name: str, live: str, data: Path, odoo: str, fill: Callable[[], dict[str, Any]]
-) -> Any:
+    name: str, data: Path, odoo: str, fill: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
     postgres.prepare()
     with postgres.exclusive():
         swap.discard(name, data)

@@ -101,7 +101,7 @@ def _start() -> None:
     if made.returncode:
         raise Failure(f"initdb failed: {last_line(made.stderr)}")
     options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    silent: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     log = (OUT / "server.log").open("wb")
     server = subprocess.Popen(
         ["postgres", "-D", str(DATA), *options], stderr=log, **silent, **as_user(USER)

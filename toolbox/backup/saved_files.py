@@ -19,6 +19,7 @@ UNREADABLE = 3  # restic saved all but some files; whether one mattered is seen 
 # What may be wrong with the file of an attachment, as manifests have it.
 MISSING, OTHER, DAMAGED = "no file", "another size or checksum", "damaged"
 _VERIFIED = restic.CACHE / "verified.json"
+_CHUNK = 1 << 20
 _TICK = 1.0  # seconds by which the stamp of a change may be older than the change
 
 
@@ -138,10 +139,12 @@ def _still_wrong(saved: Saved, file: Path) -> bool:
     if file.exists():
         return True
     place = ("dump", "--no-lock", saved.summary["snapshot_id"], str(file))
+    digest = hashlib.sha1()
     with restic.start(*place, stdout=subprocess.PIPE) as process:
         assert process.stdout
-        found = hashlib.file_digest(process.stdout, "sha1").hexdigest()
-    return process.returncode != 0 or found != file.name
+        while chunk := process.stdout.read(_CHUNK):
+            digest.update(chunk)
+    return process.returncode != 0 or digest.hexdigest() != file.name
 
 
 def _seconds(stamp: str) -> float:

@@ -9,30 +9,17 @@ Exit codes: 0 done, 1 failed. Edit by hand freely: the folder is mounted.
 
 import argparse
 import os
-import pwd
 import sys
 from typing import Any
 
 import psycopg2
+from odoo_user import become_odoo
 
 from toolbox.core.errors import Failure
 from toolbox.core.text import printable
 from toolbox.modules import change, listing, module_tests, rehearsal, snapshots
 from toolbox.modules.plan import Wish
 from toolbox.modules.protocol import Dialogue, heed_signals, tell
-
-HOME = "/var/lib/odoo"
-
-
-def become_odoo() -> None:
-    """Drop root for good; the entrypoint has read the secrets with it."""
-    if os.getuid() == 0:
-        user = pwd.getpwnam("odoo")
-        os.initgroups(user.pw_name, user.pw_gid)
-        os.setgid(user.pw_gid)
-        os.setuid(user.pw_uid)
-    os.environ["HOME"] = HOME
-    os.umask(0o022)  # Nginx reads the filestore
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -58,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         for flag, options in arguments:
             command.add_argument(flag, **options)
 
-    wish = (
+    wish: tuple[tuple[str, dict[str, Any]], ...] = (
         *((f"--{flag}", {"default": ""}) for flag in ("install", "update", "uninstall")),
         *((f"--{flag}", {"action": "store_true"}) for flag in ("changed", "no-snapshot")),
         ("--max-lock-wait", {"type": int, "default": 60}),
@@ -93,6 +80,7 @@ def main() -> None:
     given = _parser().parse_args()
     heed_signals()
     become_odoo()
+    os.umask(0o022)  # Nginx reads the filestore
     try:
         snapshots.refuse_name(given.database)
         tell("result", result=given.run(given))
