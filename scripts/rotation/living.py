@@ -1,6 +1,5 @@
 """What exists already and depends on a secret: a database in a volume, a repository of backups."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +135,7 @@ def _asked(stack: Stack) -> Repository:
         return Repository(None, f"{unknown} before `inv images`")
     done = _elsewhere(stack)
     if done.ok:
-        found = bool(json.loads(done.stdout.splitlines()[-1])["exists"])
+        found = oneshot.answer(dict[str, bool], done.stdout.splitlines()[-1])["exists"]
         reason = "a repository is at BACKUP_REPOSITORY, which only it opens"
         return Repository(found, reason if found else "")
     if done.code == _TIMED_OUT:

@@ -1,12 +1,16 @@
 """Keeps the machine's own settings out of the unit tests."""
 
 import os
+import sys
 
 import pytest
+
+from tests.conftest import ROOT
 
 from . import psycopg2_stub
 
 psycopg2_stub.install()
+sys.path.append(str(ROOT / "odoo"))  # odoo_versions.py and odoo_user.py, as in containers
 
 _OURS = (
     "BACKUP_", "COMPOSE_", "DOCKER_", "IMAGE_", "NGINX_", "ODOO_", "PLATFORM_", "POSTGRES_",

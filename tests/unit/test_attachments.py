@@ -9,6 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from toolbox.backup import restic, restored_files, saved_files
+from toolbox.contract.backups import Parts
 from toolbox.core import filestore
 from toolbox.core.errors import Failure
 
@@ -114,7 +115,7 @@ def test_a_restore_takes_what_is_here_and_restores_only_what_is_not(
 
     monkeypatch.setattr(filestore, "folder", lambda name: live)
     monkeypatch.setattr(restic, "run", restore)
-    parts = restic.Parts({"files": "1"}, {"files": "/f"})
+    parts = Parts(snapshots={"files": "1"}, paths={"files": "/f"})
     attachments = restored_files.Files(parts, folder, "odoo", 3)
     attachments.begin()
     attachments.finish(names)
@@ -127,7 +128,7 @@ def test_a_restored_file_that_is_damaged_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(restic, "run", lambda *_: put(tmp_path, b"half", "d" * 40))
-    parts = restic.Parts({"files": "1"}, {"files": "/f"})
+    parts = Parts(snapshots={"files": "1"}, paths={"files": "/f"})
     attachments = restored_files.Files(parts, tmp_path, "", 1)
     attachments.begin()
     with pytest.raises(Failure, match="damaged or missing"):

@@ -19,14 +19,20 @@ import pytest
 
 from toolbox.backup import __main__ as program
 from toolbox.backup import export, owner, pg_restore, restic, restore, sandbox_result, swap
+from toolbox.contract.backups import Manifest, StoredBackup
+from toolbox.contract.codec import decode
 from toolbox.core import filestore, properties
 from toolbox.core.errors import Failure
 
 from . import psycopg2_stub
+from .backups import MANIFEST
 
 
-def _set(part: str) -> restic.Set:
-    return restic.Set({part: "1"}, {part: "/x"}, "id", "", "odoo", "18.0", "here", 1, 1, 1)
+def _set(part: str) -> StoredBackup:
+    return StoredBackup(
+        snapshots={part: "1"}, paths={part: "/x"}, id="id", time="", database="odoo", odoo="18.0",
+        installation="here", bytes=1, added=1, files=1,
+    )  # fmt: skip
 
 
 def test_a_full_disk_under_an_sql_dump_ends_who_writes_it(
@@ -47,7 +53,7 @@ def test_a_full_disk_under_an_sql_dump_ends_who_writes_it(
     monkeypatch.setattr(restic, "start", start)
     chosen = _set("database")
     with pytest.raises(OSError, match="No space left"):
-        export._write_sql(chosen, {}, Full())
+        export._write_sql(chosen, decode(Manifest, MANIFEST), Full())
 
 
 @pytest.mark.parametrize("cut", [0, 700, 1500])
@@ -156,9 +162,9 @@ def test_what_writes_into_the_repository_gives_it_to_its_owner_however_it_ends(
 def test_what_is_restored_beside_the_platform_s_own_database_is_of_its_odoo_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, fits: bool
 ) -> None:
-    server = MagicMock(STAGED="__restoring")
+    server = MagicMock()
     server.exists.side_effect = lambda _, database: database == "odoo"  # and no "staging" yet
-    server.about.return_value = {"odoo": "18.0"}
+    server.describe.return_value = MagicMock(odoo="18.0")
     for module, name in ((restore, "postgres"), (restore, "contents"), (swap, "postgres"),
                          (swap, "databases")):  # fmt: skip
         monkeypatch.setattr(module, name, server)
@@ -166,11 +172,12 @@ def test_what_is_restored_beside_the_platform_s_own_database_is_of_its_odoo_too(
     monkeypatch.setenv("ODOO_DATABASE", "odoo")
     name = "staging__restoring"
 
-    def stage() -> Any:
-        return restore._staging(name, tmp_path, "", lambda: {"odoo": version})
+    def stage() -> None:
+        with restore._staging(name, tmp_path):
+            restore._same_odoo(version, "")
 
     if fits:
-        assert stage()["odoo"] == version
+        stage()
         return
     with pytest.raises(Failure, match=r"of Odoo 17\.0, and Odoo 18"):
         stage()

@@ -14,10 +14,8 @@ from tests.conftest import ROOT
 def program() -> ModuleType:
     path = ROOT / "odoo" / "bin" / "platform-develop"
     loaded = ModuleType("platform_develop")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "odoo")  # odoo_user.py
-        # Not by an import, which would leave a __pycache__ where the image is built from.
-        exec(compile(path.read_text(), str(path), "exec"), loaded.__dict__)
+    # Not by an import, which would leave a __pycache__ where the image is built from.
+    exec(compile(path.read_text(), str(path), "exec"), loaded.__dict__)
     return loaded
 
 

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,49 +28,58 @@ from toolbox.backup import (
     restore,
     swap,
 )
+from toolbox.contract.backups import (
+    CheckResult,
+    CreatedBackup,
+    Manifest,
+    SavedConfiguration,
+    ShownBackup,
+    StoredBackup,
+)
+from toolbox.contract.codec import to_json
 from toolbox.core import filestore, postgres
 from toolbox.core.errors import Failure
 from toolbox.core.text import printable
 
-# What whoever comes second is told of the first; the others are parts of a restore.
-_SPOKEN = {"create": "inv backup", "forget": "inv backup.prune", "check": "inv backup.check"}
 # Into the repository, of which only root and its owner may read what is new.
-_WRITING = (*_SPOKEN, "key-add", "key-undo", "key-finish")
+_WRITING = ("create", "forget", "check", "key-add", "key-undo", "key-finish")
 
 
-def _list(_: argparse.Namespace) -> Any:
+def _list(_: argparse.Namespace) -> list[StoredBackup]:
     restic.ready()
-    return [asdict(known) for known in restic.sets()]
+    return restic.sets()
 
 
-def _show(given: argparse.Namespace) -> Any:
+def _show(given: argparse.Namespace) -> ShownBackup:
     chosen = restic.find(given.id)
-    return {**restic.manifest(chosen), "stored": asdict(chosen)}
+    return ShownBackup(**vars(restic.manifest(chosen)), stored=chosen)
 
 
-def _create(given: argparse.Namespace) -> Any:
+def _create(given: argparse.Namespace) -> Manifest:
     configuration = json.load(sys.stdin) if given.configuration else {}
     made = create.create(given.database, configuration, existing=given.existing)
-    if lost := made.manifest["files"]["lost"]:  # by plain Compose nobody reads the manifest
+    if lost := made.manifest.files.lost:  # by plain Compose nobody reads the manifest
         said = f"warning: {len(lost)} attachments have no whole file in this backup"
         print(said, file=sys.stderr, flush=True)
-    return {**made.manifest, **({"handle": restore.handle(*made)} if given.handle else {})}
+    if not given.handle:
+        return made.manifest
+    return CreatedBackup(**vars(made.manifest), handle=restore.handle(*made))
 
 
-def _configuration(given: argparse.Namespace) -> Any:
+def _configuration(given: argparse.Namespace) -> SavedConfiguration:
     chosen = restic.find(given.id)
-    found = json.dumps(restic.manifest(chosen, whole=True).get("configuration", {}))
-    # Encoded, for who takes known secrets out of what programs print would take them out of it.
-    return {"id": chosen.id, "configuration": base64.b64encode(found.encode()).decode()}
+    found = json.dumps(restic.configuration(chosen))
+    # Encoded: `inv` masks known secrets in what programs print, and would mask them here.
+    return SavedConfiguration(id=chosen.id, configuration=base64.b64encode(found.encode()).decode())
 
 
-def _check(given: argparse.Namespace) -> Any:
+def _check(given: argparse.Namespace) -> CheckResult:
     restic.ready()
     postgres.prepare()
-    with postgres.exclusive():
+    with postgres.advisory_lock("inv backup.check"):
         restic.unlock()
         restic.run("check", *(["--read-data"] if given.data else []))
-    return {"backups": len(restic.sets())}
+    return CheckResult(backups=len(restic.sets()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,7 +126,7 @@ def _add_restore(
     add("offer", lambda given: restore.offer(given.id), identity)
     add("stage",
         lambda given: restore.stage(
-            *(restore.handed() if given.handle else restore.found(given.id)),
+            *(restore.read_handle() if given.handle else restore.find(given.id)),
             given.name, given.live, Path(given.data), given.odoo),
         ("id", {}), name, live, data, odoo, ("--handle", given))  # fmt: skip
     add("stage-file",
@@ -145,9 +153,8 @@ def _run(given: argparse.Namespace) -> Any:
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: interrupted"))
     given = _parser().parse_args()
-    postgres.doing = _SPOKEN.get(given.command, "inv restore")
     try:
-        print(json.dumps(_run(given), sort_keys=True), flush=True)
+        print(to_json(_run(given)), flush=True)
     except Failure as error:
         sys.exit(error.shown)
     except (KeyboardInterrupt, BrokenPipeError):

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg2 import sql
 
+from toolbox.contract.backups import DatabaseInfo
 from toolbox.core.errors import Failure
 
 
@@ -38,7 +39,7 @@ def wanted_files(connection: Any) -> dict[str, tuple[int | None, str]]:
         return {name: (size, checksum or "") for name, size, checksum in cursor}
 
 
-def about(connection: Any) -> dict[str, Any]:
+def describe(connection: Any) -> DatabaseInfo:
     """Versions, modules and what else a restore wants to know of this database."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
@@ -55,21 +56,20 @@ def about(connection: Any) -> dict[str, Any]:
             " WHERE refclassid = 'pg_authid'::regclass AND dbid ="
             " (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"
         )
-        roles = [name for (name,) in cursor.fetchall()]
+        roles = tuple(name for (name,) in cursor.fetchall())
         cursor.execute("SELECT extname, extversion FROM pg_extension ORDER BY extname")
         extensions = dict(cursor.fetchall())
-    odoo = ".".join((modules.get("base") or "").split(".")[:2])
-    return {
-        "odoo": odoo,
-        "postgresql": server.split()[0],
-        "modules": modules,
-        "collate": itself["datcollate"],
-        "ctype": itself["datctype"],
-        "icu": _icu(itself),
-        "collation_version": itself.get("datcollversion"),
-        "extensions": extensions,
-        "roles": roles,
-    }
+    return DatabaseInfo(
+        odoo=".".join((modules.get("base") or "").split(".")[:2]),
+        postgresql=server.split()[0],
+        modules=modules,
+        collate=itself["datcollate"],
+        ctype=itself["datctype"],
+        icu=_icu(itself),
+        collation_version=itself.get("datcollversion"),
+        extensions=extensions,
+        roles=roles,
+    )
 
 
 def _icu(database: Mapping[str, Any]) -> dict[str, str]:

@@ -12,8 +12,9 @@ import os
 import secrets
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ import psycopg2
 
 from toolbox.backup import contents, proof, repository, restic
 from toolbox.backup import saved_files as attachments
+from toolbox.contract.backups import Manifest, Parts, SavedDump, SavedFiles
 from toolbox.core import filestore, postgres, properties
 from toolbox.core.background import Background
 from toolbox.core.errors import Failure
@@ -54,8 +56,8 @@ class Run:
 class Made(NamedTuple):
     """A backup as the repository has it, and its manifest."""
 
-    parts: restic.Parts
-    manifest: dict[str, Any]
+    parts: Parts
+    manifest: Manifest
 
 
 def create(database: str, configuration: dict[str, Any], *, existing: bool) -> Made:
@@ -68,14 +70,14 @@ def create(database: str, configuration: dict[str, Any], *, existing: bool) -> M
     whole, and an older one has less.
     """
     postgres.prepare()
-    with postgres.exclusive() as still_alone:
+    with postgres.advisory_lock("inv backup") as require_lock:
         repository.ready_to_write(existing=existing)
         run = Run(database)
         try:
             made, proved = _create(run)
-            still_alone()
-            _commit(run, {**made.manifest, "configuration": configuration})
-            attachments.remember(database, run.started, made.manifest["files"]["lost"])
+            require_lock()
+            _commit(run, made.manifest, configuration)
+            attachments.remember(database, run.started, made.manifest.files.lost)
         except BaseException:
             _take_back(run)
             raise
@@ -102,7 +104,7 @@ def _create(run: Run) -> tuple[Made, proof.Proof]:
         # The snapshot of the first pass stays until the next `inv backup.prune`: it is part of
         # no set, costs nothing, and to forget it would want the repository for itself.
         first = attachments.save(run.folder, run.tags("prepass"))
-        run.prepass_added = first.summary.get("data_added_packed", 0)
+        run.prepass_added = _added(first.summary)
     say("saving the files")
     guard = _guard(run.database)
     with closing(guard), closing(_connect(run.database)) as frozen:
@@ -118,24 +120,50 @@ def _create(run: Run) -> tuple[Made, proof.Proof]:
         say("saving the database")
         with Background(lambda: attachments.lost(saved, run.folder, wanted, verified)) as looking:
             dump = _dump(run, snapshot)
-        about = {**contents.about(frozen), **_besides(frozen)}
+        about = contents.describe(frozen)
         proved = proof.prove(run.database, frozen, snapshot, about)
-        about |= {"functions": proved.functions, "unrestorable": proved.reason}
-        manifest = _manifest(run, frozen, about, wanted, saved.summary, dump, held)
-        manifest["files"]["lost"] = looking.answer
+        manifest = Manifest(
+            **vars(about),
+            id=run.id,
+            created=now(),
+            installation=os.uname().nodename,
+            database=run.database,
+            rows=contents.row_counts(frozen),
+            dump=SavedDump(bytes=dump["total_bytes_processed"], snapshot=dump["snapshot_id"]),
+            files=_describe_files(wanted, saved, looking.answer),
+            properties=properties.read(frozen),
+            large_objects=properties.large_objects(frozen),
+            functions=proved.functions,
+            unrestorable=proved.reason,
+            pg_dump=_version("pg_dump"),
+            restic=_version("restic", "version"),
+            guarded_seconds=round(held, 2),
+            seconds=round(time.time() - run.started, 1),
+            added_bytes=run.prepass_added + _added(saved.summary) + _added(dump),
+        )
         return Made(_parts(run, saved, dump), manifest), proved
 
 
-def _parts(run: Run, saved: attachments.Saved, dump: dict[str, Any]) -> restic.Parts:
+def _describe_files(
+    wanted: Mapping[str, tuple[int | None, str]], saved: attachments.Saved, lost: Mapping[str, str]
+) -> SavedFiles:
+    return SavedFiles(
+        count=len(wanted),
+        bytes=sum(size or 0 for size, _ in wanted.values()),
+        digest=filestore.digest(wanted),
+        snapshot=saved.summary["snapshot_id"],
+        lost=lost,
+    )
+
+
+def _added(summary: Mapping[str, Any]) -> int:
+    return int(summary.get("data_added_packed", 0))
+
+
+def _parts(run: Run, saved: attachments.Saved, dump: dict[str, Any]) -> Parts:
     snapshots = {"files": saved.summary["snapshot_id"], "database": dump["snapshot_id"]}
-    return restic.Parts(snapshots, {"files": saved.path, "database": f"/{run.database}.dump"})
-
-
-def _besides(frozen: Any) -> dict[str, Any]:
-    return {
-        "properties": properties.read(frozen),
-        "large_objects": properties.large_objects(frozen),
-    }
+    paths = {"files": saved.path, "database": f"/{run.database}.dump"}
+    return Parts(snapshots=snapshots, paths=paths)
 
 
 def _connect(database: str) -> Any:
@@ -193,45 +221,18 @@ def _dump(run: Run, snapshot: str) -> dict[str, Any]:
     return restic.summary(done.stdout.decode())
 
 
-def _manifest(
-    run: Run, frozen: Any, about: dict[str, Any], wanted: dict[str, Any], saved: dict[str, Any],
-    dump: dict[str, Any], held: float,
-) -> dict[str, Any]:  # fmt: skip
-    rows = contents.row_counts(frozen)
-    return {
-        "format": 1,
-        "id": run.id,
-        "created": now(),
-        "installation": os.uname().nodename,
-        "database": run.database,
-        **about,
-        "pg_dump": _version("pg_dump"),
-        "restic": _version("restic", "version"),
-        "rows": rows,
-        "dump": {"bytes": dump["total_bytes_processed"], "snapshot": dump["snapshot_id"]},
-        "files": {
-            "count": len(wanted),
-            "bytes": sum(size or 0 for size, _ in wanted.values()),
-            "digest": filestore.digest(wanted),
-            "snapshot": saved["snapshot_id"],
-        },
-        "guarded_seconds": round(held, 2),
-        "seconds": round(time.time() - run.started, 1),
-        "added_bytes": run.prepass_added
-        + saved.get("data_added_packed", 0)
-        + dump.get("data_added_packed", 0),
-    }
-
-
 def _version(program: str, argument: str = "--version") -> str:
     done = subprocess.run([program, argument], capture_output=True, text=True, check=True)
     return last_line(done.stdout).split(" compiled")[0]
 
 
-def _commit(run: Run, manifest: dict[str, Any]) -> None:
-    text = json.dumps(manifest, indent=1, sort_keys=True).encode()
+def _commit(run: Run, manifest: Manifest, configuration: Mapping[str, Any]) -> None:
+    text = json.dumps(
+        {**asdict(manifest), "configuration": configuration}, indent=1, sort_keys=True
+    )
     tags = run.tags("manifest")
-    tags[1] += f",odoo={manifest['odoo']},prepass={run.prepass_added}"
-    tags[1] += ",restorable=no" if manifest["unrestorable"] else ""
-    tags[1] += f",lost={len(lost)}" if (lost := manifest["files"]["lost"]) else ""
-    restic.run("backup", *tags, "--stdin", "--stdin-filename", "manifest.json", stdin=text)
+    tags[1] += f",odoo={manifest.odoo},prepass={run.prepass_added}"
+    tags[1] += ",restorable=no" if manifest.unrestorable else ""
+    tags[1] += f",lost={len(manifest.files.lost)}" if manifest.files.lost else ""
+    name = ["--stdin", "--stdin-filename", "manifest.json"]
+    restic.run("backup", *tags, *name, stdin=text.encode())

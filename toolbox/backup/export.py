@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from toolbox.backup import owner, restic
+from toolbox.contract.backups import ExportResult, Manifest, StoredBackup
 from toolbox.core.errors import Failure
 from toolbox.core.progress import say
 from toolbox.core.text import last_line
@@ -25,7 +26,7 @@ _ENTRY = re.compile(rb"-- Name: .*; Type: ([A-Z ]+);")
 _BEFORE = (b"SCHEMA", b"EXTENSION", b"COMMENT", b"ACL", b"PROCEDURAL LANGUAGE", b"COLLATION")
 
 
-def export(wanted: str, plain: str, zipped: str) -> dict[str, Any]:
+def export(wanted: str, plain: str, zipped: str) -> ExportResult:
     """Write the set into the files that were asked for."""
     chosen = restic.find(wanted)
     manifest, written = restic.manifest(chosen), []
@@ -39,7 +40,7 @@ def export(wanted: str, plain: str, zipped: str) -> dict[str, Any]:
         with _atomic(Path(zipped)) as stream:
             _write_zip(chosen, manifest, stream)
         written.append(zipped)
-    return {"id": chosen.id, "written": written}
+    return ExportResult(id=chosen.id, written=tuple(written))
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def _atomic(path: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
-def _write_sql(chosen: restic.Set, manifest: Mapping[str, Any], target: IO[bytes]) -> None:
+def _write_sql(chosen: StoredBackup, manifest: Manifest, target: IO[bytes]) -> None:
     """As `pg_dump` would have, and what it does not save of the functions of extensions.
 
     A failure of either end of the pipe is a failure.
@@ -78,8 +79,8 @@ def _write_sql(chosen: restic.Set, manifest: Mapping[str, Any], target: IO[bytes
     ):
         assert source.stdout and source.stderr and done.stdout and done.stderr
         source.stdout.close()  # so that restic notices when pg_restore gives up
-        if altered := manifest.get("functions"):
-            _insert(_statements(altered), done.stdout, target)
+        if manifest.functions:
+            _insert(_statements(manifest.functions), done.stdout, target)
         while chunk := done.stdout.read(_CHUNK):
             target.write(chunk)
         errors = done.stderr.read().decode(errors="replace")
@@ -114,30 +115,30 @@ def _statements(functions: Mapping[str, Mapping[str, Any]]) -> str:
     return "".join(lines)
 
 
-def _write_zip(chosen: restic.Set, manifest: dict[str, Any], stream: IO[bytes]) -> None:
+def _write_zip(chosen: StoredBackup, manifest: Manifest, stream: IO[bytes]) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("dump.sql", "w", force_zip64=True) as member:
             _write_sql(chosen, manifest, member)
         archive.writestr("manifest.json", json.dumps(_for_odoo(manifest), indent=4))
-        if manifest["files"]["count"] and chosen.paths["files"] != restic.NO_FILES:
+        if manifest.files.count and chosen.paths["files"] != restic.NO_FILES:
             _copy_files(chosen, archive)
 
 
-def _for_odoo(manifest: dict[str, Any]) -> dict[str, Any]:
+def _for_odoo(manifest: Manifest) -> dict[str, Any]:
     """What Odoo's own dump_db_manifest says."""
-    version = manifest["odoo"]
+    version = manifest.odoo
     return {
         "odoo_dump": "1",
-        "db_name": manifest["database"],
+        "db_name": manifest.database,
         "version": version,
         "version_info": [*map(int, version.split(".")), 0, "final", 0, ""],
         "major_version": version,
-        "pg_version": ".".join(manifest["postgresql"].split(".")[:2]),
-        "modules": manifest["modules"],
+        "pg_version": ".".join(manifest.postgresql.split(".")[:2]),
+        "modules": dict(manifest.modules),
     }
 
 
-def _copy_files(chosen: restic.Set, archive: zipfile.ZipFile) -> None:
+def _copy_files(chosen: StoredBackup, archive: zipfile.ZipFile) -> None:
     source = f"{chosen.snapshots['files']}:{chosen.paths['files']}"
     dump = ["dump", "--no-lock", "--archive", "tar", source, "/"]
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toolbox.backup import contents, saved_files
+from toolbox.contract.backups import FilestoreReport, LostFile, UnusedFile
 from toolbox.core import filestore, postgres
 from toolbox.core.text import printable
 
@@ -15,7 +16,7 @@ _RECENT = 3600.0  # seconds: so young a file may be of an upload that is not com
 _RECORDS = 5  # that are named for each file
 
 
-def check(database: str, *, data: bool) -> dict[str, Any]:
+def check(database: str, *, data: bool) -> FilestoreReport:
     """What is lost and what is unused; with `data` each file is read to its end."""
     postgres.prepare()
     folder = filestore.folder(database)
@@ -29,8 +30,8 @@ def check(database: str, *, data: bool) -> dict[str, Any]:
         records = _records(connection, lost)
         connection.commit()
         unused = _unused(folder, connection)
-    rows = [{"file": n, "reason": r, "records": records.get(n, [])} for n, r in lost.items()]
-    return {"attachments": len(wanted), "lost": rows, "unused": unused}
+    rows = tuple(LostFile(file=n, reason=r, records=records.get(n, ())) for n, r in lost.items())
+    return FilestoreReport(attachments=len(wanted), lost=rows, unused=tuple(unused))
 
 
 def _lost(folder: Path, wanted: dict[str, tuple[int | None, str]], *, data: bool) -> dict[str, str]:
@@ -57,7 +58,7 @@ def _size(path: Path) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _records(connection: Any, names: Iterable[str]) -> dict[str, list[str]]:
+def _records(connection: Any, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The attachments that name each, and what they are attached to."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -69,10 +70,12 @@ def _records(connection: Any, names: Iterable[str]) -> dict[str, list[str]]:
             (list(names), _RECORDS),
         )
         # File names come from senders of mail: no control characters on a terminal.
-        return {file: [printable(about) for about in found] for file, found in cursor.fetchall()}
+        return {
+            file: tuple(printable(about) for about in found) for file, found in cursor.fetchall()
+        }
 
 
-def _unused(folder: Path, connection: Any) -> list[dict[str, Any]]:
+def _unused(folder: Path, connection: Any) -> list[UnusedFile]:
     """Files that no attachment names. They are listed before the rows are asked for."""
     before = time.time() - _RECENT
     present = {}
@@ -83,7 +86,7 @@ def _unused(folder: Path, connection: Any) -> list[dict[str, Any]]:
                 present[name] = status.st_size
     named = contents.wanted_files(connection)
     return [
-        {"file": name, "bytes": size, "marked": (folder / "checklist" / name).exists()}
+        UnusedFile(file=name, bytes=size, marked=(folder / "checklist" / name).exists())
         for name, size in sorted(present.items())
         if name not in named
     ]

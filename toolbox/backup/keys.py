@@ -8,7 +8,6 @@ import json
 import secrets
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from toolbox.backup import restic
 
@@ -16,29 +15,26 @@ OLD = Path("/run/rotation/old/backup_key.txt")
 NEW = Path("/run/rotation/new/backup_key.txt")
 
 
-def add() -> dict[str, Any]:
+def add() -> dict[str, bool]:
     """Let the new key open the repository, and see that it does."""
-    with_key(OLD)
-    restic.unlock()
+    restic.unlock(OLD)
     if not opens(NEW):
-        with_key(OLD)
-        restic.run("key", "add", "--new-password-file", str(NEW))
-    with_key(NEW)
-    restic.run("cat", "config")
+        restic.run("key", "add", "--new-password-file", str(NEW), key=OLD)
+    restic.run("cat", "config", key=NEW)
     return {"added": True}
 
 
-def undo() -> dict[str, Any]:
+def undo() -> dict[str, bool]:
     """Remove the new key, if it was added."""
     return {"removed": _remove(NEW, by=OLD)}
 
 
-def finish() -> dict[str, Any]:
+def finish() -> dict[str, bool]:
     """Remove the old key, if it is still there."""
     return {"removed": _remove(OLD, by=NEW)}
 
 
-def exists() -> dict[str, Any]:
+def exists() -> dict[str, bool]:
     """Whether there is a repository, for somebody who has no key: a made-up one is tried."""
     with tempfile.NamedTemporaryFile("w") as made_up:
         made_up.write(secrets.token_urlsafe())
@@ -53,21 +49,14 @@ def exists() -> dict[str, Any]:
 def _remove(key: Path, *, by: Path) -> bool:
     if not opens(key):
         return False
-    with_key(key)
-    known = json.loads(restic.run("key", "list", "--json", "--no-lock"))
+    known = json.loads(restic.run("key", "list", "--json", "--no-lock", key=key))
     [name] = [found["id"] for found in known if found["current"]]
-    with_key(by)
-    restic.unlock()
-    restic.run("key", "remove", name)
+    restic.unlock(by)
+    restic.run("key", "remove", name, key=by)
     return True
-
-
-def with_key(key: Path) -> None:
-    """Have restic use the key in that file from now on."""
-    restic.KEY = key
 
 
 def opens(key: Path) -> bool:
     """Whether the key in that file opens the repository."""
-    with_key(key)
-    return bool(restic.run("cat", "config", "--no-lock", accept=(0, restic.WRONG_KEY)))
+    accept = (0, restic.WRONG_KEY)
+    return bool(restic.run("cat", "config", "--no-lock", accept=accept, key=key))

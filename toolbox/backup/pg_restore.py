@@ -3,12 +3,12 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from toolbox.backup import restic
+from toolbox.contract.backups import Manifest, Parts
 from toolbox.core import disk_space, postgres, properties
 from toolbox.core.errors import Failure
 from toolbox.core.progress import note
@@ -26,11 +26,11 @@ _OF_ROLES = ("ACL ", "DEFAULT ACL ", "POLICY ")
 _OF_SUPERUSERS = ("EVENT TRIGGER ", "PUBLICATION ", "SUBSCRIPTION ")
 
 
-def dump(chosen: restic.Parts, name: str, manifest: Mapping[str, Any]) -> None:
+def dump(chosen: Parts, name: str, manifest: Manifest) -> None:
     """Fill the empty database `name` with the dump of a set."""
     with DUMP.open("wb") as stream:
         restic.dump_to(chosen, "database", stream)
-    fill(DUMP, name, manifest["roles"], lambda: manifest.get("functions", {}))
+    fill(DUMP, name, manifest.roles, lambda: manifest.functions)
 
 
 def fill(

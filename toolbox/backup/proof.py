@@ -16,12 +16,13 @@ from typing import Any
 import psycopg2
 
 from toolbox.backup import pg_restore, restic
+from toolbox.contract import names
+from toolbox.contract.backups import DatabaseInfo
 from toolbox.core import databases, disk_space, postgres, properties
 from toolbox.core.errors import Failure
 from toolbox.core.progress import say
 from toolbox.core.text import last_line
 
-SCRATCH = "__drill"  # that of `inv backup.verify`, which never runs at the same time
 ROOM = 200_000_000  # bytes of PostgreSQL's volume: the empty tables of Odoo and the server's log
 _DUMP = restic.CACHE / "proof.dump"
 _KNOWN = restic.CACHE / "proofs.json"
@@ -78,7 +79,7 @@ class Proof:
         return f"{what}: {self.reason}"
 
 
-def prove(database: str, frozen: Any, snapshot: str, about: Mapping[str, Any]) -> Proof:
+def prove(database: str, frozen: Any, snapshot: str, about: DatabaseInfo) -> Proof:
     """Try to restore the schema of the exported `snapshot`, which `frozen` looks at."""
     mine = properties.functions(frozen)
     altered = properties.everything(mine)
@@ -124,11 +125,12 @@ def _run(*argv: str) -> bytes:
 
 
 def _restore(
-    database: str, mine: properties.Functions, about: Mapping[str, Any]
+    database: str, mine: properties.Functions, about: DatabaseInfo
 ) -> properties.Functions:
     """Make a database of the schema and drop it; what the extensions' functions differ in."""
     disk_space.need([(disk_space.DATABASE, ROOM)], "an empty copy of the database")
-    scratch, changed = database + SCRATCH, {}
+    scratch = database + names.SCRATCH  # `inv backup.verify` never runs at the same time
+    changed: dict[str, Mapping[str, Any]] = {}
 
     def compare() -> properties.Functions:
         with closing(postgres.connect(scratch)) as connection:
@@ -137,8 +139,8 @@ def _restore(
 
     databases.drop(scratch)
     try:
-        databases.create(scratch, about["collate"], about["ctype"], about["icu"])
-        pg_restore.fill(_DUMP, scratch, about["roles"], compare)
+        databases.create(scratch, about.collate, about.ctype, about.icu)
+        pg_restore.fill(_DUMP, scratch, about.roles, compare)
     finally:
         databases.drop(scratch)
     return changed

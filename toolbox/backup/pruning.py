@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from toolbox.backup import restic
+from toolbox.contract.backups import PruneResult
 from toolbox.core import postgres
 from toolbox.core.errors import Failure
 
 
-def forget(ids: Collection[str]) -> dict[str, Any]:
+def forget(ids: Collection[str]) -> PruneResult:
     """Forget whole sets, and what runs that died left; then free the room they took."""
     restic.ready()
     postgres.prepare()
-    with postgres.exclusive():
+    with postgres.advisory_lock("inv backup.prune"):
         restic.unlock()
         snapshots = restic.snapshots()
         known = {s.id: s for s in restic.sets(snapshots)}
@@ -32,7 +33,7 @@ def forget(ids: Collection[str]) -> dict[str, Any]:
             restic.run("forget", "--prune", *doomed)
         else:
             restic.run("prune")  # a run that was killed may have saved data without a snapshot
-    return {"forgotten": [name for name in ids if name in known], "snapshots": len(doomed)}
+    return PruneResult(forgotten=[name for name in ids if name in known], snapshots=len(doomed))
 
 
 def _is_left_over(snapshot: dict[str, Any]) -> bool:

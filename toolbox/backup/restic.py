@@ -9,11 +9,12 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from toolbox.contract.backups import Manifest, Parts, StoredBackup
+from toolbox.contract.codec import from_json
 from toolbox.core.errors import Failure
 from toolbox.core.text import last_line
 
@@ -26,38 +27,14 @@ NO_REPOSITORY, LOCKED, WRONG_KEY = 10, 11, 12
 PARTS = ("files", "database", "manifest")
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Where in the repository a backup is."""
-
-    snapshots: Mapping[str, str]  # part to snapshot id
-    paths: Mapping[str, str]  # part to the path within its snapshot
-
-
-@dataclass(frozen=True)
-class Set(Parts):
-    """One complete backup as the repository lists it."""
-
-    id: str
-    time: str
-    database: str
-    odoo: str
-    installation: str
-    bytes: int  # of dump and files, before compression
-    added: int  # to the repository, after it
-    files: int
-    restorable: bool = True  # as far as is known: see proof.py
-    lost: int = 0  # attachments without their file, or without a whole one
-
-
 class NoRepository(Failure):
     """Nothing was ever backed up there."""
 
 
-def environment() -> dict[str, str]:
+def environment(key: Path = KEY) -> dict[str, str]:
     own = {
         "RESTIC_REPOSITORY": os.environ.get("BACKUP_REPOSITORY", str(LOCAL)),
-        "RESTIC_PASSWORD_FILE": str(KEY),
+        "RESTIC_PASSWORD_FILE": str(key),
         "RESTIC_CACHE_DIR": str(CACHE / "restic"),
         "RESTIC_PROGRESS_FPS": "0.01",
         "TMPDIR": str(CACHE),
@@ -88,10 +65,10 @@ def start(*arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command(*arguments), env=environment(), **streams)
 
 
-def run(*arguments: str, stdin: bytes | None = None, accept: Sequence[int] = (0,)) -> str:
-    """What restic prints; raises Failure with its own last words otherwise."""
+def run(*arguments: str, stdin: bytes = b"", accept: Sequence[int] = (0,), key: Path = KEY) -> str:
+    """What restic prints; raises Failure with the reason it gives if it fails."""
     done = subprocess.run(
-        command(*arguments), env=environment(), capture_output=True, check=False, input=stdin or b""
+        command(*arguments), env=environment(key), input=stdin, capture_output=True, check=False
     )
     if done.returncode not in accept:
         raise failed(done.returncode, done.stderr.decode(errors="replace"))
@@ -148,7 +125,7 @@ def snapshots(*tags: str) -> list[dict[str, Any]]:
     return found
 
 
-def sets(of: Sequence[dict[str, Any]] | None = None) -> list[Set]:
+def sets(of: Sequence[dict[str, Any]] | None = None) -> list[StoredBackup]:
     """The complete backups (of the snapshots `of`, where they are known), the oldest first."""
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     for snapshot in snapshots() if of is None else of:
@@ -159,12 +136,12 @@ def sets(of: Sequence[dict[str, Any]] | None = None) -> list[Set]:
     return sorted((_set(name, parts) for name, parts in complete.items()), key=lambda s: s.id)
 
 
-def _set(name: str, parts: dict[str, dict[str, Any]]) -> Set:
+def _set(name: str, parts: dict[str, dict[str, Any]]) -> StoredBackup:
     tags = _tags(parts["manifest"])
     summaries = {part: snapshot.get("summary", {}) for part, snapshot in parts.items()}
     total = [summaries[part].get("total_bytes_processed", 0) for part in ("files", "database")]
     added = [summary.get("data_added_packed", 0) for summary in summaries.values()]
-    return Set(
+    return StoredBackup(
         id=name,
         time=parts["manifest"]["time"][:19] + "Z",
         database=tags.get("database", ""),
@@ -184,7 +161,7 @@ def _tags(snapshot: dict[str, Any]) -> dict[str, str]:
     return dict(tag.split("=", 1) for tag in snapshot.get("tags") or [] if "=" in tag)
 
 
-def find(wanted: str) -> Set:
+def find(wanted: str) -> StoredBackup:
     """The set named `wanted`, by a beginning of its name that is unique.
 
     `latest` is the newest of the platform's own database: a clone's, which may be in the
@@ -210,11 +187,19 @@ def find(wanted: str) -> Set:
     return found[0]
 
 
-def manifest(chosen: Set, *, whole: bool = False) -> dict[str, Any]:
-    """What is said of a set; only with `whole` its configuration, which may hold secrets."""
-    text = run("dump", "--no-lock", chosen.snapshots["manifest"], chosen.paths["manifest"])
-    loaded: dict[str, Any] = json.loads(text)
-    return {key: loaded[key] for key in loaded if whole or key != "configuration"}
+def manifest(chosen: StoredBackup) -> Manifest:
+    """What is said of a set, but for its configuration, which may hold secrets."""
+    return from_json(Manifest, _manifest(chosen))
+
+
+def configuration(chosen: StoredBackup) -> dict[str, Any]:
+    """What is saved of the installation in a set; empty where it was made without `inv`."""
+    found: dict[str, Any] = json.loads(_manifest(chosen)).get("configuration", {})
+    return found
+
+
+def _manifest(chosen: StoredBackup) -> str:
+    return run("dump", "--no-lock", chosen.snapshots["manifest"], chosen.paths["manifest"])
 
 
 def listing(snapshot: str) -> Iterator[dict[str, Any]]:
@@ -244,7 +229,7 @@ def dump_to(chosen: Parts, part: str, target: IO[bytes]) -> None:
         raise failed(process.returncode, errors)
 
 
-def unlock() -> None:
+def unlock(key: Path = KEY) -> None:
     """Take away what a killed run of this installation left, never another machine's lock.
 
     Called with our own lock held, so that no run of ours can be alive.
@@ -252,11 +237,12 @@ def unlock() -> None:
     locks = LOCAL / "locks"
     if not is_remote() and locks.is_dir() and not any(locks.iterdir()):
         return
-    run("unlock")
-    names = run("list", "locks", "--no-lock").split()
-    hosts = {json.loads(run("cat", "lock", name, "--no-lock")).get("hostname") for name in names}
+    run("unlock", key=key)
+    names = run("list", "locks", "--no-lock", key=key).split()
+    locks_found = [json.loads(run("cat", "lock", name, "--no-lock", key=key)) for name in names]
+    hosts = {lock.get("hostname") for lock in locks_found}
     if hosts == {socket.gethostname()}:
-        run("unlock", "--remove-all")
+        run("unlock", "--remove-all", key=key)
 
 
 def forget(ids: Sequence[str]) -> None:

@@ -1,24 +1,32 @@
-"""Bringing a backup back: beside what is live first, checked there, then in one step.
+"""Restoring a backup beside what is live, where it is compared with its manifest.
 
 A staged database has a name of its own (ODOO__restoring), its files a folder of that
-name. Nothing live is touched until both are complete and compared with the manifest.
-Then the files move into the live filestore, where a file that nobody names does no
-harm, and two databases change their names in one transaction: done, or not at all.
+name. Nothing live is touched until both are complete; swap.py puts them in its place.
 """
 
 import base64
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
 from toolbox.backup import contents, pg_restore, restic, restored_files, sandbox_result, swap
+from toolbox.contract import names
+from toolbox.contract.backups import (
+    Manifest,
+    Parts,
+    RestoreOffer,
+    ShownBackup,
+    StagedBackup,
+    StageResult,
+    StoredBackup,
+)
+from toolbox.contract.codec import decode, to_json
 from toolbox.core import databases, disk_space, filestore, postgres, properties
 from toolbox.core.background import Background
 from toolbox.core.errors import Failure, refuse
@@ -27,132 +35,128 @@ from toolbox.core.progress import say
 DATABASE_PER_DUMP = 2  # with its indexes, and the server's log of having made them
 
 
-def offer(wanted: str) -> dict[str, Any]:
+def offer(wanted: str) -> RestoreOffer:
     """A set, what its restore would replace, and a handle by which `stage` finds it again."""
-    known = swap.alone(swap.present)
-    chosen, manifest = found(wanted)
-    about = {**manifest, "stored": asdict(chosen)}
-    return {"backup": about, "databases": known, "handle": handle(chosen, manifest)}
+    present = swap.alone(swap.present)
+    chosen, manifest = find(wanted)
+    shown = ShownBackup(**vars(manifest), stored=chosen)
+    return RestoreOffer(backup=shown, databases=present, handle=handle(chosen, manifest))
 
 
-def handle(chosen: restic.Parts, manifest: Mapping[str, Any]) -> str:
+def handle(chosen: Parts, manifest: Manifest) -> str:
     """A set and its manifest, for a container that need not ask the repository for them again.
 
-    Encoded: `inv` takes known secrets out of what programs print, and a setting of the
+    Encoded: `inv` masks known secrets in what programs print, and a setting of the
     database, which is put back from the manifest, may hold one.
     """
-    found = [dict(chosen.snapshots), dict(chosen.paths), manifest]
-    return base64.b64encode(json.dumps(found).encode()).decode()
+    where = Parts(snapshots=dict(chosen.snapshots), paths=dict(chosen.paths))
+    return base64.b64encode(f"[{to_json(where)}, {to_json(manifest)}]".encode()).decode()
 
 
-def handed() -> tuple[restic.Parts, dict[str, Any]]:
-    snapshots, paths, manifest = json.loads(base64.b64decode(sys.stdin.read()))
-    return restic.Parts(snapshots, paths), manifest
+def read_handle() -> tuple[Parts, Manifest]:
+    """The set and manifest of the handle in standard input."""
+    parts, manifest = json.loads(base64.b64decode(sys.stdin.read()))
+    return decode(Parts, parts), decode(Manifest, manifest)
 
 
-def found(wanted: str) -> tuple[restic.Set, dict[str, Any]]:
+def find(wanted: str) -> tuple[StoredBackup, Manifest]:
+    """The set named `wanted`, and its manifest."""
     chosen = restic.find(wanted)
     return chosen, restic.manifest(chosen)
 
 
 def stage(
-    chosen: restic.Parts, manifest: dict[str, Any], name: str, live: str, data: Path, odoo: str
-) -> dict[str, Any]:
+    chosen: Parts, manifest: Manifest, name: str, live: str, data: Path, odoo: str
+) -> StagedBackup:
     """Make database and filestore `name` of a set; `live` lends the files it has already."""
-
-    def fill() -> dict[str, Any]:
-        _refuse_newer(int(manifest["postgresql"].split(".")[0]), "the backup")
-        lent = live and filestore.folder(live).is_dir()
-        size, attachments = manifest["dump"]["bytes"], manifest["files"]["bytes"]
-        database = size * DATABASE_PER_DUMP
-        wanted = [
-            (restic.CACHE, size),
-            (data, 0 if lent else attachments),
-            (disk_space.DATABASE, database),
-        ]
-        disk_space.need(wanted, "the dump of this backup, its database and files")
-        databases.create(name, manifest["collate"], manifest["ctype"], manifest.get("icu"))
+    with _staging(name, data):
+        _refuse_newer(int(manifest.postgresql.split(".")[0]))
+        lent = bool(live) and filestore.folder(live).is_dir()
+        _need_room(manifest, data, with_files=not lent)
+        databases.create(name, manifest.collate, manifest.ctype, manifest.icu)
         folder = _new_folder(name, data)
         say("restoring database and files")
-        lost = manifest["files"].get("lost", {})
-        whole = manifest["files"]["count"] - len(lost)
+        lost = manifest.files.lost
+        whole = manifest.files.count - len(lost)
         attachments = restored_files.Files(chosen, folder, live, whole, lost)
         with Background(attachments.begin):
             pg_restore.dump(chosen, name, manifest)
             with closing(postgres.connect(name)) as connection:
                 _compare(manifest, connection)
-                names = contents.wanted_files(connection)
-        if filestore.digest(names) != manifest["files"]["digest"]:
+                wanted = contents.wanted_files(connection)
+        if filestore.digest(wanted) != manifest.files.digest:
             raise Failure("the restored list of attachments differs from the manifest")
-        attachments.finish(names)
+        attachments.finish(wanted)
         filestore.give_to(data.stat(), folder)
-        properties.write(name, manifest.get("properties", {}))  # last: one may be read-only
-        return {**manifest, "missing_files": len(lost)}
+        properties.write(name, manifest.properties)  # last: one may be read-only
+        _same_odoo(manifest.odoo, odoo)
+        return StagedBackup(
+            **vars(manifest), databases=swap.present(), missing_files=len(manifest.files.lost)
+        )
 
-    return _staging(name, data, odoo, fill)
+
+def _need_room(manifest: Manifest, data: Path, *, with_files: bool) -> None:
+    wanted = [
+        (restic.CACHE, manifest.dump.bytes),
+        (data, manifest.files.bytes if with_files else 0),
+        (disk_space.DATABASE, manifest.dump.bytes * DATABASE_PER_DUMP),
+    ]
+    disk_space.need(wanted, "the dump of this backup, its database and files")
 
 
-def _compare(manifest: Mapping[str, Any], connection: Any) -> None:
+def _compare(manifest: Manifest, connection: Any) -> None:
     """Raises Failure where the restored database is not what the manifest says."""
-    _compare_rows(manifest["rows"], contents.row_counts(connection))
-    here = contents.about(connection)["extensions"]
-    properties.tell_versions(manifest.get("extensions", {}), here)
+    _compare_rows(manifest.rows, contents.row_counts(connection))
+    here = contents.describe(connection).extensions
+    properties.tell_versions(manifest.extensions, here)
     found = properties.large_objects(connection)
-    if found != manifest.get("large_objects", found):
-        raise Failure(f"{manifest['large_objects']} large objects were saved, {found} restored")
+    if manifest.large_objects not in (None, found):
+        raise Failure(f"{manifest.large_objects} large objects were saved, {found} restored")
 
 
-def stage_file(file: Path, name: str, live: str, odoo: str) -> dict[str, Any]:
+def stage_file(file: Path, name: str, live: str, odoo: str) -> StageResult:
     """Make database (and filestore) `name` of what the sandbox has read out of `file`.
 
     The file itself is read here only if it is a zip: for the attachments in it.
     """
     answer = sandbox_result.answer(file)
-
-    def fill() -> dict[str, Any]:
+    with _staging(name, filestore.DATA):
         sandbox_result.need_room(answer)
-        databases.create(name, "C", "", owner=postgres.RESTORER)
+        databases.create(name, "C", "", owner=names.RESTORER)
         say("restoring the database")
         pg_restore.fill(
-            sandbox_result.DUMP,
-            name,
-            answer.roles,
-            lambda: answer.functions,
-            user=postgres.RESTORER,
+            sandbox_result.DUMP, name, answer.roles, lambda: answer.functions, user=names.RESTORER
         )
         with closing(postgres.connect(name)) as connection:
-            names = contents.wanted_files(connection)
-            about = contents.about(connection)
-            rows = contents.row_counts(connection)
+            wanted = contents.wanted_files(connection)
+            about = contents.describe(connection)
         folder = _new_folder(name, filestore.DATA)
-        missing = sandbox_result.extract(answer, folder, names) - _lent(live, names)
+        missing = sandbox_result.extract(answer, folder, wanted) - _lent(live, wanted)
         filestore.give_to(filestore.DATA.stat(), folder)
-        came = {"missing_files": len(missing), "with_files": answer.zip}
-        return {**about, **came, "rows": rows, "id": file.name}
-
-    return _staging(name, filestore.DATA, odoo, fill)
-
-
-def _lent(live: str, names: Iterable[str]) -> set[str]:
-    return {n for n in names if live and (filestore.folder(live) / n).is_file()}
+        _same_odoo(about.odoo, odoo)
+        return StageResult(
+            id=file.name, databases=swap.present(), missing_files=len(missing),
+            with_files=answer.zip,
+        )  # fmt: skip
 
 
-def _staging(
-    name: str, data: Path, odoo: str, fill: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
+def _lent(live: str, wanted: Iterable[str]) -> set[str]:
+    return {n for n in wanted if live and (filestore.folder(live) / n).is_file()}
+
+
+@contextmanager
+def _staging(name: str, data: Path) -> Iterator[None]:
+    """While nothing else works on databases; what a block that fails has staged is dropped."""
     postgres.prepare()
-    with postgres.exclusive():
+    with postgres.advisory_lock("inv restore"):
         swap.discard(name, data)
         try:
-            manifest = fill()
-            # Not that of `name`: nothing serves a database beside the platform's own.
-            _same_odoo(manifest["odoo"], odoo or _version_of(os.environ.get("ODOO_DATABASE", "")))
+            yield
         except BaseException:
             _try_to_discard(name, data)
             raise
         finally:
             pg_restore.tidy()
-        return {**manifest, "databases": swap.present()}
 
 
 def _try_to_discard(name: str, data: Path) -> None:
@@ -162,13 +166,27 @@ def _try_to_discard(name: str, data: Path) -> None:
         say(f"what was staged stays until the next restore: {error}")
 
 
-def _refuse_newer(major: int, what: str) -> None:
+def _refuse_newer(major: int) -> None:
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         server = postgres.major(cursor)
     if major > server:
         raise Failure(
-            f"{what} was made by PostgreSQL {major}, and the server here is {server}",
+            f"the backup was made by PostgreSQL {major}, and the server here is {server}",
             "An older server cannot read a newer one's dump.",
+        )
+
+
+def _same_odoo(version: str, running: str) -> None:
+    """Raises Failure unless `version` is that of the Odoo here.
+
+    `running` is known by the host; if empty, it is that of the platform's own database: no
+    server has another one.
+    """
+    running = running or _version_of(os.environ.get("ODOO_DATABASE", ""))
+    if running and running != version:
+        raise Failure(
+            f"the backup is of Odoo {version}, and Odoo {running} runs here",
+            "Run the image of that version, restore, and upgrade then.",
         )
 
 
@@ -179,17 +197,9 @@ def _version_of(database: str) -> str:
             return ""
     with closing(postgres.connect(database)) as connection:
         try:
-            return str(contents.about(connection)["odoo"])
+            return contents.describe(connection).odoo
         except psycopg2.Error:  # what is live is broken; it is being replaced
             return ""
-
-
-def _same_odoo(version: str, running: str) -> None:
-    if running and running != version:
-        raise Failure(
-            f"the backup is of Odoo {version}, and Odoo {running} runs here",
-            "Run the image of that version, restore, and upgrade then.",
-        )
 
 
 def _compare_rows(wanted: Mapping[str, int], found: Mapping[str, int]) -> None:

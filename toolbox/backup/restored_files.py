@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolbox.backup import restic
+from toolbox.contract.backups import Parts
 from toolbox.core import filestore
 from toolbox.core.errors import refuse
 from toolbox.core.progress import say
@@ -19,7 +20,7 @@ class Files:
     lacks some of them does not wait for it.
     """
 
-    chosen: restic.Parts
+    chosen: Parts
     folder: Path
     live: str  # the database whose filestore lends; '' if none does
     count: int  # of the attachments that the set has whole

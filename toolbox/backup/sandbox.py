@@ -12,7 +12,6 @@ failure. Exit codes: 0 done, 1 failed.
 """
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -30,6 +29,8 @@ from toolbox.backup import archives
 from toolbox.backup.archive_loading import load_archive
 from toolbox.backup.dump_errors import DumpErrors, short
 from toolbox.backup.psql import USER, as_user, load_sql
+from toolbox.contract.backups import SandboxResult
+from toolbox.contract.codec import to_json
 from toolbox.core import disk_space, properties
 from toolbox.core.errors import Failure
 from toolbox.core.files import write_private
@@ -73,7 +74,7 @@ CREATE EVENT TRIGGER platform_unaccent ON ddl_command_end WHEN TAG IN ('CREATE E
 _OF_ODOO = ("ir_module_module", "ir_attachment")
 
 
-def run(file: Path, wanted: str) -> dict[str, Any]:
+def run(file: Path, wanted: str) -> SandboxResult:
     """Load `file`, dump its database of Odoo's (`wanted`, where it holds several) to DUMP."""
     form = archives.form(file)
     archives.check(file)
@@ -84,9 +85,9 @@ def run(file: Path, wanted: str) -> dict[str, Any]:
         note(line)
     name = _choose(_of_odoo(), wanted, file.name)
     say("reading it out")
-    answer = {"file": file.name, "zip": archives.is_zip(file), **_describe(name)}
+    answer = _describe(name, file)
     _dump(name)
-    write_private(ANSWER, json.dumps(answer))
+    write_private(ANSWER, to_json(answer))
     return answer
 
 
@@ -183,7 +184,7 @@ def _choose(found: list[str], wanted: str, file: str) -> str:
     )
 
 
-def _describe(name: str) -> dict[str, Any]:
+def _describe(name: str, file: Path) -> SandboxResult:
     with closing(_connect(name)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(current_database())")
         size = cursor.fetchone()[0]
@@ -196,8 +197,11 @@ def _describe(name: str) -> dict[str, Any]:
         mine = properties.functions(connection)
         cursor.execute("DROP EVENT TRIGGER IF EXISTS platform_unaccent")
         connection.commit()
-    functions = {signature: f["volatility"] for signature, f in mine.items()}
-    return {"database": name, "bytes": int(size), "roles": roles, "functions": functions}
+    functions = {signature: str(f["volatility"]) for signature, f in mine.items()}
+    return SandboxResult(
+        file=file.name, zip=archives.is_zip(file), database=name, bytes=int(size),
+        roles=tuple(roles), functions=functions,
+    )  # fmt: skip
 
 
 def _dump(name: str) -> None:
@@ -243,7 +247,7 @@ def main() -> None:
     try:
         with disk_space.Watch([HERE, OUT], partial(_stop_at_once, disk_space.free(HERE))):
             answer = run(given.file, given.database)
-        print(json.dumps(answer, sort_keys=True), flush=True)
+        print(to_json(answer), flush=True)
     except BaseException as error:
         _tidy()
         _tell(error)

@@ -20,6 +20,9 @@ from typing import Any
 import psycopg2
 from passlib.context import CryptContext
 
+from toolbox.contract.backups import SmokeTestResult
+from toolbox.contract.codec import to_json
+
 PORT = 8069
 LOG = Path("/tmp/odoo.log")
 START_SECONDS = 300
@@ -165,7 +168,7 @@ def main() -> None:
         cookie = log_in(database, login, password)
         count = download(database, cookie, set(json.load(sys.stdin)))
         call("/web/session/destroy", {}, cookie)  # it lives in the platform's own Redis
-        print(json.dumps({"login": login, "downloads": count}), flush=True)
+        print(to_json(SmokeTestResult(login=login, downloads=count)), flush=True)
     finally:
         server.terminate()
         server.wait(60)

@@ -5,18 +5,21 @@ import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from toolbox.backup import contents, neutralization
+from toolbox.contract import names
+from toolbox.contract.backups import ScanResult, SwapResult, UndoResult
 from toolbox.core import databases, filestore, postgres
 from toolbox.core.errors import Failure
 
-BEFORE = "__before"
+T = TypeVar("T")
 
 
-def alone(work: Callable[[], Any]) -> Any:
+def alone(work: Callable[[], T]) -> T:
+    """What `work` returns, while nothing else works on databases."""
     postgres.prepare()
-    with postgres.exclusive():
+    with postgres.advisory_lock("inv restore"):
         return work()
 
 
@@ -27,29 +30,30 @@ def present() -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
-def scan(name: str) -> dict[str, Any]:
-    return {**neutralization.scan(name), "databases": present()}
+def scan(name: str) -> ScanResult:
+    """Raises Failure where something in the database `name` is alive."""
+    return ScanResult(scanned=neutralization.scan(name), databases=present())
 
 
-def discard(name: str, data: Path = filestore.DATA) -> dict[str, Any]:
+def discard(name: str, data: Path = filestore.DATA) -> dict[str, str]:
     """Take away a staged database and its files; what is not there is no error."""
-    if not name.endswith((postgres.STAGED, BEFORE, "__drill", "__clone")):
+    if not name.endswith(names.THROWN_AWAY):
         raise Failure(f"{name!r} is no staged database")
     databases.drop(name)
     shutil.rmtree(filestore.folder(name, data), ignore_errors=True)
     return {"discarded": name}
 
 
-def swap(name: str, *, scan: bool = False) -> dict[str, Any]:
+def swap(name: str, *, scan: bool = False) -> SwapResult:
     """Put the staged database in the place of `name`, which is kept as `name`__before.
 
     With `scan` it has to pass the scan of clones.
     """
-    staged = name + postgres.STAGED
+    staged = name + names.STAGED
     if scan:
         neutralization.scan(staged)
     with closing(postgres.connect(staged)) as connection:
-        names = contents.wanted_files(connection)
+        wanted = contents.wanted_files(connection)
     databases.adopt(staged)
     source, target = filestore.folder(staged), filestore.folder(name)
     if not target.is_dir():
@@ -59,28 +63,28 @@ def swap(name: str, *, scan: bool = False) -> dict[str, Any]:
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         replaced = postgres.exists(cursor, name)
     if replaced:
-        discard(name + BEFORE)
-        filestore.keep(target, filestore.folder(name + BEFORE))
-    new = filestore.merge(source, target, [n for n in names if (source / n).is_file()])
-    filestore.mark_unused(target, names)
+        discard(name + names.BEFORE)
+        filestore.keep(target, filestore.folder(name + names.BEFORE))
+    new = filestore.merge(source, target, [n for n in wanted if (source / n).is_file()])
+    filestore.mark_unused(target, wanted)
     filestore.give_to(filestore.DATA.stat(), target)
-    databases.rename([(name, name + BEFORE)] * replaced + [(staged, name)])
+    databases.rename([(name, name + names.BEFORE)] * replaced + [(staged, name)])
     shutil.rmtree(source, ignore_errors=True)
-    return {"database": name, "replaced": replaced, "new_files": new}
+    return SwapResult(database=name, replaced=replaced, new_files=new)
 
 
-def back(name: str) -> dict[str, Any]:
+def back(name: str) -> UndoResult:
     """Undo a swap: what was there before is there again."""
-    if name + BEFORE not in present():
-        return {"database": name, "restored": False}
-    discard(name + postgres.STAGED)  # of a restore that was killed
-    folder, live = filestore.folder(name + BEFORE), filestore.folder(name)
+    if name + names.BEFORE not in present():
+        return UndoResult(database=name, restored=False)
+    discard(name + names.STAGED)  # of a restore that was killed
+    folder, live = filestore.folder(name + names.BEFORE), filestore.folder(name)
     filestore.merge(folder, live, [str(p.relative_to(folder)) for p in folder.glob("*/*")])
-    replaced = [(name, name + postgres.STAGED)] if name in present() else []
-    databases.rename([*replaced, (name + BEFORE, name)])
+    replaced = [(name, name + names.STAGED)] if name in present() else []
+    databases.rename([*replaced, (name + names.BEFORE, name)])
     shutil.rmtree(folder, ignore_errors=True)
-    discard(name + postgres.STAGED)
+    discard(name + names.STAGED)
     with closing(postgres.connect(name)) as connection:
         filestore.mark_unused(live, contents.wanted_files(connection))
     filestore.give_to(filestore.DATA.stat(), live)
-    return {"database": name, "restored": True}
+    return UndoResult(database=name, restored=True)

@@ -9,11 +9,11 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
+from toolbox.contract import names
 from toolbox.core import postgres
 from toolbox.core.errors import Failure
 
 TRIES = 20
-_KEPT = re.compile(r"__(before|s\d{10})$")  # copies that wait for a way back
 _NO_LOCALE = (
     psycopg2.errors.WrongObjectType,
     psycopg2.errors.InvalidParameterValue,
@@ -77,7 +77,7 @@ def drop(name: str) -> None:
 
 def adopt(name: str) -> None:
     """Make the role of the platform the owner of what RESTORER owns in the database `name`."""
-    if postgres.owner(name) != postgres.RESTORER:
+    if postgres.owner(name) != names.RESTORER:
         return
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         connection.autocommit = True
@@ -90,7 +90,7 @@ def adopt(name: str) -> None:
         connection,
         connection.cursor() as cursor,
     ):
-        cursor.execute(reassign.format(sql.Identifier(postgres.RESTORER)))
+        cursor.execute(reassign.format(sql.Identifier(names.RESTORER)))
 
 
 def rename(pairs: Sequence[tuple[str, str]]) -> None:
@@ -107,7 +107,7 @@ def rename(pairs: Sequence[tuple[str, str]]) -> None:
                         _send_away(cursor, old)
                         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
                         cursor.execute(rename.format(sql.Identifier(old), sql.Identifier(new)))
-                        accept_connections(cursor, new, accept=not _KEPT.search(new))
+                        accept_connections(cursor, new, accept=not re.search(names.KEPT, new))
                 return
             except psycopg2.errors.ObjectInUse:
                 time.sleep(0.5)
@@ -124,5 +124,5 @@ def _send_away(cursor: Any, database: str) -> None:
     cursor.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = %s AND usename IN (current_user, %s)",
-        (database, postgres.RESTORER),
+        (database, names.RESTORER),
     )

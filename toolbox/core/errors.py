@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from toolbox.contract.messages import ERROR, HINT
 from toolbox.core.text import printable
 
 SHOWN = 3  # names in an error
@@ -18,8 +19,8 @@ class Failure(Exception):  # noqa: N818 - the word for what people are told
     @property
     def shown(self) -> str:
         """The lines that end a program."""
-        hint = f"hint: {printable(self.hint)}\n" if self.hint else ""
-        return f"{hint}error: {printable(self.message)}"
+        hint = f"{HINT}{printable(self.hint)}\n" if self.hint else ""
+        return f"{hint}{ERROR}{printable(self.message)}"
 
 
 def refuse(what: str, names: Iterable[str], hint: str = "") -> None:

@@ -9,17 +9,14 @@ from typing import Any
 
 import psycopg2
 
+from toolbox.contract import names
 from toolbox.core.errors import Failure
 from toolbox.core.files import write_private
 
 SECRET = Path("/run/secrets/db_password")
 PASSFILE = Path("/run/backup/pgpass")
-STAGED = "__restoring"  # what a database that is on its way is called, behind its name
 LOCK_KEY = 0x6261636B  # "back"
-# Owns a database that a stranger's file has filled until it is put in its place: what code is
-# in it runs with the rights of this role, which has none in any other database.
-RESTORER = "odoo_restore"
-doing = "inv backup"  # which command this is, for whoever finds the lock taken
+APPLICATION = "inv"  # as PostgreSQL knows our connections, but for those that hold the lock
 
 
 def prepare() -> None:
@@ -36,7 +33,8 @@ def prepare() -> None:
 
 def connect(database: str = "postgres") -> Any:
     """A connection as the role of the platform, or as RESTORER to a database of its."""
-    user = RESTORER if database.endswith(STAGED) and owner(database) == RESTORER else None
+    staged = database.endswith(names.STAGED)
+    user = names.RESTORER if staged and owner(database) == names.RESTORER else None
     return connect_as(database, user)
 
 
@@ -50,38 +48,41 @@ def owner(database: str) -> str:
         return str(row[0]) if row else ""
 
 
-def connect_as(database: str, user: str | None = None, options: str = "") -> Any:
+def connect_as(
+    database: str, user: str | None = None, *, options: str = "", application: str = APPLICATION
+) -> Any:
+    """A connection as the role `user` (that of the platform)."""
+    given = {"options": options, "application_name": application, "connect_timeout": 10}
     try:
-        return psycopg2.connect(
-            dbname=database, user=user, connect_timeout=10, application_name=doing, options=options
-        )
+        return psycopg2.connect(dbname=database, user=user, **given)
     except psycopg2.OperationalError as error:
         text = str(error).strip().splitlines()[-1]
         raise Failure(f"PostgreSQL: {text}", "Is the platform up? See: inv ps") from error
 
 
 @contextmanager
-def exclusive(patience: float = 0) -> Iterator[Callable[[], None]]:
-    """One run at a time, whoever started it; the server lets go of it if we die.
+def advisory_lock(command: str, patience: float = 0) -> Iterator[Callable[[], None]]:
+    """Hold the lock that lets one run work at a time; the server releases it if we die.
 
-    Gives a function that raises Failure if the lock was lost meanwhile. Raises Failure
-    with the holder's name if it is taken for longer than `patience` seconds.
+    `command` is what another run is told to be still running. Yields a function that raises
+    Failure if the lock was lost meanwhile. Raises Failure with the holder's command if the
+    lock is taken for longer than `patience` seconds.
     """
-    connection = connect()
+    connection = connect_as("postgres", application=command)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
             cursor.execute("SET idle_session_timeout = 0")
             _lock(cursor, time.monotonic() + patience)
 
-        def still_alone() -> None:
+        def require_lock() -> None:
             try:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT 1")
             except psycopg2.Error as error:
                 raise Failure("PostgreSQL went away, and our lock with it") from error
 
-        yield still_alone
+        yield require_lock
     finally:
         connection.close()
 

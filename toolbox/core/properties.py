@@ -16,7 +16,7 @@ from toolbox.core import postgres
 from toolbox.core.errors import Failure
 from toolbox.core.progress import note
 
-Functions = dict[str, dict[str, Any]]  # signature to what ALTER FUNCTION can change of it
+Functions = Mapping[str, Mapping[str, Any]]  # signature to what ALTER FUNCTION can change of it
 _VOLATILITY = {"i": "IMMUTABLE", "s": "STABLE", "v": "VOLATILE"}
 _PARALLEL = {"s": "SAFE", "r": "RESTRICTED", "u": "UNSAFE"}
 _FIELDS = ("volatility", "parallel", "cost", "rows")

@@ -15,22 +15,24 @@ from typing import Any
 import psycopg2
 from odoo_user import become_odoo
 
+from toolbox.contract.changes import ChangeRequest, Step
+from toolbox.contract.codec import plain, to_json
+from toolbox.contract.messages import ERROR, HINT
 from toolbox.core.errors import Failure
 from toolbox.core.text import printable
 from toolbox.modules import change, listing, module_tests, rehearsal, snapshots
-from toolbox.modules.plan import Wish
-from toolbox.modules.protocol import Dialogue, heed_signals, tell
+from toolbox.modules.protocol import Host, raise_on_sigterm
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def _wish(given: argparse.Namespace) -> Wish:
-    return Wish(
-        given.database, _names(given.install), _names(given.update), _names(given.uninstall),
-        changed=given.changed, snapshot=not given.no_snapshot, patience=given.max_lock_wait,
-        keep=given.keep,
+def _request(given: argparse.Namespace) -> ChangeRequest:
+    return ChangeRequest(
+        database=given.database, install=_names(given.install), update=_names(given.update),
+        uninstall=_names(given.uninstall), changed=given.changed, snapshot=not given.no_snapshot,
+        patience=given.max_lock_wait, keep=given.keep,
     )  # fmt: skip
 
 
@@ -45,21 +47,21 @@ def _parser() -> argparse.ArgumentParser:
         for flag, options in arguments:
             command.add_argument(flag, **options)
 
-    wish: tuple[tuple[str, dict[str, Any]], ...] = (
+    request: tuple[tuple[str, dict[str, Any]], ...] = (
         *((f"--{flag}", {"default": ""}) for flag in ("install", "update", "uninstall")),
         *((f"--{flag}", {"action": "store_true"}) for flag in ("changed", "no-snapshot")),
         ("--max-lock-wait", {"type": int, "default": 60}),
         ("--keep", {"type": int, "default": 3}),
     )
     add("list", lambda given: listing.listed(given.database))
-    add("change", lambda given: change.change(_wish(given), Dialogue()), *wish)
-    add("rehearse", lambda given: rehearsal.rehearse(_wish(given), Dialogue()), *wish)
-    add("test", lambda given: module_tests.test(given.database, given.name), ("name", {}))
-    add("snapshots", lambda given: snapshots.listed(given.database))
+    add("change", lambda given: change.change(_request(given), Host()), *request)
+    add("rehearse", lambda given: rehearsal.rehearse(_request(given), Host()), *request)
+    add("test", lambda given: module_tests.run(given.database, given.name), ("name", {}))
+    add("snapshots", lambda given: snapshots.of(given.database))
     add("prune", lambda given: snapshots.prune_alone(given.database, given.keep),
         ("--keep", {"type": int, "default": 3}))  # fmt: skip
     add("rollback",
-        lambda given: change.roll_back(given.database, given.name, Dialogue()),
+        lambda given: change.roll_back(given.database, given.name, Host()),
         ("name", {"nargs": "?", "default": ""}))  # fmt: skip
     add("recover", lambda given: change.recover(given.database))
     return parser
@@ -67,23 +69,25 @@ def _parser() -> argparse.ArgumentParser:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, Failure):
-        return f"{f'hint: {error.hint}' + chr(10) if error.hint else ''}error: {error.message}"
+        # Lines of Odoo's log follow the first: they are shown as they are.
+        hint = f"{HINT}{error.hint}\n" if error.hint else ""
+        return f"{hint}{ERROR}{error.message}"
     if isinstance(error, psycopg2.Error):
-        said = (str(error).strip() or "it went away").splitlines()[0]
-        return f"error: PostgreSQL: {printable(said)}"
+        reason = (str(error).strip() or "the connection was lost").splitlines()[0]
+        return f"{ERROR}PostgreSQL: {printable(reason)}"
     if isinstance(error, OSError):
-        return f"error: {error.filename or 'the system'}: {error.strerror}"
-    return "error: interrupted"
+        return f"{ERROR}{error.filename or 'the system'}: {error.strerror}"
+    return f"{ERROR}interrupted"
 
 
 def main() -> None:
     given = _parser().parse_args()
-    heed_signals()
+    raise_on_sigterm()
     become_odoo()
     os.umask(0o022)  # Nginx reads the filestore
     try:
-        snapshots.refuse_name(given.database)
-        tell("result", result=given.run(given))
+        snapshots.require_name(given.database)
+        print(to_json({"step": Step.RESULT, "result": plain(given.run(given))}), flush=True)
     except (Failure, psycopg2.Error, OSError, KeyboardInterrupt) as error:
         sys.exit(_reason(error))
 

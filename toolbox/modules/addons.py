@@ -116,56 +116,57 @@ def _packages() -> dict[str, str]:
     return found
 
 
-def look_up(names: Iterable[str]) -> list[Addon]:
+def look_up(names: Iterable[str], disk: Mapping[str, Addon]) -> list[Addon]:
     """Those modules, which can be installed; raises Failure that says what was meant."""
-    known, found = on_disk(), []
+    found = []
     for name in names:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+        if name not in disk:
+            close = difflib.get_close_matches(name, disk, n=3, cutoff=0.6)
             meant = f"Did you mean {' or '.join(close)}?" if close else "See: inv module.list --all"
             raise Failure(f"there is no module {name!r} on the addons path", meant)
-        if not known[name].installable:
+        if not disk[name].installable:
             raise Failure(
                 f"the module {name!r} cannot be installed on this Odoo",
-                f"Its manifest, {known[name].path / _MANIFEST}, says so, or names another version.",
+                f"Its manifest, {disk[name].path / _MANIFEST}, says so, or names another version.",
             )
-        found.append(known[name])
+        found.append(disk[name])
     return found
 
 
-def needed(names: Iterable[str], there: Collection[str]) -> list[str]:
-    """What an installation of `names` would bring along; raises Failure for what is missing.
+def needed(names: Iterable[str], there: Collection[str], disk: Mapping[str, Addon]) -> list[str]:
+    """What an installation of `names` would install; raises Failure for what is missing.
 
     `there` are the modules that are installed already.
     """
-    wanted, queue = [], list(names)
+    wanted: list[str] = []
+    queue = list(names)
     while queue:
         name = queue.pop(0)
         if name in there or name in wanted:
             continue
         wanted.append(name)
-        for depends in on_disk()[name].depends:
-            if depends not in on_disk() or not on_disk()[depends].installable:
+        for depends in disk[name].depends:
+            if depends not in disk or not disk[depends].installable:
                 raise Failure(
                     f"the module {name!r} needs the module {depends!r}, which is not there",
                     "Put it into odoo/addons, or its package into odoo/requirements.txt.",
                 )
             queue.append(depends)
-    for name in wanted:
-        _refuse_missing(on_disk()[name])
     return wanted
 
 
-def _refuse_missing(addon: Addon) -> None:
+def require_external(addons: Iterable[Addon]) -> None:
+    """Raises Failure unless the Python packages and programs of `addons` are here."""
     check = _odoo().modules.module.check_python_external_dependency
-    for package in addon.python:
-        try:
-            check(package)
-        except Exception as error:  # a bare Exception in 18, one of its own in 19
-            raise Failure(
-                f"the module {addon.name!r} needs the Python package {package!r}: {error}",
-                "Put it into odoo/requirements.txt, then: inv images, inv up",
-            ) from error
-    for program in addon.programs:
-        if not shutil.which(program):
-            raise Failure(f"the module {addon.name!r} needs the program {program!r}")
+    for addon in addons:
+        for package in addon.python:
+            try:
+                check(package)
+            except Exception as error:  # a bare Exception in 18, one of its own in 19
+                raise Failure(
+                    f"the module {addon.name!r} needs the Python package {package!r}: {error}",
+                    "Put it into odoo/requirements.txt, then: inv images, inv up",
+                ) from error
+        for program in addon.programs:
+            if not shutil.which(program):
+                raise Failure(f"the module {addon.name!r} needs the program {program!r}")

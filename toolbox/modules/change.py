@@ -1,64 +1,82 @@
 """Installing, updating and removing modules: kept as a whole, or undone as a whole.
 
-Whoever started a change is told its plan and says `go`; is told when it is done, looks
-whether Odoo works, and says `keep`. Until then any failure, and the silence of one who
-has died, brings back the snapshot that was made before.
+The host is sent the plan and answers `go`; it is told when the change is made, looks
+whether Odoo works, and answers `keep`. Until then any failure, and the end of the host's
+process, brings back the snapshot that was made before.
 """
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any
 
 import psycopg2
 
+from toolbox.contract.changes import (
+    Answer,
+    Changed,
+    ChangePlan,
+    ChangeRequest,
+    ChangeResult,
+    RecoverResult,
+    RollbackResult,
+    Snapshot,
+    SnapshotTaken,
+    Step,
+)
 from toolbox.core import postgres
 from toolbox.core.errors import Failure
 from toolbox.core.progress import note
-from toolbox.modules import addons, checksums, installed, odoo_process, snapshots
+from toolbox.modules import addons, checksums, installed, odoo_process, snapshots, state
 from toolbox.modules.lock_watcher import Watch, longest
-from toolbox.modules.plan import Plan, Wish, make_plan
-from toolbox.modules.protocol import Dialogue, heed_no_signals, tell
+from toolbox.modules.plan import code_to_load, make_plan
+from toolbox.modules.protocol import Host, emit_event, ignore_signals, require_answer
 
 QUIET = ("--stop-after-init", "--no-http", "--workers=0", "--max-cron-threads=0")
 _UNDO_SECONDS = 300
 
 
-def change(wish: Wish, dialogue: Dialogue) -> dict[str, Any]:
-    """Do what is wished; gives back what was done, raises Failure if it was undone."""
-    postgres.doing = "inv module"
-    with postgres.exclusive() as still_alone:
-        installed.refuse_no_odoo(wish.database)
-        _refuse_unfinished(wish.database)
-        plan = make_plan(wish)
-        tell("plan", **asdict(plan), empty=plan.empty)
+def change(request: ChangeRequest, host: Host) -> ChangeResult:
+    """Change modules as requested; raises Failure if the change was undone."""
+    with postgres.advisory_lock("inv module") as require_lock:
+        installed.require_odoo_database(request.database)
+        _require_finished(request.database)
+        plan = plan_for(request)
+        emit_event(Step.PLAN, plan)
         if plan.empty:
-            if wish.changed:  # what was installed by other means since is known from now on
-                remember(wish.database, plan)
-            return {"done": False}
-        dialogue.expect("go")
-        with _undoable(wish, plan.title):
+            if request.changed:  # what was installed by other means since is recorded now
+                record(request.database, plan)
+            return ChangeResult(done=False)
+        host.expect(Answer.GO)
+        with _undoable(request, plan.title):
             started = time.monotonic()
-            watch = carry_out(wish, plan, dialogue)
-            still_alone()
+            watch = carry_out(request, plan, host)
+            require_lock()
             seconds = round(time.monotonic() - started, 1)
-            tell("changed", restart=plan.restart, seconds=seconds, waited_for=watch.blockers)
-            dialogue.expect("keep")
-            remember(wish.database, plan)
-        _tidy(wish)
-        return {"done": True, "seconds": seconds, "locked": longest(watch.held)}
+            changed = Changed(restart=plan.restart, seconds=seconds, waited_for=watch.blockers)
+            emit_event(Step.CHANGED, changed)
+            host.expect(Answer.KEEP)
+            record(request.database, plan)
+        _tidy(request)
+        return ChangeResult(done=True, seconds=seconds, locked=longest(watch.held))
 
 
-def _tidy(wish: Wish) -> None:
+def plan_for(request: ChangeRequest) -> ChangePlan:
+    """The plan for `request`; raises Failure for whatever can be known to fail."""
+    found = state.read(request.database)
+    plan = make_plan(request, found)
+    addons.require_external(found.disk[name] for name in code_to_load(plan, found))
+    return plan
+
+
+def _tidy(request: ChangeRequest) -> None:
     """What was done is kept by now, whether or not older snapshots can be taken away."""
     try:
-        snapshots.prune(wish.database, wish.keep)
+        snapshots.prune(request.database, request.keep)
     except (Failure, psycopg2.Error, OSError) as error:
         note(f"older snapshots stay: {str(error).strip().splitlines()[0]}")
 
 
-def _refuse_unfinished(database: str) -> None:
+def _require_finished(database: str) -> None:
     left = snapshots.unfinished(database)
     if left:
         raise Failure(
@@ -68,55 +86,56 @@ def _refuse_unfinished(database: str) -> None:
 
 
 @contextmanager
-def _undoable(wish: Wish, doing: str) -> Iterator[None]:
-    if not wish.snapshot:
+def _undoable(request: ChangeRequest, doing: str) -> Iterator[None]:
+    if not request.snapshot:
         yield
         return
     started = time.monotonic()
-    taken = snapshots.take(wish.database, doing, wish.patience)
-    tell("snapshot", name=taken.name, seconds=round(time.monotonic() - started, 1))
+    taken = snapshots.take(request.database, doing, request.patience)
+    seconds = round(time.monotonic() - started, 1)
+    emit_event(Step.SNAPSHOT, SnapshotTaken(name=taken.name, seconds=seconds))
     with _kept_or_undone(taken):
         yield
 
 
 @contextmanager
-def _kept_or_undone(before: snapshots.Snapshot) -> Iterator[None]:
+def _kept_or_undone(before: Snapshot) -> Iterator[None]:
     """Go back to `before` if the block fails; otherwise it is a way back like any other."""
     try:
         yield
     except BaseException:
-        heed_no_signals()
+        ignore_signals()
         snapshots.put_back(before)
-        tell("undone", name=before.name)
+        emit_event(Step.UNDONE, SnapshotTaken(name=before.name))
         raise
     snapshots.close(before)
 
 
-def carry_out(wish: Wish, plan: Plan, dialogue: Dialogue | None) -> Watch:
+def carry_out(request: ChangeRequest, plan: ChangePlan, host: Host | None) -> Watch:
     """Have Odoo do it, and read back whether it did; raises Failure if not."""
     if plan.uninstall:
         code = (
             f"env['ir.module.module'].search([('name', 'in', {list(plan.uninstall)!r})])"
             ".button_immediate_uninstall()\n"
         )
-        arguments = ["shell", f"--database={wish.database}", "--no-http"]
+        arguments = ["shell", f"--database={request.database}", "--no-http"]
     else:
         code = ""
         wishes = (("--init", plan.install), ("--update", plan.update))
         names = [f"{flag}={','.join(modules)}" for flag, modules in wishes if modules]
-        arguments = [f"--database={wish.database}", *names, *QUIET, "--without-demo=all"]
+        arguments = [f"--database={request.database}", *names, *QUIET, "--without-demo=all"]
     ended, watch = odoo_process.odoo(
-        wish.database, *arguments, dialogue=dialogue, lock_seconds=wish.patience, stdin=code
+        request.database, *arguments, host=host, lock_seconds=request.patience, stdin=code
     )
     if ended.code:
         raise odoo_process.fail(f"Odoo could not {plan.title}", ended)
-    _read_back(wish.database, plan, ended)
+    _read_back(request.database, plan, ended)
     return watch
 
 
-def _read_back(database: str, plan: Plan, ended: odoo_process.Ended) -> None:
+def _read_back(database: str, plan: ChangePlan, ended: odoo_process.Ended) -> None:
     """Raises Failure unless the database says of every module what was wished."""
-    entries, wrong = installed.in_database(database), []
+    entries, wrong = installed.entries(database), []
     for name in (*plan.install, *plan.update):
         entry, disk = entries.get(name), addons.on_disk()[name]
         if not entry or entry.state != "installed":
@@ -132,49 +151,49 @@ def _read_back(database: str, plan: Plan, ended: odoo_process.Ended) -> None:
         raise odoo_process.fail(f"Odoo ended well, but {'; '.join(wrong[:5])}", ended)
 
 
-def remember(database: str, plan: Plan) -> None:
-    """Keep what the modules are now: those of `plan`, and those nobody has looked at yet.
+def record(database: str, plan: ChangePlan) -> None:
+    """Record what the modules are now: those of `plan`, and those of which nothing is recorded.
 
-    Not those of another version than the installed one: they still want their update.
+    Not those of another version than the installed one: they still need their update.
     """
-    entries = installed.in_database(database)
-    now, known = checksums.look(database, installed.installed(entries))
-    waiting = checksums.changed(entries, known, now)
+    found = state.read(database)
+    known = found.recorded
+    now = {n: found.current[n] for n in found.installed if n in found.current}
     done = {*plan.install, *plan.update, *plan.besides}
     gone = {n: s for n, s in known.items() if n not in now}  # a server may still have their code
+    waiting = found.changed
     new = {n: s for n, s in now.items() if n in done or (n not in known and n not in waiting)}
     sums = {**gone, **{n: known[n] for n in now if n in known}, **new}
     if sums != known:
-        checksums.remember(database, sums)
+        checksums.record(database, sums)
 
 
-def roll_back(database: str, name: str, dialogue: Dialogue) -> dict[str, Any]:
+def roll_back(database: str, name: str, host: Host) -> RollbackResult:
     """Go back to a snapshot; what is there now becomes one itself."""
-    postgres.doing = "inv module.rollback"
-    with postgres.exclusive():
+    with postgres.advisory_lock("inv module.rollback"):
         chosen, left = _to_go_back_to(database, name)
-        tell("plan", **asdict(chosen), empty=False, restart=True)
-        heard = dialogue.hear()
-        if heard == "accept":
+        emit_event(Step.PLAN, chosen)
+        answer = host.read_line()
+        if answer == Answer.ACCEPT:
             if not left:
                 raise Failure("no change was interrupted, so there is nothing to accept")
             snapshots.close(chosen)
-            return {"name": chosen.name, "accepted": True}
-        dialogue.require(heard, "go")
+            return RollbackResult(name=chosen.name, accepted=True)
+        require_answer(answer, Answer.GO)
         if not snapshots.is_there(database):  # so there is nothing to go back to in turn
             snapshots.give_name(chosen)
-            tell("changed", restart=True)
-            dialogue.expect("keep")
-            return {"name": chosen.name, "present": ""}
+            emit_event(Step.CHANGED, Changed(restart=True))
+            host.expect(Answer.KEEP)
+            return RollbackResult(name=chosen.name)
         present = snapshots.exchange(chosen)
-        tell("snapshot", name=present.name)
+        emit_event(Step.SNAPSHOT, SnapshotTaken(name=present.name))
         with _kept_or_undone(present):
-            tell("changed", restart=True)
-            dialogue.expect("keep")
-        return {"name": chosen.name, "present": present.name}
+            emit_event(Step.CHANGED, Changed(restart=True))
+            host.expect(Answer.KEEP)
+        return RollbackResult(name=chosen.name, present=present.name)
 
 
-def _to_go_back_to(database: str, name: str) -> tuple[snapshots.Snapshot, bool]:
+def _to_go_back_to(database: str, name: str) -> tuple[Snapshot, bool]:
     """The snapshot that is meant, and whether it is that of an interrupted change."""
     left = snapshots.unfinished(database)
     if not left:
@@ -187,16 +206,15 @@ def _to_go_back_to(database: str, name: str) -> tuple[snapshots.Snapshot, bool]:
     return left, True
 
 
-def recover(database: str) -> dict[str, Any]:
+def recover(database: str) -> RecoverResult:
     """Undo what a container that died has begun.
 
-    One that only cannot be heard any more is at that itself: waits until it has ended.
+    One that is still alive, and only cannot be read any more, undoes it itself: waits for it.
     """
-    postgres.doing = "inv module"
-    with postgres.exclusive(_UNDO_SECONDS):
+    with postgres.advisory_lock("inv module", _UNDO_SECONDS):
         left = snapshots.unfinished(database)
         if left:
-            heed_no_signals()
+            ignore_signals()
             note(f"putting {database!r} back to what it was before `{left.doing}`")
             snapshots.put_back(left)
-        return {"undone": left.name if left else ""}
+        return RecoverResult(undone=left.name if left else "")

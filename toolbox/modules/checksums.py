@@ -10,7 +10,6 @@ from pathlib import Path
 
 from toolbox.core import postgres
 from toolbox.modules.addons import Addon, on_disk
-from toolbox.modules.installed import Entry, installed
 
 PARAMETER = "ipai.modules.checksums"
 _TAKEN = 16  # hexadecimal digits: 64 bits tell two versions of a module apart
@@ -54,7 +53,7 @@ def _speaks(path: Path, languages: Collection[str]) -> bool:
     )
 
 
-def checksums(database: str, names: Iterable[str]) -> dict[str, Checksum]:
+def current(database: str, names: Iterable[str]) -> dict[str, Checksum]:
     """Of `names` as they are on disk now; of those that are there."""
     with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT code FROM res_lang WHERE active")
@@ -62,23 +61,22 @@ def checksums(database: str, names: Iterable[str]) -> dict[str, Checksum]:
     return {n: checksum(on_disk()[n], languages) for n in names if n in on_disk()}
 
 
-def look(database: str, names: Iterable[str]) -> tuple[dict[str, Checksum], dict[str, Checksum]]:
-    """What `names` are now, and what modules were when they were updated last."""
-    return checksums(database, names), remembered(database)
-
-
-def remembered(database: str) -> dict[str, Checksum]:
-    """What the modules were when they were updated last; empty if nobody has looked yet."""
+def recorded(database: str) -> dict[str, Checksum]:
+    """What the modules were when they were updated last; empty if nothing is recorded."""
     with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT value FROM ir_config_parameter WHERE key = %s", (PARAMETER,))
         row = cursor.fetchone()
     try:
         return {name: Checksum(*pair) for name, pair in json.loads(row[0]).items()} if row else {}
-    except (ValueError, TypeError, AttributeError):  # somebody wrote into it: look anew
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # it was edited by hand: as if nothing were recorded
         return {}
 
 
-def remember(database: str, sums: Mapping[str, Checksum]) -> None:
+def record(database: str, sums: Mapping[str, Checksum]) -> None:
     """Keep `sums` in the database itself, with which they are copied, restored and undone."""
     text = json.dumps({name: [s.content, s.code] for name, s in sorted(sums.items())})
     with closing(postgres.connect(database)) as connection, connection, connection.cursor() as c:
@@ -89,20 +87,3 @@ def remember(database: str, sums: Mapping[str, Checksum]) -> None:
             " write_date = excluded.write_date",
             (PARAMETER, text),
         )
-
-
-def changed(
-    entries: Mapping[str, Entry], known: Mapping[str, Checksum], now: Mapping[str, Checksum]
-) -> list[str]:
-    """The installed modules that are not on disk what they were when they were updated last.
-
-    Of one that nobody has looked at yet the version decides: what is there is taken for
-    what was installed.
-    """
-    return [
-        name for name in installed(entries)
-        if name in now and (
-            known[name].content != now[name].content if name in known
-            else entries[name].version != on_disk()[name].version
-        )
-    ]  # fmt: skip

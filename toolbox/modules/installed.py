@@ -1,11 +1,13 @@
 """What modules a database knows."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
 from toolbox.core import postgres
 from toolbox.core.errors import Failure
+
+_INSTALLED = ("installed", "to upgrade")
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Entry:
     version: str  # that was installed or updated last; '' if never
 
 
-def refuse_no_odoo(database: str) -> None:
+def require_odoo_database(database: str) -> None:
     """Raises Failure unless `database` is there and Odoo's."""
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         if not postgres.exists(cursor, database):
@@ -27,26 +29,25 @@ def refuse_no_odoo(database: str) -> None:
             raise Failure(f"{database!r} is no database of Odoo")
 
 
-def in_database(database: str) -> dict[str, Entry]:
+def entries(database: str) -> dict[str, Entry]:
     """Every module that the database knows."""
     with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT name, state, coalesce(latest_version, '') FROM ir_module_module")
         return {name: Entry(state, version) for name, state, version in cursor.fetchall()}
 
 
-def installed(entries: Mapping[str, Entry]) -> list[str]:
-    return sorted(n for n, e in entries.items() if e.state in ("installed", "to upgrade"))
+def names(entries: Mapping[str, Entry]) -> list[str]:
+    """The installed ones of `entries`."""
+    return sorted(n for n, e in entries.items() if e.state in _INSTALLED)
 
 
-def dependants(database: str, names: Collection[str]) -> list[str]:
-    """The installed modules that build on `names`."""
+def dependencies(database: str) -> dict[str, frozenset[str]]:
+    """What each installed module depends on, as the database has it."""
     with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "WITH RECURSIVE above AS (SELECT unnest(%s::text[]) AS name UNION"
-            " SELECT m.name::text FROM above JOIN ir_module_module_dependency d"
-            " ON d.name = above.name JOIN ir_module_module m ON m.id = d.module_id"
-            " WHERE m.state IN ('installed', 'to upgrade'))"
-            " SELECT name FROM above WHERE name <> ALL (%s) ORDER BY 1",
-            (list(names), list(names)),
+            "SELECT m.name, array_agg(d.name::text) FROM ir_module_module m"
+            " JOIN ir_module_module_dependency d ON d.module_id = m.id"
+            " WHERE m.state = ANY(%s) GROUP BY m.name",
+            (list(_INSTALLED),),
         )
-        return [name for (name,) in cursor.fetchall()]
+        return {name: frozenset(below) for name, below in cursor.fetchall()}

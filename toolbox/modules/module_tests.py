@@ -1,25 +1,24 @@
 """The tests of one module, in a database of their own."""
 
 import time
-from typing import Any
 
 import odoo_versions
 
+from toolbox.contract import names
+from toolbox.contract.changes import ModuleTestResult
 from toolbox.core import databases, postgres
 from toolbox.core.errors import Failure
 from toolbox.modules import addons, odoo_process, snapshots
 
-SCRATCH = "__test"
 _NO_TESTS = " 0 failed, 0 error(s) of 0 tests"
 
 
-def test(database: str, module: str) -> dict[str, Any]:
+def run(database: str, module: str) -> ModuleTestResult:
     """Run the tests of one module in a database of its own; raises Failure if any fails."""
-    postgres.doing = "inv module.test"
-    name = database + SCRATCH
-    with postgres.exclusive():
-        (addon,) = addons.look_up([module])
-        addons.needed([module], [])
+    name, disk = database + names.MODULE_TEST, addons.on_disk()
+    with postgres.advisory_lock("inv module.test"):
+        (addon,) = addons.look_up([module], disk)
+        addons.require_external(disk[name] for name in addons.needed([module], [], disk))
         if not (addon.path / "tests" / "__init__.py").is_file():  # before a minute is spent on it
             raise _no_tests(module)
         snapshots.drop(name)
@@ -34,15 +33,12 @@ def test(database: str, module: str) -> dict[str, Any]:
         raise odoo_process.fail(f"the tests of {module} failed", ended)
     if not summary or _NO_TESTS in summary:
         raise _no_tests(module)
-    return {"module": module, "summary": summary.partition(": ")[2], **_seconds(started)}
+    seconds = round(time.monotonic() - started, 1)
+    return ModuleTestResult(module=module, summary=summary.partition(": ")[2], seconds=seconds)
 
 
 def _no_tests(module: str) -> Failure:
     return Failure(f"{module} has no tests that run", "See odoo/scaffold for one.")
-
-
-def _seconds(started: float) -> dict[str, float]:
-    return {"seconds": round(time.monotonic() - started, 1)}
 
 
 def _test_arguments(name: str, module: str) -> list[str]:

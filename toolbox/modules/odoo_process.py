@@ -15,7 +15,7 @@ import odoo_versions
 from toolbox.core.errors import Failure
 from toolbox.core.progress import say
 from toolbox.modules.lock_watcher import Watch
-from toolbox.modules.protocol import Dialogue
+from toolbox.modules.protocol import Host
 
 APPLICATION = "inv module"  # as PostgreSQL knows its connections
 ODOO = "/usr/bin/odoo"  # not our wrapper: we are not root any more
@@ -59,11 +59,11 @@ def _level(line: str) -> str:
 def odoo(
     database: str,
     *arguments: str,
-    dialogue: Dialogue | None = None,
+    host: Host | None = None,
     lock_seconds: int = 0,
     stdin: str = "",
 ) -> tuple[Ended, Watch]:
-    """Run `odoo` to its end on `database`; raises Failure if whoever started it is gone."""
+    """Run `odoo` to its end on `database`; raises Failure if the host is gone."""
     environment = {**os.environ, "PGOPTIONS": f"-c lock_timeout={lock_seconds * 1000}"}
     environment[odoo_versions.application_variable()] = APPLICATION
     argv = [ODOO, *arguments]
@@ -79,7 +79,7 @@ def odoo(
         try:
             child.stdin.write(stdin)
             child.stdin.close()
-            _await(child, dialogue)
+            _await(child, host)
         finally:
             _end(child)
             reader.join()
@@ -96,14 +96,14 @@ def _read(stream: IO[str], lines: "collections.deque[str]") -> None:
             quiet = time.monotonic() + _QUIET_SECONDS
 
 
-def _await(child: "subprocess.Popen[str]", dialogue: Dialogue | None) -> None:
+def _await(child: "subprocess.Popen[str]", host: Host | None) -> None:
     while True:
         try:
             child.wait(0.2)
             return
         except subprocess.TimeoutExpired:
-            if dialogue and dialogue.over:
-                raise Failure("whoever started this is gone") from None
+            if host:
+                host.require_present()
 
 
 def _end(child: "subprocess.Popen[str]") -> None:

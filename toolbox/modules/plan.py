@@ -1,86 +1,74 @@
-"""What a change of modules comes to."""
+"""What a change of modules comes to: a function of the request and of one InstalledState."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 
+from toolbox.contract.changes import ChangePlan, ChangeRequest
 from toolbox.core.errors import Failure
-from toolbox.modules import addons, checksums, installed
+from toolbox.modules import addons
+from toolbox.modules.state import InstalledState
 
-_UNTOUCHABLE = {"base", "web"}
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is to be done, and how carefully."""
-
-    database: str
-    install: tuple[str, ...] = ()
-    update: tuple[str, ...] = ()
-    uninstall: tuple[str, ...] = ()
-    changed: bool = False  # update whatever is not on disk what it was
-    snapshot: bool = True
-    patience: int = 60  # seconds to wait for somebody's lock
-    keep: int = 3  # snapshots
+_ESSENTIAL = {"base", "web"}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What comes of a wish, by names of modules."""
-
-    install: tuple[str, ...] = ()
-    update: tuple[str, ...] = ()
-    uninstall: tuple[str, ...] = ()
-    besides: tuple[str, ...] = ()  # brought along, updated as well, or removed as well
-    missing: tuple[str, ...] = ()  # installed, and not on disk
-    restart: bool = False  # a server has older Python code of these loaded
-
-    @property
-    def empty(self) -> bool:
-        return not (self.install or self.update or self.uninstall)
-
-    @property
-    def title(self) -> str:
-        parts = (("install", self.install), ("update", self.update), ("uninstall", self.uninstall))
-        return "; ".join(f"{verb} {','.join(names)}" for verb, names in parts if names)
+def make_plan(request: ChangeRequest, state: InstalledState) -> ChangePlan:
+    """What `request` comes to; raises Failure for whatever can be known to fail."""
+    if request.uninstall:
+        return _removal(request, state)
+    there = state.installed
+    install = [a.name for a in addons.look_up(request.install, state.disk) if a.name not in there]
+    brought = [n for n in addons.needed(install, there, state.disk) if n not in install]
+    update = _updates(request, state)
+    above = state.dependants(update)
+    addons.needed(update, [name for name in there if name not in update], state.disk)
+    return ChangePlan(
+        install=tuple(install),
+        update=tuple(update),
+        besides=(*brought, *above),
+        missing=_missing(state),
+        restart=_is_loaded([*update, *above], state) or _was_loaded(install, state),
+    )
 
 
-def make_plan(wish: Wish) -> Plan:
-    """What `wish` comes to; raises Failure for whatever can be known to fail."""
-    entries = installed.in_database(wish.database)
-    there = installed.installed(entries)
-    missing = tuple(name for name in there if name not in addons.on_disk())
-    if wish.uninstall:
-        return replace(_removal(wish, there), missing=missing)
-    install = [a.name for a in addons.look_up(wish.install) if a.name not in there]
-    besides = [n for n in addons.needed(install, there) if n not in install]
-    now, known = checksums.look(wish.database, there)
-    update = [addon.name for addon in addons.look_up(wish.update)]
-    if absent := [name for name in update if name not in there]:
+def code_to_load(plan: ChangePlan, state: InstalledState) -> list[str]:
+    """The modules whose code Odoo loads for `plan`, and has not loaded as it is now."""
+    there = state.installed
+    others = [name for name in there if name not in plan.update]
+    new = addons.needed(plan.install, there, state.disk)
+    return list(dict.fromkeys([*new, *addons.needed(plan.update, others, state.disk)]))
+
+
+def _updates(request: ChangeRequest, state: InstalledState) -> list[str]:
+    update = [addon.name for addon in addons.look_up(request.update, state.disk)]
+    if absent := [name for name in update if name not in state.installed]:
         raise Failure(
             f"not installed, so nothing to update: {', '.join(absent)}",
             f"inv module.install {','.join(absent)}",
         )
-    if wish.changed:
-        update += [n for n in checksums.changed(entries, known, now) if n not in update]
-    above = installed.dependants(wish.database, update) if update else []
-    addons.needed([*update, *above], [n for n in there if n not in update])
-    touched = [*update, *above]
-    restart = any(n in now and (n not in known or known[n].code != now[n].code) for n in touched)
-    return Plan(
-        tuple(install), tuple(update), (), (*besides, *above), missing,
-        restart or _loaded_before(install, known, wish.database),
-    )  # fmt: skip
+    if request.changed:
+        update += [name for name in state.changed if name not in update]
+    return update
 
 
-def _loaded_before(names: list[str], known: dict[str, checksums.Checksum], database: str) -> bool:
+def _missing(state: InstalledState) -> tuple[str, ...]:
+    return tuple(name for name in state.installed if name not in state.disk)
+
+
+def _is_loaded(names: Iterable[str], state: InstalledState) -> bool:
+    """Whether a server has other code of installed modules loaded than what is on disk."""
+    known, now = state.recorded, state.current
+    return any(n in now and (n not in known or known[n].code != now[n].code) for n in names)
+
+
+def _was_loaded(names: Iterable[str], state: InstalledState) -> bool:
     """Whether a server may have other code of modules loaded, from before they were removed."""
-    now = checksums.checksums(database, [name for name in names if name in known])
-    return any(known[name].code != now[name].code for name in now)
+    known, now = state.recorded, state.current
+    return any(n in known and n in now and known[n].code != now[n].code for n in names)
 
 
-def _removal(wish: Wish, there: list[str]) -> Plan:
-    if kept := sorted(_UNTOUCHABLE & set(wish.uninstall)):
+def _removal(request: ChangeRequest, state: InstalledState) -> ChangePlan:
+    if kept := sorted(_ESSENTIAL & set(request.uninstall)):
         raise Failure(f"Odoo does not work without {', '.join(kept)}")
-    if absent := [name for name in wish.uninstall if name not in there]:
+    if absent := [name for name in request.uninstall if name not in state.installed]:
         raise Failure(f"not installed: {', '.join(absent)}", "See: inv module.list")
-    above = installed.dependants(wish.database, wish.uninstall)
-    return Plan(uninstall=wish.uninstall, besides=tuple(above))
+    above = state.dependants(request.uninstall)
+    return ChangePlan(uninstall=request.uninstall, besides=tuple(above), missing=_missing(state))

@@ -1,24 +1,26 @@
-"""The conversation with whoever started a change, who may die at any moment."""
+"""Talking with the host, which may die at any moment: events to it, answers from it."""
 
-import json
 import queue
 import signal
 import sys
 import threading
 from typing import Any, NoReturn
 
+from toolbox.contract.changes import Answer, Step
+from toolbox.contract.codec import to_json
 from toolbox.core.errors import Failure
 
-GONE = ""  # what is heard when nobody speaks any more
+_GONE = ""  # what is read when nobody writes any more
+_GONE_MESSAGE = "the process that started this is gone"
 
 
-def tell(step: str, **values: Any) -> None:
+def emit_event(step: Step, record: Any, **more: Any) -> None:
     """One line of JSON on standard output."""
-    print(json.dumps({"step": step, **values}, sort_keys=True, default=str), flush=True)
+    print(to_json(record, step=step, **more), flush=True)
 
 
-def heed_signals() -> None:
-    """Make SIGTERM an interruption, after which what was begun is undone."""
+def raise_on_sigterm() -> None:
+    """Make SIGTERM a KeyboardInterrupt, after which what was begun is undone."""
 
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
@@ -26,14 +28,14 @@ def heed_signals() -> None:
     signal.signal(signal.SIGTERM, interrupt)
 
 
-def heed_no_signals() -> None:
-    """While things are put back: a second Ctrl-C must not leave them half-way."""
+def ignore_signals() -> None:
+    """While things are put back: a second Ctrl-C must not leave them half done."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
-class Dialogue:
-    """Lines of standard input, and whether somebody is still there to send them."""
+class Host:
+    """Lines of standard input, and whether the host is still there to send them."""
 
     def __init__(self) -> None:
         self._lines: queue.Queue[str] = queue.Queue()
@@ -44,25 +46,31 @@ class Dialogue:
         for line in sys.stdin:
             self._lines.put(line.strip())
         self._gone.set()
-        self._lines.put(GONE)
+        self._lines.put(_GONE)
 
     @property
-    def over(self) -> bool:
-        """Whether whoever started this is gone."""
+    def gone(self) -> bool:
+        """Whether the host can send nothing any more."""
         return self._gone.is_set()
 
-    def hear(self) -> str:
-        """The next line; raises Failure where nobody is there any more to send one."""
-        heard = self._lines.get()
-        if heard == GONE:
-            raise Failure("whoever started this is gone")
-        return heard
+    def require_present(self) -> None:
+        """Raises Failure if the host is gone."""
+        if self.gone:
+            raise Failure(_GONE_MESSAGE)
 
-    def expect(self, word: str) -> None:
-        """Wait for `word`; raises Failure for anything else."""
-        self.require(self.hear(), word)
+    def read_line(self) -> str:
+        """The next line; raises Failure if the host is gone."""
+        line = self._lines.get()
+        if line == _GONE:
+            raise Failure(_GONE_MESSAGE)
+        return line
 
-    def require(self, heard: str, word: str) -> None:
-        """Raises Failure unless `heard` is `word`."""
-        if heard != word:
-            raise Failure(f"{word!r} was expected, and {heard!r} came")
+    def expect(self, answer: Answer) -> None:
+        """Wait for `answer`; raises Failure for anything else."""
+        require_answer(self.read_line(), answer)
+
+
+def require_answer(line: str, answer: Answer) -> None:
+    """Raises Failure unless `line` is `answer`."""
+    if line != answer:
+        raise Failure(f"expected the answer {answer.value!r}, got {line!r}")

@@ -1,56 +1,46 @@
-"""What is tried on a copy, or on nothing, before anybody's books are touched."""
+"""A change of modules on a neutralised copy, which is thrown away."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any
 
+from toolbox.contract import names
+from toolbox.contract.changes import Answer, ChangeRequest, ChangeResult, Step
 from toolbox.core import postgres
 from toolbox.core.errors import Failure
-from toolbox.modules import (
-    change,
-    database_copy,
-    installed,
-    lock_watcher,
-    odoo_process,
-    snapshots,
-)
-from toolbox.modules.plan import Wish, make_plan
-from toolbox.modules.protocol import Dialogue, tell
-
-COPY = "__rehearsal"
+from toolbox.modules import change, database_copy, installed, odoo_process, snapshots
+from toolbox.modules.lock_watcher import longest
+from toolbox.modules.protocol import Host, emit_event
 
 
-def rehearse(wish: Wish, dialogue: Dialogue) -> dict[str, Any]:
-    """Do what is wished on a neutralised copy; gives back how long it took and what it locked."""
-    postgres.doing = "inv module.rehearse"
-    with postgres.exclusive():
-        installed.refuse_no_odoo(wish.database)
-        plan = make_plan(wish)
-        tell("plan", **asdict(plan), empty=plan.empty)
+def rehearse(request: ChangeRequest, host: Host) -> ChangeResult:
+    """Make the change on a copy: how long it takes, and what it locks."""
+    with postgres.advisory_lock("inv module.rehearse"):
+        installed.require_odoo_database(request.database)
+        plan = change.plan_for(request)
+        emit_event(Step.PLAN, plan)
         if plan.empty:
-            return {"done": False}
-        dialogue.expect("go")
-        with _copy(wish.database, wish.patience) as name:
-            _neutralise(name, dialogue)
+            return ChangeResult(done=False)
+        host.expect(Answer.GO)
+        with _copy(request.database, request.patience) as name:
+            _neutralise(name, host)
             started = time.monotonic()
             try:
-                watch = change.carry_out(_on(wish, name), plan, dialogue)
+                watch = change.carry_out(_on(request, name), plan, host)
             except Failure as error:
                 failed = Failure(error.message, "That was a rehearsal: nothing was changed.")
                 raise failed from error
             seconds = round(time.monotonic() - started, 1)
-        return {"done": True, "seconds": seconds, "locked": lock_watcher.longest(watch.held)}
+        return ChangeResult(done=True, seconds=seconds, locked=longest(watch.held))
 
 
-def _on(wish: Wish, database: str) -> Wish:
-    return Wish(database, patience=wish.patience)
+def _on(request: ChangeRequest, database: str) -> ChangeRequest:
+    return ChangeRequest(database=database, patience=request.patience)
 
 
 @contextmanager
 def _copy(database: str, patience: int) -> Iterator[str]:
-    name = database + COPY
+    name = database + names.REHEARSAL
     snapshots.drop(name)
     snapshots.need_room(database)
     try:
@@ -61,8 +51,8 @@ def _copy(database: str, patience: int) -> Iterator[str]:
         snapshots.drop(name)
 
 
-def _neutralise(name: str, dialogue: Dialogue) -> None:
+def _neutralise(name: str, host: Host) -> None:
     """Before any server of Odoo sees the copy, by every module's own SQL."""
-    ended, _ = odoo_process.odoo(name, "neutralize", f"--database={name}", dialogue=dialogue)
+    ended, _ = odoo_process.odoo(name, "neutralize", f"--database={name}", host=host)
     if ended.code:
         raise odoo_process.fail("Odoo could not neutralise the copy", ended)

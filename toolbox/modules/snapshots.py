@@ -11,48 +11,28 @@ import re
 import shutil
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from psycopg2 import sql
 
+from toolbox.contract import names
+from toolbox.contract.changes import Snapshot
+from toolbox.contract.codec import decode
 from toolbox.core import databases, disk_space, filestore, postgres, properties
 from toolbox.core.errors import Failure
 from toolbox.core.progress import note
 from toolbox.modules import database_copy
 
 OPEN, CLOSED = "open", "closed"
-UNDONE = "__undone"
-_SUFFIX = r"__s\d{10}"
-# As Odoo names databases. PostgreSQL cuts names off after 63: the copy of one that is longer
-# than this might be called like that itself, and what takes copies away would take it.
-_NAME = r"(?!.*__(rehearsal|test|undone|s\d{10})$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}"
 _MARGIN = 1.2  # of the size of the database; the server's log wants room as well
 _ROOM_HINT = "inv module.prune frees what older snapshots hold; --no-snapshot goes without one."
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A state of a database that one can go back to."""
-
-    name: str  # of the database that holds it
-    database: str
-    doing: str  # what was about to be done
-    made: str
-    state: str  # open: what was about to be done was neither kept nor undone
-    bytes: int = 0
-    remark: str | None = None  # the comment that the database had of its own
-
-    @property
-    def comment(self) -> str:
-        return json.dumps({k: v for k, v in asdict(self).items() if k not in ("name", "bytes")})
-
-
-def refuse_name(database: str) -> None:
+def require_name(database: str) -> None:
     """Raises Failure for one that leaves no room for those of its copies, or is one of them."""
-    if not re.fullmatch(_NAME, database):
+    if not re.fullmatch(names.SNAPSHOT_SOURCE, database):
         raise Failure(
             f"{database!r} cannot have snapshots",
             "Only names of up to 50 letters, digits, _ . - that do not end like that of a copy.",
@@ -65,7 +45,9 @@ def take(database: str, doing: str, patience: int) -> Snapshot:
     need_room(database)
     name = _new_name(database)
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    snapshot = Snapshot(name, database, doing, made, OPEN, remark=_remark(database))
+    snapshot = Snapshot(
+        name=name, database=database, doing=doing, made=made, state=OPEN, remark=_remark(database)
+    )
     try:
         database_copy.copy(database, name, patience)
         link(database, name)
@@ -104,7 +86,7 @@ def _write(snapshot: Snapshot, database: str = "") -> None:
     """Enter what `snapshot` is in the comment of its database, or of what will become that."""
     with closing(postgres.connect()) as connection, connection, connection.cursor() as cursor:
         name = sql.Identifier(database or snapshot.name)
-        text = sql.Literal(snapshot.comment)
+        text = sql.Literal(_comment(snapshot))
         cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, text))
         if not database:
             databases.accept_connections(cursor, snapshot.name, accept=False)
@@ -131,7 +113,7 @@ def _all(database: str) -> list[Snapshot]:
         cursor.execute(
             "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), ''),"
             " pg_database_size(oid) FROM pg_database WHERE datname ~ %s ORDER BY datname",
-            (f"^{re.escape(database)}{_SUFFIX}$",),
+            (f"^{re.escape(database)}{names.SNAPSHOT}$",),
         )
         return [_parsed(name, text, size, database) for name, text, size in cursor.fetchall()]
 
@@ -139,12 +121,16 @@ def _all(database: str) -> list[Snapshot]:
 def _parsed(name: str, comment: str, size: int, database: str) -> Snapshot:
     try:
         values = json.loads(comment)
-        return Snapshot(
-            name, database, values["doing"], values["made"], values["state"], size,
-            values.get("remark"),
-        )  # fmt: skip
-    except (ValueError, TypeError, KeyError):
-        return Snapshot(name, database, "", "", CLOSED, size)
+        own = {"name": name, "database": database, "bytes": size}
+        return decode(Snapshot, {**values, **own})
+    except (ValueError, TypeError):  # of nobody's, or never complete
+        return Snapshot(name=name, database=database, doing="", made="", state=CLOSED, bytes=size)
+
+
+def _comment(snapshot: Snapshot) -> str:
+    """What the comment of its database says."""
+    values = asdict(snapshot)
+    return json.dumps({key: values[key] for key in values if key not in ("name", "bytes")})
 
 
 def _sweep(database: str) -> None:
@@ -152,10 +138,13 @@ def _sweep(database: str) -> None:
     for snapshot in _all(database):
         if not snapshot.made:
             drop(snapshot.name)
-    drop(database + UNDONE)
+    drop(database + names.REVERTED)
     known = {s.name for s in _all(database)}
     for folder in filestore.folder(database).parent.glob(f"{database}__s*"):
-        if re.fullmatch(re.escape(database) + _SUFFIX, folder.name) and folder.name not in known:
+        if (
+            re.fullmatch(re.escape(database) + names.SNAPSHOT, folder.name)
+            and folder.name not in known
+        ):
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -181,7 +170,7 @@ def put_back(snapshot: Snapshot) -> None:
 
     May be run again where it was interrupted.
     """
-    database, aside = snapshot.database, snapshot.database + UNDONE
+    database, aside = snapshot.database, snapshot.database + names.REVERTED
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         waiting = postgres.exists(cursor, snapshot.name)
         present = postgres.exists(cursor, database)
@@ -214,8 +203,9 @@ def exchange(snapshot: Snapshot) -> Snapshot:
     """Go back to `snapshot`; what is there now becomes one itself, which is given back."""
     database = snapshot.database
     present = Snapshot(
-        _new_name(database), database, f"going back to {snapshot.made}",
-        datetime.now(UTC).isoformat(timespec="seconds"), OPEN, remark=_remark(database),
+        name=_new_name(database), database=database, doing=f"going back to {snapshot.made}",
+        made=datetime.now(UTC).isoformat(timespec="seconds"), state=OPEN,
+        remark=_remark(database),
     )  # fmt: skip
     link(database, present.name)
     _lend_files(snapshot)
@@ -273,12 +263,7 @@ def prune(database: str, keep: int) -> list[Snapshot]:
     return gone
 
 
-def listed(database: str) -> list[dict[str, Any]]:
-    """For `inv module.snapshots`."""
-    return [asdict(snapshot) for snapshot in of(database)]
-
-
-def prune_alone(database: str, keep: int) -> list[dict[str, Any]]:
-    """As `prune`, while nobody else changes anything."""
-    with postgres.exclusive():
-        return [asdict(snapshot) for snapshot in prune(database, keep)]
+def prune_alone(database: str, keep: int) -> list[Snapshot]:
+    """As `prune`, while nothing else changes anything."""
+    with postgres.advisory_lock("inv module.prune"):
+        return prune(database, keep)

@@ -1,1 +1,0 @@
-"""What the host and the programs in containers agree on; both sides import it."""
