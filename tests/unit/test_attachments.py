@@ -116,7 +116,7 @@ def test_a_restore_takes_what_is_here_and_restores_only_what_is_not(
     monkeypatch.setattr(filestore, "folder", lambda name: live)
     monkeypatch.setattr(restic, "run", restore)
     parts = Parts(snapshots={"files": "1"}, paths={"files": "/f"})
-    attachments = restored_files.Files(parts, folder, "odoo", 3)
+    attachments = restored_files.AttachmentRestore(parts, folder, "odoo", 3)
     attachments.begin()
     attachments.finish(names)
     assert calls == (["restore"] if known < 3 else [])
@@ -129,7 +129,7 @@ def test_a_restored_file_that_is_damaged_is_refused(
 ) -> None:
     monkeypatch.setattr(restic, "run", lambda *_: put(tmp_path, b"half", "d" * 40))
     parts = Parts(snapshots={"files": "1"}, paths={"files": "/f"})
-    attachments = restored_files.Files(parts, tmp_path, "", 1)
+    attachments = restored_files.AttachmentRestore(parts, tmp_path, "", 1)
     attachments.begin()
     with pytest.raises(Failure, match="damaged or missing"):
         attachments.finish([f"dd/{'d' * 40}"])

@@ -91,8 +91,10 @@ def test_only_a_filestore_that_has_grown_much_is_saved_in_two_passes(
     for number in range(count):
         (tmp_path / f"{number % 3}").mkdir(exist_ok=True)
         (tmp_path / f"{number % 3}" / f"{number}").write_bytes(b"x" * size)
-    assert filestore.are_many(tmp_path, 0.0) is many
-    assert filestore.are_many(tmp_path, time.time() + 60) is False  # none is as new as that
+    assert filestore.take_long_to_save(tmp_path, 0.0) is many
+    assert (
+        filestore.take_long_to_save(tmp_path, time.time() + 60) is False
+    )  # none is as new as that
 
 
 def test_what_is_altered_of_a_function_is_what_differs_from_a_new_one(
@@ -104,7 +106,7 @@ def test_what_is_altered_of_a_function_is_what_differs_from_a_new_one(
     changed = {"a(text)": {"volatility": "IMMUTABLE"}}
     assert properties.altered(mine, fresh) == changed
     assert properties.altered(changed, fresh) == changed  # as a restore asks
-    assert properties.altered(properties.everything(mine), fresh) == changed
+    assert properties.altered(properties.changeable(mine), fresh) == changed
     assert properties.altered({"gone()": new}, fresh) == {}
 
 
@@ -135,8 +137,8 @@ def test_a_file_system_without_owners_fails_no_backup(
         raise PermissionError(errno.EPERM, "not here")
 
     monkeypatch.setattr(os, "chown", chown)
-    monkeypatch.setattr(owner, "of", lambda folder: (4711, 4711))
-    owner.give(tmp_path)
+    monkeypatch.setattr(owner, "expected", lambda folder: (4711, 4711))
+    owner.apply(tmp_path)
     assert asked == [tmp_path]
 
 
@@ -148,7 +150,7 @@ def test_what_writes_into_the_repository_gives_it_to_its_owner_however_it_ends(
     monkeypatch: pytest.MonkeyPatch, command: str, given: int
 ) -> None:
     gave: list[str] = []
-    monkeypatch.setattr(owner, "give", lambda: gave.append(command))
+    monkeypatch.setattr(owner, "apply", lambda: gave.append(command))
 
     def fail(_: object) -> None:
         raise Failure("no")
@@ -168,13 +170,13 @@ def test_what_is_restored_beside_the_platform_s_own_database_is_of_its_odoo_too(
     for module, name in ((restore, "postgres"), (restore, "contents"), (swap, "postgres"),
                          (swap, "databases")):  # fmt: skip
         monkeypatch.setattr(module, name, server)
-    monkeypatch.setattr(pg_restore, "tidy", lambda: None)
+    monkeypatch.setattr(pg_restore, "clean_up", lambda: None)
     monkeypatch.setenv("ODOO_DATABASE", "odoo")
     name = "staging__restoring"
 
     def stage() -> None:
         with restore._staging(name, tmp_path):
-            restore._same_odoo(version, "")
+            restore._require_same_odoo(version, "")
 
     if fits:
         stage()
@@ -192,7 +194,7 @@ def test_no_name_in_a_stranger_s_dump_reaches_the_terminal_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     said = f'pg_restore: error: no "{_EVIL}"\nCommand was: DROP {_EVIL}'
-    pg_restore._tell([f"7; 0 0 EXTENSION - {_EVIL} "], [_EVIL])
+    pg_restore._note_left_out([f"7; 0 0 EXTENSION - {_EVIL} "], [_EVIL])
     reason = pg_restore._reason(said)
     error = Failure(reason) if kind == "Failure" else psycopg2_stub.Error(reason)
 
@@ -225,8 +227,8 @@ def test_of_what_the_sandbox_tells_only_what_has_the_right_form_is_taken(
     monkeypatch.setattr(sandbox_result, "DUMP", tmp_path / "database.dump")
     monkeypatch.setattr(sandbox_result, "_ANSWER", tmp_path / "answer.json")
     if taken:
-        answer = sandbox_result.answer(Path("a.sql"))
+        answer = sandbox_result.read(Path("a.sql"))
         assert answer.functions == {"public.unaccent(text)": {"volatility": "IMMUTABLE"}}
         return
     with pytest.raises(Failure, match="has not read"):
-        sandbox_result.answer(Path("a.sql"))
+        sandbox_result.read(Path("a.sql"))

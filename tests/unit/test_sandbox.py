@@ -59,7 +59,7 @@ def test_what_a_file_is_shows_in_its_content(tmp_path: Path, content: bytes, for
     [
         pytest.param(content, reason, id=f"{reason} {number}")
         for number, (content, reason) in enumerate([
-            (b"", "no dump"), (b"hello\n" * 2000, "no dump"),
+            (b"", "neither a dump"), (b"hello\n" * 2000, "neither a dump"),
             (_SQL.decode().encode("utf-16"), "UTF-16"),
             (_zip(_SQL, "other.sql"), r"no dump\.sql"), (_zip(_SQL)[:40], "cut off"),
             (gzip.compress(_SQL)[:20], "cut off"),

@@ -45,6 +45,6 @@ def test_the_end_of_the_log_is_shown_with_the_reason(
     log = tmp_path / "odoo.log"
     log.write_text("\n".join([_CAUSE, *[f"line {number}" for number in range(100)]]))
     monkeypatch.setattr(program, "LOG", log)
-    assert program.last_words() == _CAUSE
+    assert program.explain_end() == _CAUSE
     shown = capsys.readouterr().err.splitlines()
     assert shown[-1] == "line 99" and len(shown) == 40

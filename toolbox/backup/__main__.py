@@ -46,7 +46,7 @@ _WRITING = ("create", "forget", "check", "key-add", "key-undo", "key-finish")
 
 
 def _list(_: argparse.Namespace) -> list[StoredBackup]:
-    restic.ready()
+    restic.require_key()
     return restic.sets()
 
 
@@ -58,7 +58,7 @@ def _show(given: argparse.Namespace) -> ShownBackup:
 def _create(given: argparse.Namespace) -> Manifest:
     configuration = json.load(sys.stdin) if given.configuration else {}
     made = create.create(given.database, configuration, existing=given.existing)
-    if lost := made.manifest.files.lost:  # by plain Compose nobody reads the manifest
+    if lost := made.manifest.files.lost:  # a user of plain Compose does not read the manifest
         said = f"warning: {len(lost)} attachments have no whole file in this backup"
         print(said, file=sys.stderr, flush=True)
     if not given.handle:
@@ -74,7 +74,7 @@ def _configuration(given: argparse.Namespace) -> SavedConfiguration:
 
 
 def _check(given: argparse.Namespace) -> CheckResult:
-    restic.ready()
+    restic.require_key()
     postgres.prepare()
     with postgres.advisory_lock("inv backup.check"):
         restic.unlock()
@@ -132,14 +132,15 @@ def _add_restore(
     add("stage-file",
         lambda given: restore.stage_file(Path(given.file), given.name, given.live, given.odoo),
         ("file", {}), name, live, odoo)  # fmt: skip
-    add("swap", lambda given: swap.alone(lambda: swap.swap(given.name, scan=given.scan)), name,
-        ("--scan", {"action": "store_true"}))  # fmt: skip
-    add("back", lambda given: swap.alone(lambda: swap.back(given.name)), name)
+    add("swap",
+        lambda given: swap.exclusively(lambda: swap.swap(given.name, scan=given.scan)),
+        name, ("--scan", {"action": "store_true"}))  # fmt: skip
+    add("back", lambda given: swap.exclusively(lambda: swap.undo(given.name)), name)
     add("discard",
-        lambda given: swap.alone(lambda: swap.discard(given.name, Path(given.data))),
+        lambda given: swap.exclusively(lambda: swap.discard(given.name, Path(given.data))),
         name, data)  # fmt: skip
-    add("databases", lambda _: swap.alone(swap.present))
-    add("scan", lambda given: swap.alone(lambda: swap.scan(given.name)), name)
+    add("databases", lambda _: swap.exclusively(swap.present))
+    add("scan", lambda given: swap.exclusively(lambda: swap.scan(given.name)), name)
 
 
 def _run(given: argparse.Namespace) -> Any:
@@ -147,7 +148,7 @@ def _run(given: argparse.Namespace) -> Any:
         return given.run(given)
     finally:
         if given.command in _WRITING:
-            owner.give()
+            owner.apply()
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from toolbox.backup.psql import USER, load_sql
 from toolbox.core.errors import Failure
 from toolbox.core.text import last_line
 
-# Reads the format of PostgreSQL 17 and 18 (1.16), of which 16 knows nothing. It makes SQL of it:
-# what it says to a server by itself is for its own version.
+# Reads the format of PostgreSQL 17 and 18 (1.16), of which 16 knows nothing. It only converts
+# archives to SQL here: connected to a server it expects one of its own version.
 _NEWEST: Final = "/usr/lib/postgresql/17/bin/pg_restore"
 _UNKNOWN: Final = "unsupported version"
 # What it owns and permits is of the other server.

@@ -1,4 +1,4 @@
-"""What others made, told by its content and not by its name.
+"""Files that other programs made, recognised by their content and not by their name.
 
 SQL of pg_dump and pg_dumpall, its custom, tar and folder formats, any of them compressed,
 and the zip of Odoo's database manager.
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from toolbox.core.errors import Failure, refuse
+from toolbox.core.errors import Failure, require_none
 from toolbox.core.text import last_line
 
 _ATTACHMENT = re.compile(r"filestore/([0-9a-f]{2,3}/[0-9a-f]{40})")
@@ -46,7 +46,7 @@ def is_zip(path: Path) -> bool:
 
 @contextmanager
 def reading(path: Path) -> Iterator[IO[bytes]]:
-    """The dump in `path`, unpacked as far as it is packed.
+    """The dump in `path`, decompressed if necessary.
 
     Raises Failure for a file that is cut off or damaged, also when the block finds that out.
     """
@@ -114,7 +114,9 @@ def form(path: Path) -> str:
     if path.is_dir():
         if (path / TABLE_OF_CONTENTS).is_file():
             return FOLDER
-        raise Failure(f"the folder {path.name} has no {TABLE_OF_CONTENTS}: pg_dump made it not")
+        raise Failure(
+            f"the folder {path.name} is not one of pg_dump: it has no {TABLE_OF_CONTENTS}"
+        )
     with reading(path) as stream:
         head = _read(stream, _HEAD)
     if head.startswith(_CUSTOM):
@@ -129,7 +131,7 @@ def form(path: Path) -> str:
             "Make it without that: pg_dump --file=FILE …",
         )
     raise Failure(
-        f"{path.name} is no dump of PostgreSQL's and no zip of Odoo's",
+        f"{path.name} is neither a dump of PostgreSQL nor a zip of Odoo",
         "Make one: inv backup --plain FILE, pg_dump, or Odoo's database manager.",
     )
 
@@ -143,7 +145,7 @@ def _read(stream: IO[bytes], size: int) -> bytes:
 
 
 def check(path: Path) -> None:
-    """Raises Failure for what can be known to be cut off or damaged before it is loaded."""
+    """Raises Failure for a file that is cut off or damaged, as far as that shows before loading."""
     if is_zip(path):
         with _opened_zip(path) as archive:
             _check_zip(path, archive)
@@ -152,10 +154,10 @@ def check(path: Path) -> None:
             head = stream.read(_HEAD)
             if _SQL.search(head):
                 stream.seek(max(0, path.stat().st_size - _TAIL))
-                refuse_cut(stream.read(), path.name)
+                require_complete(stream.read(), path.name)
 
 
-def refuse_cut(tail: bytes, name: str) -> None:
+def require_complete(tail: bytes, name: str) -> None:
     """Raises Failure unless `tail` is the end of an SQL dump."""
     if not _COMPLETE.search(tail[-_TAIL:]):
         raise Failure(f"{name} is cut off: its last line is missing")
@@ -167,7 +169,7 @@ def _opened_zip(path: Path) -> zipfile.ZipFile:
     except zipfile.BadZipFile as error:
         raise Failure(f"{path.name} is cut off or no zip archive") from error
     if "dump.sql" not in archive.namelist():
-        raise Failure(f"{path.name} holds no dump.sql: it is no backup of Odoo's")
+        raise Failure(f"{path.name} holds no dump.sql: it is not a backup of Odoo")
     return archive
 
 
@@ -178,7 +180,7 @@ def _check_zip(path: Path, archive: zipfile.ZipFile) -> None:
         raise Failure(f"{path.name} cannot be read: {error}") from error
     except _DAMAGED as error:
         raise Failure(f"{path.name} is damaged: {error}") from error
-    refuse("members of the archive are damaged", [damaged] if damaged else [])
+    require_none("members of the archive are damaged", [damaged] if damaged else [])
 
 
 def unpack(path: Path, place: Path) -> Path:
@@ -214,7 +216,7 @@ def _folder_of_tar(tar: Path, target: Path) -> Path:
         members = [member for member in archive if member.isfile()]
         tops = [Path(m.name) for m in members if Path(m.name).name == TABLE_OF_CONTENTS]
         if not tops:
-            raise Failure(f"the tar holds no {TABLE_OF_CONTENTS}: pg_dump made it not")
+            raise Failure(f"the tar is not one of pg_dump: it has no {TABLE_OF_CONTENTS}")
         if members[0].name == TABLE_OF_CONTENTS and "restore.sql" in archive.getnames():
             return tar
         target.mkdir()

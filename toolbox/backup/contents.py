@@ -1,4 +1,4 @@
-"""What is in a database of Odoo: counted when it is saved, and compared when it is back."""
+"""The content of a database of Odoo, as a backup counts it and a restore compares it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ def wanted_files(connection: Any) -> dict[str, tuple[int | None, str]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('public.ir_attachment') IS NOT NULL")
         if not cursor.fetchone()[0]:
-            raise Failure("this is no database of Odoo: it has no table ir_attachment")
+            raise Failure("this is not a database of Odoo: it has no table ir_attachment")
     with connection.cursor("wanted_files") as cursor:  # on the server: rows come in portions
         cursor.execute(
             "SELECT store_fname, max(file_size), max(checksum) FROM ir_attachment"
@@ -40,7 +40,7 @@ def wanted_files(connection: Any) -> dict[str, tuple[int | None, str]]:
 
 
 def describe(connection: Any) -> DatabaseInfo:
-    """Versions, modules and what else a restore wants to know of this database."""
+    """Versions, modules and the other properties that a restore needs of this database."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         server = cursor.fetchone()[0]

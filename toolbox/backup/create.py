@@ -2,9 +2,9 @@
 
 Odoo writes a file before it commits the row that names it, and takes files away later,
 under a lock on ir_attachment that conflicts with ours. So, in this order: save the
-filestore with nothing held, if that takes long; hold off the removal of files, look at
-the database at that moment, save the filestore again, which is quick; let go; dump what
-was looked at. The manifest comes last: without it, it never was a backup.
+filestore with nothing held, if that takes long; hold off the removal of files, take a
+snapshot of the database at that moment, save the filestore again, which is quick; release
+the lock; dump the snapshot. The manifest comes last: a set without it is no backup.
 """
 
 import json
@@ -61,9 +61,9 @@ class Made(NamedTuple):
 
 
 def create(database: str, configuration: dict[str, Any], *, existing: bool) -> Made:
-    """Make a backup and return its manifest; what a failed one left is taken away.
+    """Make a backup and return its manifest; what a failed one has saved is removed.
 
-    `configuration` is what `inv` wants saved of the installation besides.
+    `configuration` is what `inv` saves of the installation along with it.
 
     One in which attachments have no file, or no whole one, is complete: it names them. Raises
     Failure for one that could not be restored, which is kept, too: its files and its dump are
@@ -71,7 +71,7 @@ def create(database: str, configuration: dict[str, Any], *, existing: bool) -> M
     """
     postgres.prepare()
     with postgres.advisory_lock("inv backup") as require_lock:
-        repository.ready_to_write(existing=existing)
+        repository.require_repository(existing=existing)
         run = Run(database)
         try:
             made, proved = _create(run)
@@ -90,7 +90,7 @@ def _take_back(run: Run) -> None:
     try:
         restic.unlock()
         restic.forget([s["id"] for s in restic.snapshots(f"set={run.id}")])
-    except Failure as error:  # nobody lists it anyway, and the first failure is the one to tell
+    except Failure as error:  # it is not listed, and the first failure is the one to report
         say(f"leftovers stay until the next `inv backup.prune`: {error.message}")
 
 
@@ -98,11 +98,11 @@ def _create(run: Run) -> tuple[Made, proof.Proof]:
     verified = attachments.verified(run.database)
     # Over a slow line few files may take long, too.
     if run.folder.is_dir() and (
-        restic.is_remote() or filestore.are_many(run.folder, verified.until)
+        restic.is_remote() or filestore.take_long_to_save(run.folder, verified.until)
     ):
         say("saving the files, a first time without holding off their removal")
         # The snapshot of the first pass stays until the next `inv backup.prune`: it is part of
-        # no set, costs nothing, and to forget it would want the repository for itself.
+        # no set, costs nothing, and forgetting it needs an exclusive lock on the repository.
         first = attachments.save(run.folder, run.tags("prepass"))
         run.prepass_added = _added(first.summary)
     say("saving the files")
@@ -121,7 +121,7 @@ def _create(run: Run) -> tuple[Made, proof.Proof]:
         with Background(lambda: attachments.lost(saved, run.folder, wanted, verified)) as looking:
             dump = _dump(run, snapshot)
         about = contents.describe(frozen)
-        proved = proof.prove(run.database, frozen, snapshot, about)
+        proved = proof.try_restore(run.database, frozen, snapshot, about)
         manifest = Manifest(
             **vars(about),
             id=run.id,
@@ -177,7 +177,7 @@ def _connect(database: str) -> Any:
 
 
 def _guard(database: str) -> Any:
-    """A transaction that holds off Odoo's removal of files, but nobody who writes."""
+    """A transaction that blocks Odoo's removal of files, but no writes."""
     connection = _connect(database)
     for _ in range(GUARD_TRIES):
         try:
@@ -188,8 +188,8 @@ def _guard(database: str) -> Any:
         except psycopg2.errors.LockNotAvailable:
             connection.rollback()
         except psycopg2.errors.UndefinedTable:
-            raise Failure(f"the database {database!r} is no database of Odoo") from None
-    raise Failure("the table of attachments is locked by somebody else for a minute")
+            raise Failure(f"the database {database!r} is not a database of Odoo") from None
+    raise Failure("the table ir_attachment has been locked by another session for a minute")
 
 
 def _save_files(run: Run) -> attachments.Saved:
@@ -217,7 +217,7 @@ def _dump(run: Run, snapshot: str) -> dict[str, Any]:
         said = [line for line in errors.splitlines() if "pg_dump: error" in line]
         if said:
             raise Failure(f"pg_dump failed: {said[0].partition('pg_dump: error: ')[2][:300]}")
-        raise restic.failed(done.returncode, errors)
+        raise restic.failure(done.returncode, errors)
     return restic.summary(done.stdout.decode())
 
 

@@ -1,4 +1,4 @@
-"""What a failing statement of somebody else's dump means: nothing, something left out, or the end.
+"""What a failing statement of a dump means: nothing, something left out, or a failure.
 
 psql and pg_restore go on after an error. That is right for what another server has and this
 one has not (its roles, its settings, its extensions), and wrong for everything else.
@@ -50,7 +50,7 @@ _LEFT_OUT = tuple(
 
 
 def short(text: str) -> str:
-    """The beginning of `text` of a stranger, as it may be shown on a terminal."""
+    """The beginning of untrusted `text`, as it may be shown on a terminal."""
     return printable(text)[:SHOWN]
 
 

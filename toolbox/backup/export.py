@@ -52,7 +52,7 @@ def _atomic(path: Path) -> Iterator[IO[bytes]]:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
             with suppress(OSError):  # of a file system without owners
-                os.fchown(stream.fileno(), *owner.of(path.parent))
+                os.fchown(stream.fileno(), *owner.expected(path.parent))
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
@@ -86,7 +86,7 @@ def _write_sql(chosen: StoredBackup, manifest: Manifest, target: IO[bytes]) -> N
         errors = done.stderr.read().decode(errors="replace")
         said = source.stderr.read().decode(errors="replace")
     if source.returncode:
-        raise restic.failed(source.returncode, said)
+        raise restic.failure(source.returncode, said)
     if done.returncode:
         raise Failure(f"pg_restore failed: {last_line(errors)}")
 

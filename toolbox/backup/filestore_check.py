@@ -22,7 +22,7 @@ def check(database: str, *, data: bool) -> FilestoreReport:
     folder = filestore.folder(database)
     with closing(postgres.connect(database)) as connection:
         wanted = contents.wanted_files(connection)
-        connection.commit()  # what is asked after this is told of what happens meanwhile
+        connection.commit()  # the next query sees what was committed meanwhile
         lost = _lost(folder, wanted, data=data)
         # Odoo may have removed row and file since: what counts is what a row names still.
         named = contents.wanted_files(connection)
@@ -44,13 +44,13 @@ def _lost(folder: Path, wanted: dict[str, tuple[int | None, str]], *, data: bool
         elif size not in (None, present) or checksum not in ("", path.name):
             found[name] = saved_files.OTHER
     if data:
-        damaged = filestore.wrong(folder, wanted.keys() - found.keys())
+        damaged = filestore.damaged(folder, wanted.keys() - found.keys())
         found |= dict.fromkeys(damaged, saved_files.DAMAGED)
     return dict(sorted(found.items()))
 
 
 def _size(path: Path) -> int | None:
-    """In bytes; None where there is no file, or none any more."""
+    """In bytes; None if there is no file."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def _records(connection: Any, names: Iterable[str]) -> dict[str, tuple[str, ...]
 
 
 def _unused(folder: Path, connection: Any) -> list[UnusedFile]:
-    """Files that no attachment names. They are listed before the rows are asked for."""
+    """Files that no attachment names. They are listed before the rows are read."""
     before = time.time() - _RECENT
     present = {}
     for name in filestore.stored(folder):

@@ -1,7 +1,7 @@
-"""The key of the repository, exchanged: the new one is added and tried, then the old one goes.
+"""Replacing the key of the repository: add and try the new one, then remove the old one.
 
 Both are in files of secrets/rotation/, which `inv secrets.rotate` mounts. Each step may be
-repeated: a run that was killed is taken up by the next.
+repeated: the next run continues one that was killed.
 """
 
 import json
@@ -35,7 +35,7 @@ def finish() -> dict[str, bool]:
 
 
 def exists() -> dict[str, bool]:
-    """Whether there is a repository, for somebody who has no key: a made-up one is tried."""
+    """Whether there is a repository, without its key: a random one is tried."""
     with tempfile.NamedTemporaryFile("w") as made_up:
         made_up.write(secrets.token_urlsafe())
         made_up.flush()

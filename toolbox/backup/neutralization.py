@@ -1,4 +1,4 @@
-"""Whether a neutralised copy could still reach somebody outside."""
+"""Whether a neutralised copy could still send something to the outside."""
 
 from contextlib import closing
 
@@ -45,7 +45,7 @@ def scan(database: str) -> list[str]:
                 alive.append(f"{what}: {', '.join(names[:3])}")
     if alive:
         raise Failure(
-            f"the copy is not harmless: {'; '.join(alive)}",
+            f"the copy is not neutralised: {'; '.join(alive)}",
             "A module does not neutralise it; it needs a data/neutralize.sql.",
         )
     return list(_ALIVE)

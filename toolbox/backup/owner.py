@@ -1,4 +1,4 @@
-"""Whose the files are that are written here as root: the owner of their folder has to read them."""
+"""The owner of files that are written here as root: that of their folder has to read them."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _PROJECT = Path(__file__).parent  # mounted from there, so that it has its owner
 _PARTS = ("config", "data", "index", "keys", "locks", "snapshots")  # of a repository of restic's
 
 
-def of(folder: Path) -> tuple[int, int]:
+def expected(folder: Path) -> tuple[int, int]:
     """User and group for what lies in `folder`: its own, or the project's where it is root's.
 
     Docker makes a folder that is missing, as root, wherever the project is.
@@ -19,7 +19,7 @@ def of(folder: Path) -> tuple[int, int]:
     return status.st_uid, status.st_gid
 
 
-def give(folder: Path = restic.LOCAL) -> None:
+def apply(folder: Path = restic.LOCAL) -> None:
     """Make that user the owner of the repository in `folder`, of files from before as well.
 
     Where the file system has no owners of its own (a folder of macOS, some network drives),
@@ -28,19 +28,19 @@ def give(folder: Path = restic.LOCAL) -> None:
     if restic.is_remote():
         return
     try:
-        wanted = of(folder)
+        wanted = expected(folder)
         for place in _repository(folder):
-            _give(place, wanted)
+            _change(place, wanted)
     except OSError:
         return
 
 
-def _give(place: Path, wanted: tuple[int, int]) -> None:
+def _change(place: Path, wanted: tuple[int, int]) -> None:
     try:
         status = place.lstat()
         if (status.st_uid, status.st_gid) != wanted:
             os.chown(place, *wanted, follow_symlinks=False)
-    except FileNotFoundError:  # another run has taken away its lock
+    except FileNotFoundError:  # another run has removed its lock
         return
 
 

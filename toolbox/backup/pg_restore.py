@@ -17,7 +17,7 @@ from toolbox.core.text import last_line
 JOBS = "2"
 FAST = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
 DUMP = restic.CACHE / "restore.dump"
-HANDED = Path("/sandbox")  # what the sandbox hands over: sandbox.py writes it
+HANDED = Path("/sandbox")  # the result of the sandbox
 # Lines of `pg_restore --list`: number; two oids; then what it is.
 _ENTRY = re.compile(r"\d+; \d+ \d+ (?:COMMENT - )?(?P<what>.+)")
 _EXTENSION = re.compile(r"EXTENSION (?:- )?(?P<name>\S+)")
@@ -45,12 +45,12 @@ def fill(
 
     `functions` is asked, once the extensions are there, what is to be altered in them before
     a table or an index makes use of it. What only a superuser may make, or refers to `roles`
-    that are not here, is left out and said: the company's data needs none of it.
+    that are not here, is left out with a note: no data of the company depends on it.
     """
     entries = _entries(source, roles)
     first = [line for line in entries if _FIRST.match(line)]
     _restore(source, name, first, user)
-    properties.put_back_functions(name, functions())
+    properties.restore_functions(name, functions())
     _restore(source, name, [line for line in entries if line not in first], user, JOBS)
 
 
@@ -65,7 +65,7 @@ def _restore(source: Path, name: str, entries: Sequence[str], user: str, jobs: s
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         errors="replace",
     )  # fmt: skip
-    # The database that is live lies beside: its server dies where it finds no room.
+    # The live database is on the same volume: its server crashes when that is full.
     with process, disk_space.Watch([disk_space.DATABASE], process.terminate):
         try:
             errors = process.communicate()[1]
@@ -87,18 +87,18 @@ def _reason(errors: str) -> str:
     return lines[said[0]].removeprefix("pg_restore: error: ") + statement
 
 
-def tidy() -> None:
-    """Free the room that a dump took."""
+def clean_up() -> None:
+    """Remove dumps and lists of entries."""
     ours = [file for pattern in ("*.dump", "*.list") for file in restic.CACHE.glob(pattern)]
     for file in (*ours, *(HANDED.iterdir() if HANDED.is_dir() else ())):
         file.unlink(missing_ok=True)
 
 
 def _entries(source: Path, roles: Sequence[str]) -> list[str]:
-    """What of a dump can be restored here, as `pg_restore --use-list` wants it."""
+    """The entries of a dump that can be restored here, in the form of `pg_restore --use-list`."""
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT rolname FROM pg_roles")
-        strangers = set(roles) - {role for (role,) in cursor.fetchall()}
+        missing_roles = set(roles) - {role for (role,) in cursor.fetchall()}
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
         superuser = cursor.fetchone()[0]
         cursor.execute(
@@ -116,27 +116,31 @@ def _entries(source: Path, roles: Sequence[str]) -> list[str]:
     if listing.returncode:
         raise Failure(f"pg_restore failed: {last_line(listing.stderr)}")
     lines = listing.stdout.splitlines()
-    left_out = [line for line in lines if _refused(line, strangers, possible, superuser=superuser)]
-    _tell(left_out, strangers)
+    left_out = [
+        line
+        for line in lines
+        if _cannot_be_restored(line, missing_roles, possible, superuser=superuser)
+    ]
+    _note_left_out(left_out, missing_roles)
     return [line for line in lines if line not in set(left_out)]
 
 
-def _refused(
-    line: str, strangers: Collection[str], possible: Collection[str], *, superuser: bool
+def _cannot_be_restored(
+    line: str, missing_roles: Collection[str], possible: Collection[str], *, superuser: bool
 ) -> bool:
     entry = _ENTRY.match(line)
     if not entry:
         return False
     if extension := _EXTENSION.match(entry["what"]):
         return extension["name"] not in {*possible, "plpgsql"}
-    if strangers and entry["what"].startswith(_OF_ROLES):
+    if missing_roles and entry["what"].startswith(_OF_ROLES):
         return True
     return not superuser and entry["what"].startswith(_OF_SUPERUSERS)
 
 
-def _tell(left_out: Sequence[str], strangers: Collection[str]) -> None:
-    if strangers:
-        note(f"permissions are left out: no role {', '.join(sorted(strangers))} here")
+def _note_left_out(left_out: Sequence[str], missing_roles: Collection[str]) -> None:
+    if missing_roles:
+        note(f"permissions are left out: no role {', '.join(sorted(missing_roles))} here")
     others = [_ENTRY.match(line)["what"].strip() for line in left_out]  # type: ignore[index]
     if others := [what for what in others if not what.startswith(_OF_ROLES)]:
-        note(f"left out, for only a superuser may make it: {'; '.join(others)}")
+        note(f"left out, as only a superuser may create it: {'; '.join(others)}")

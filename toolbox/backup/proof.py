@@ -1,8 +1,8 @@
-"""Whether a dump can be restored: tried with the schema alone, each time that it has changed.
+"""Whether a dump can be restored: tried with the schema alone, each time it has changed.
 
 A dump does not say what it cannot be restored with, such as an index on a function whose
 body names another without its schema. So the schema is restored, as `inv restore` does it,
-into a database that is thrown away. What passed is remembered by its digest.
+into a scratch database. The digest of a schema that passed is remembered.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ ROOM = 200_000_000  # bytes of PostgreSQL's volume: the empty tables of Odoo and
 _DUMP = restic.CACHE / "proof.dump"
 _KNOWN = restic.CACHE / "proofs.json"
 _ROWS, _SECONDS = 5, 10
-_ROOM_HINT = "Make room there; then run `inv backup` again."
+_SPACE_HINT = "Make room there; then run `inv backup` again."
 _HINT = "Correct that in the database; then run `inv backup` again."
 _NAME_HINT = (
     "Where a restore builds indexes no schema is searched: ALTER FUNCTION … SET search_path ="
     " public, pg_temp; then run `inv backup` again."
 )
-# What a restore computes of rows by functions that are somebody's own, and views that it fills.
+# What a restore computes of rows by user-defined functions, and materialized views it fills.
 _COMPUTED = f"""
     WITH own AS (SELECT DISTINCT classid, objid FROM pg_depend
         WHERE refclassid = 'pg_proc'::regclass AND refobjid >= 16384),
@@ -79,37 +79,37 @@ class Proof:
         return f"{what}: {self.reason}"
 
 
-def prove(database: str, frozen: Any, snapshot: str, about: DatabaseInfo) -> Proof:
+def try_restore(database: str, frozen: Any, snapshot: str, about: DatabaseInfo) -> Proof:
     """Try to restore the schema of the exported `snapshot`, which `frozen` looks at."""
     mine = properties.functions(frozen)
-    altered = properties.everything(mine)
+    altered = properties.changeable(mine)
     try:
         digest = _save_schema(database, snapshot, mine)
         last = _known().get(database, {})
         if last.get("digest") == digest:
             altered = last["functions"]
         else:
-            say("restoring the schema into a throw-away database, as it has changed")
+            say("restoring the schema into a scratch database, as it has changed")
             altered = _restore(database, mine, about)
         _compute(frozen)
         _remember(database, digest, altered)
     except (Failure, psycopg2.Error, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        if isinstance(error, disk_space.NoRoomError):
-            return Proof(altered, reason, _ROOM_HINT, tried=False)
+        if isinstance(error, disk_space.NoSpaceError):
+            return Proof(altered, reason, _SPACE_HINT, tried=False)
         hint = _NAME_HINT if "does not exist" in reason else _HINT
         return Proof(altered, reason, getattr(error, "hint", "") or hint)
     finally:
-        pg_restore.tidy()
+        pg_restore.clean_up()
     return Proof(altered)
 
 
 def _save_schema(database: str, snapshot: str, mine: properties.Functions) -> str:
-    """Dump it into a file; its digest, with all that a restore makes of it besides."""
+    """Dump it into a file; returns a digest of it and of the functions of extensions."""
     dump = ["pg_dump", "--format=custom", "--compress=none", f"--snapshot={snapshot}"]
     _run(*dump, "--schema-only", "--no-password", f"--dbname={database}", f"--file={_DUMP}")
     lines = _run("pg_restore", "--file=-", str(_DUMP)).splitlines()
-    digest = hashlib.sha256(json.dumps(properties.everything(mine), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(properties.changeable(mine), sort_keys=True).encode())
     for line in lines:
         if not line.startswith((b"\\restrict ", b"\\unrestrict ")):  # its key is another each time
             digest.update(line + b"\n")
@@ -128,7 +128,7 @@ def _restore(
     database: str, mine: properties.Functions, about: DatabaseInfo
 ) -> properties.Functions:
     """Make a database of the schema and drop it; what the extensions' functions differ in."""
-    disk_space.need([(disk_space.DATABASE, ROOM)], "an empty copy of the database")
+    disk_space.require([(disk_space.DATABASE, ROOM)], "an empty copy of the database")
     scratch = database + names.SCRATCH  # `inv backup.verify` never runs at the same time
     changed: dict[str, Mapping[str, Any]] = {}
 
@@ -149,7 +149,7 @@ def _restore(
 def _compute(frozen: Any) -> None:
     """Compute of some rows what a restore computes of all; raises Failure for a missing name.
 
-    The tables that were tried are empty, and a function's body is looked at when it is run.
+    The tables of the scratch database are empty, and a function's body is checked when it runs.
     """
     with frozen.cursor() as cursor:
         cursor.execute("SELECT current_setting('search_path')")

@@ -1,4 +1,4 @@
-"""Forgetting backups, and what runs that died have left."""
+"""Forgetting backups, and what interrupted runs have left."""
 
 import os
 import re
@@ -13,8 +13,8 @@ from toolbox.core.errors import Failure
 
 
 def forget(ids: Collection[str]) -> PruneResult:
-    """Forget whole sets, and what runs that died left; then free the room they took."""
-    restic.ready()
+    """Forget whole sets, and what interrupted runs left; then free the space they took."""
+    restic.require_key()
     postgres.prepare()
     with postgres.advisory_lock("inv backup.prune"):
         restic.unlock()
@@ -37,13 +37,13 @@ def forget(ids: Collection[str]) -> PruneResult:
 
 
 def _is_left_over(snapshot: dict[str, Any]) -> bool:
-    """Part of no set, and of a run of this installation: another's may be on its way."""
+    """Whether it is part of no set, and no other installation may still be working on it."""
     tagged = any(tag.startswith("set=") for tag in snapshot.get("tags") or [])
     return tagged and (snapshot.get("hostname") == os.uname().nodename or _is_of_old(snapshot))
 
 
 def _is_of_old(snapshot: dict[str, Any]) -> bool:
-    """Of a run by hand (Docker names its host) that cannot be on its way any more."""
+    """Whether it is of a manual run (Docker named its host) that has ended for sure."""
     by_hand = re.fullmatch(r"[0-9a-f]{12}", snapshot.get("hostname") or "")
     yesterday = datetime.now(UTC) - timedelta(days=1)
     return bool(by_hand) and snapshot["time"][:19] < yesterday.isoformat()[:19]

@@ -56,7 +56,7 @@ def load_sql(
     pouring.join()
     if feed.error:
         raise feed.error
-    archives.refuse_cut(feed.tail, errors.name)
+    archives.require_complete(feed.tail, errors.name)
     if not feed.marked or process.returncode:
         raise Failure(f"psql ended before {errors.name} did. {errors.said}".strip())
 

@@ -1,4 +1,4 @@
-"""That there is a repository to write into, and which one it is."""
+"""Making sure of a repository to write into, and identifying it."""
 
 import hashlib
 import os
@@ -8,16 +8,16 @@ from toolbox.core.errors import Failure
 from toolbox.core.progress import note
 
 
-def ready_to_write(*, existing: bool) -> None:
-    """Make sure of a repository, which is made if need be.
+def require_repository(*, existing: bool) -> None:
+    """Make sure of a repository, which is created if necessary.
 
     With `existing` it has to be there: a disk that is not mounted looks like an empty folder.
     """
-    restic.ready()
+    restic.require_key()
     if not _is_there():
         if existing:
             raise Failure(
-                "the repository of backups is not there any more",
+                "the repository of backups no longer exists",
                 "Mount its disk. To begin a new one: inv backup --new-repository",
             )
         _initialise()
@@ -45,9 +45,9 @@ def identity() -> str:
 
 def _initialise() -> None:
     there = [] if restic.is_remote() else [path.name for path in restic.LOCAL.iterdir()]
-    if strangers := [name for name in there if name[0] != "."]:
+    if others := [name for name in there if name[0] != "."]:
         raise Failure(
-            f"the folder of backups holds {strangers[0]!r} but no repository",
+            f"the folder of backups holds {others[0]!r} but no repository",
             "Set BACKUP_FOLDER to an empty folder, or put the missing files back.",
         )
     restic.run("init")

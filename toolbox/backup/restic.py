@@ -1,7 +1,7 @@
-"""The repository: every call of restic, and what its snapshots mean to us.
+"""The repository: all calls of restic, and what its snapshots mean.
 
 A backup is a set of three snapshots with one tag `set=ID`: the files, the dump, and
-last the manifest. A set without its manifest is no backup: nobody lists it.
+last the manifest. A set without its manifest is no backup, and is not listed.
 """
 
 import json
@@ -20,15 +20,15 @@ from toolbox.core.text import last_line
 
 KEY = Path("/run/secrets/backup_key")
 LOCAL = Path("/repository")
-CACHE = Path("/var/cache/platform")  # a volume: restic's cache, and room for one dump
+CACHE = Path("/var/cache/platform")  # a volume: restic's cache, and space for one dump
 NO_FILES = "/no-files"  # in a set of a database that has none: three parts it always has
-CREDENTIALS = Path("/run/backup-credentials")  # secrets/backup/: what a remote repository asks for
+CREDENTIALS = Path("/run/backup-credentials")  # secrets/backup/: for a remote repository
 NO_REPOSITORY, LOCKED, WRONG_KEY = 10, 11, 12
 PARTS = ("files", "database", "manifest")
 
 
 class NoRepository(Failure):
-    """Nothing was ever backed up there."""
+    """There is no repository in that place."""
 
 
 def environment(key: Path = KEY) -> dict[str, str]:
@@ -71,11 +71,11 @@ def run(*arguments: str, stdin: bytes = b"", accept: Sequence[int] = (0,), key: 
         command(*arguments), env=environment(key), input=stdin, capture_output=True, check=False
     )
     if done.returncode not in accept:
-        raise failed(done.returncode, done.stderr.decode(errors="replace"))
+        raise failure(done.returncode, done.stderr.decode(errors="replace"))
     return done.stdout.decode()
 
 
-def failed(code: int, errors: str) -> Failure:
+def failure(code: int, errors: str) -> Failure:
     """The reason for exit code `code`, for people."""
     if code == WRONG_KEY:
         return Failure(
@@ -108,7 +108,7 @@ def _reason(errors: str) -> str:
     return ([line for line in lines if line] or ["it gave no reason"])[-1]
 
 
-def ready() -> None:
+def require_key() -> None:
     """Make sure that there is a key."""
     if not KEY.is_file() or not KEY.read_text(encoding="utf-8-sig").strip():
         raise Failure("secrets/backup_key.txt cannot be read", "Run: inv secrets")
@@ -167,7 +167,7 @@ def find(wanted: str) -> StoredBackup:
     `latest` is the newest of the platform's own database: a clone's, which may be in the
     same repository, has to be called by its name.
     """
-    ready()
+    require_key()
     known = sets()
     if not known:
         raise Failure("there is no backup yet", "Make one: inv backup")
@@ -217,7 +217,7 @@ def messages(*arguments: str, accept: Sequence[int] = (0,)) -> Iterator[dict[str
             yield from (json.loads(line) for line in process.stdout if line.startswith(b"{"))
         if process.returncode not in accept:
             errors.seek(0)
-            raise failed(process.returncode, errors.read().decode(errors="replace"))
+            raise failure(process.returncode, errors.read().decode(errors="replace"))
 
 
 def dump_to(chosen: Parts, part: str, target: IO[bytes]) -> None:
@@ -226,11 +226,11 @@ def dump_to(chosen: Parts, part: str, target: IO[bytes]) -> None:
     with start("dump", "--no-lock", *where, stdout=target, stderr=subprocess.PIPE) as process:
         errors = process.stderr.read().decode(errors="replace") if process.stderr else ""
     if process.returncode:
-        raise failed(process.returncode, errors)
+        raise failure(process.returncode, errors)
 
 
 def unlock(key: Path = KEY) -> None:
-    """Take away what a killed run of this installation left, never another machine's lock.
+    """Remove the locks of killed runs of this installation, never those of another machine.
 
     Called with our own lock held, so that no run of ours can be alive.
     """

@@ -29,7 +29,7 @@ from toolbox.contract.backups import (
 from toolbox.contract.codec import decode, to_json
 from toolbox.core import databases, disk_space, filestore, postgres, properties
 from toolbox.core.background import Background
-from toolbox.core.errors import Failure, refuse
+from toolbox.core.errors import Failure, require_none
 from toolbox.core.progress import say
 
 DATABASE_PER_DUMP = 2  # with its indexes, and the server's log of having made them
@@ -37,7 +37,7 @@ DATABASE_PER_DUMP = 2  # with its indexes, and the server's log of having made t
 
 def offer(wanted: str) -> RestoreOffer:
     """A set, what its restore would replace, and a handle by which `stage` finds it again."""
-    present = swap.alone(swap.present)
+    present = swap.exclusively(swap.present)
     chosen, manifest = find(wanted)
     shown = ShownBackup(**vars(manifest), stored=chosen)
     return RestoreOffer(backup=shown, databases=present, handle=handle(chosen, manifest))
@@ -68,17 +68,17 @@ def find(wanted: str) -> tuple[StoredBackup, Manifest]:
 def stage(
     chosen: Parts, manifest: Manifest, name: str, live: str, data: Path, odoo: str
 ) -> StagedBackup:
-    """Make database and filestore `name` of a set; `live` lends the files it has already."""
+    """Make database and filestore `name` of a set; files are linked from that of `live`."""
     with _staging(name, data):
-        _refuse_newer(int(manifest.postgresql.split(".")[0]))
-        lent = bool(live) and filestore.folder(live).is_dir()
-        _need_room(manifest, data, with_files=not lent)
+        _require_readable(int(manifest.postgresql.split(".")[0]))
+        linked = bool(live) and filestore.folder(live).is_dir()
+        _require_space(manifest, data, with_files=not linked)
         databases.create(name, manifest.collate, manifest.ctype, manifest.icu)
         folder = _new_folder(name, data)
         say("restoring database and files")
         lost = manifest.files.lost
         whole = manifest.files.count - len(lost)
-        attachments = restored_files.Files(chosen, folder, live, whole, lost)
+        attachments = restored_files.AttachmentRestore(chosen, folder, live, whole, lost)
         with Background(attachments.begin):
             pg_restore.dump(chosen, name, manifest)
             with closing(postgres.connect(name)) as connection:
@@ -87,28 +87,28 @@ def stage(
         if filestore.digest(wanted) != manifest.files.digest:
             raise Failure("the restored list of attachments differs from the manifest")
         attachments.finish(wanted)
-        filestore.give_to(data.stat(), folder)
+        filestore.change_owner(data.stat(), folder)
         properties.write(name, manifest.properties)  # last: one may be read-only
-        _same_odoo(manifest.odoo, odoo)
+        _require_same_odoo(manifest.odoo, odoo)
         return StagedBackup(
             **vars(manifest), databases=swap.present(), missing_files=len(manifest.files.lost)
         )
 
 
-def _need_room(manifest: Manifest, data: Path, *, with_files: bool) -> None:
+def _require_space(manifest: Manifest, data: Path, *, with_files: bool) -> None:
     wanted = [
         (restic.CACHE, manifest.dump.bytes),
         (data, manifest.files.bytes if with_files else 0),
         (disk_space.DATABASE, manifest.dump.bytes * DATABASE_PER_DUMP),
     ]
-    disk_space.need(wanted, "the dump of this backup, its database and files")
+    disk_space.require(wanted, "the dump of this backup, its database and files")
 
 
 def _compare(manifest: Manifest, connection: Any) -> None:
     """Raises Failure where the restored database is not what the manifest says."""
     _compare_rows(manifest.rows, contents.row_counts(connection))
     here = contents.describe(connection).extensions
-    properties.tell_versions(manifest.extensions, here)
+    properties.note_other_versions(manifest.extensions, here)
     found = properties.large_objects(connection)
     if manifest.large_objects not in (None, found):
         raise Failure(f"{manifest.large_objects} large objects were saved, {found} restored")
@@ -119,9 +119,9 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> StageResult:
 
     The file itself is read here only if it is a zip: for the attachments in it.
     """
-    answer = sandbox_result.answer(file)
+    answer = sandbox_result.read(file)
     with _staging(name, filestore.DATA):
-        sandbox_result.need_room(answer)
+        sandbox_result.require_space(answer)
         databases.create(name, "C", "", owner=names.RESTORER)
         say("restoring the database")
         pg_restore.fill(
@@ -131,16 +131,16 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> StageResult:
             wanted = contents.wanted_files(connection)
             about = contents.describe(connection)
         folder = _new_folder(name, filestore.DATA)
-        missing = sandbox_result.extract(answer, folder, wanted) - _lent(live, wanted)
-        filestore.give_to(filestore.DATA.stat(), folder)
-        _same_odoo(about.odoo, odoo)
+        missing = sandbox_result.extract(answer, folder, wanted) - _linked(live, wanted)
+        filestore.change_owner(filestore.DATA.stat(), folder)
+        _require_same_odoo(about.odoo, odoo)
         return StageResult(
             id=file.name, databases=swap.present(), missing_files=len(missing),
             with_files=answer.zip,
         )  # fmt: skip
 
 
-def _lent(live: str, wanted: Iterable[str]) -> set[str]:
+def _linked(live: str, wanted: Iterable[str]) -> set[str]:
     return {n for n in wanted if live and (filestore.folder(live) / n).is_file()}
 
 
@@ -156,17 +156,17 @@ def _staging(name: str, data: Path) -> Iterator[None]:
             _try_to_discard(name, data)
             raise
         finally:
-            pg_restore.tidy()
+            pg_restore.clean_up()
 
 
 def _try_to_discard(name: str, data: Path) -> None:
     try:
         swap.discard(name, data)
-    except (Failure, psycopg2.Error) as error:  # the first failure is the one to tell
+    except (Failure, psycopg2.Error) as error:  # the first failure is the one to report
         say(f"what was staged stays until the next restore: {error}")
 
 
-def _refuse_newer(major: int) -> None:
+def _require_readable(major: int) -> None:
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         server = postgres.major(cursor)
     if major > server:
@@ -176,7 +176,7 @@ def _refuse_newer(major: int) -> None:
         )
 
 
-def _same_odoo(version: str, running: str) -> None:
+def _require_same_odoo(version: str, running: str) -> None:
     """Raises Failure unless `version` is that of the Odoo here.
 
     `running` is known by the host; if empty, it is that of the platform's own database: no
@@ -191,21 +191,21 @@ def _same_odoo(version: str, running: str) -> None:
 
 
 def _version_of(database: str) -> str:
-    """The version of the Odoo whose database that is; '' if there is none to be seen."""
+    """The version of the Odoo whose database that is; '' if it cannot be read."""
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         if not database or not postgres.exists(cursor, database):
             return ""
     with closing(postgres.connect(database)) as connection:
         try:
             return contents.describe(connection).odoo
-        except psycopg2.Error:  # what is live is broken; it is being replaced
+        except psycopg2.Error:  # the live database is broken; it is being replaced
             return ""
 
 
 def _compare_rows(wanted: Mapping[str, int], found: Mapping[str, int]) -> None:
     differing = [t for t in wanted if found.get(t) != wanted[t]]
     differing += [t for t in found if t not in wanted]
-    refuse("tables have other rows than the manifest says", differing)
+    require_none("tables have other rows than the manifest says", differing)
 
 
 def _new_folder(name: str, data: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Loads a stranger's dump into a PostgreSQL of its own, and dumps the one wanted database.
+"""Loads a dump of unknown origin into a PostgreSQL of its own, and dumps the wanted database.
 
 The program of the service `sandbox`, a container without network, secrets or volumes of the
 platform. Whatever the file says is executed in it: SQL as superuser, programs as the user
@@ -44,16 +44,16 @@ OUT = Path("/sandbox")
 DUMP, ANSWER = OUT / "database.dump", OUT / "answer.json"
 LOADED = "the_file"  # a database for dumps that name none
 START_SECONDS = 60
-NOBODY = "nobody"  # reads the database out: what the stranger's programs run as cannot touch it
-# No durability: if anything happens to it, it is thrown away.
+NOBODY = "nobody"  # runs pg_dump: programs that the file starts run as postgres and cannot touch it
+# No durability: the cluster is discarded after this run.
 SETTINGS = {
     "listen_addresses": "", "unix_socket_directories": SOCKET, "fsync": "off",
     "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "minimal",
     "max_wal_senders": "0", "max_wal_size": "512MB", "maintenance_work_mem": "128MB",
     "max_connections": "20", "jit": "off", "autovacuum": "off", "lc_messages": "C",
 }  # fmt: skip
-# An index on unaccent() wants it IMMUTABLE, as Odoo has it, and no dump says that it was. So it
-# is that in each database as soon as it is there; the trigger is in none that is handed over.
+# An index on unaccent() needs it to be IMMUTABLE, as Odoo makes it, and no dump says so. This
+# trigger makes it IMMUTABLE in each database; the dump that is handed over has no trigger.
 _UNACCENT = """
 CREATE FUNCTION pg_catalog.platform_unaccent() RETURNS event_trigger LANGUAGE plpgsql AS $body$
 DECLARE
@@ -128,7 +128,7 @@ def _prepare_template() -> None:
 
 
 def _connect(database: str) -> Any:
-    # Not the search path of the stranger's database, whose functions would be ours.
+    # Not the search path of the loaded database, whose functions could replace built-in ones.
     options = "-c search_path=pg_catalog -c row_security=off -c statement_timeout=60000"
     return psycopg2.connect(dbname=database, user=USER, host=SOCKET, options=options)
 
@@ -174,7 +174,7 @@ def _choose(found: list[str], wanted: str, file: str) -> str:
     if wanted in found or (not wanted and len(found) == 1):
         return wanted or found[0]
     if not found:
-        raise Failure(f"{file} holds no database of Odoo: no table {' and '.join(_OF_ODOO)}")
+        raise Failure(f"{file} has no database of Odoo: no table {' and '.join(_OF_ODOO)}")
     names = short(", ".join(found))
     if wanted:
         raise Failure(f"{file} holds no database {wanted!r}", f"There is: {names}")
@@ -216,22 +216,22 @@ def _dump(name: str) -> None:
         raise Failure(f"what was loaded cannot be dumped: {short(last_line(done.stderr))}")
 
 
-def _tidy() -> None:
+def _clean_up() -> None:
     for path in OUT.iterdir():
         path.unlink()
 
 
-def _stop_at_once(free_before: int) -> None:
+def _stop(free_before: int) -> None:
     """The disk is nearly full: everything of ours goes, with the container.
 
-    No file is looked at: PostgreSQL removes its own at any time, and a stranger's program may
-    have made a million of them.
+    No file is examined: PostgreSQL removes its own at any time, and a program that the file
+    started may have made a million of them.
     """
     try:
         used = (free_before - disk_space.free(HERE)) // 1_000_000
         left = f"error: the engine's disk is nearly full, loading was stopped at {used} MB"
         print(f"hint: Make room, or restore on a larger disk.\n{left}", file=sys.stderr, flush=True)
-        _tidy()
+        _clean_up()
     finally:
         os._exit(1)
 
@@ -243,17 +243,17 @@ def main() -> None:
     parser.add_argument("--database", default="")
     given = parser.parse_args()
     os.umask(0o077)
-    _tidy()
+    _clean_up()
     try:
-        with disk_space.Watch([HERE, OUT], partial(_stop_at_once, disk_space.free(HERE))):
+        with disk_space.Watch([HERE, OUT], partial(_stop, disk_space.free(HERE))):
             answer = run(given.file, given.database)
         print(to_json(answer), flush=True)
     except BaseException as error:
-        _tidy()
-        _tell(error)
+        _clean_up()
+        _exit_with_reason(error)
 
 
-def _tell(error: BaseException) -> None:
+def _exit_with_reason(error: BaseException) -> None:
     if isinstance(error, Failure):
         sys.exit(error.shown)
     if isinstance(error, KeyboardInterrupt):

@@ -1,6 +1,6 @@
-"""What the sandbox hands over: one dump, and what is known of it.
+"""The result of the sandbox: one dump, and what is known of it.
 
-A server that the stranger's SQL was superuser of has made it, so that it may hold any SQL:
+The server that made it executed SQL of unknown origin as superuser, so it may hold any SQL:
 restore it as the role postgres.RESTORER, and trust no name and no number in it.
 """
 
@@ -30,7 +30,7 @@ class Answer:
     functions: properties.Functions  # volatility of those of extensions, which a dump has not
 
 
-def answer(file: Path) -> Answer:
+def read(file: Path) -> Answer:
     """What is known of the dump of `file`; raises Failure if it is not the one that is there."""
     try:
         told: dict[str, Any] = json.loads(_ANSWER.read_text())
@@ -45,14 +45,14 @@ def answer(file: Path) -> Answer:
     return found
 
 
-def need_room(answer: Answer) -> None:
+def require_space(answer: Answer) -> None:
     """Raises Failure unless PostgreSQL's volume and the filestore's take what comes."""
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_size_bytes(current_setting('max_wal_size'))")
         log = min(cursor.fetchone()[0], answer.bytes)  # what is written there before it is reused
     size = answer.bytes + answer.bytes // 10 + log
     held = archives.attachments_size(answer.file) if answer.zip else 0
-    disk_space.need(
+    disk_space.require(
         [(disk_space.DATABASE, size), (filestore.DATA, held)], "this database and its files"
     )
 
@@ -65,7 +65,7 @@ def extract(answer: Answer, folder: Path, names: Collection[str]) -> set[str]:
     if answer.zip:
         archives.extract(answer.file, folder, names)
     present = {name for name in names if (folder / name).is_file()}
-    damaged = filestore.wrong(folder, present)
+    damaged = filestore.damaged(folder, present)
     for name in damaged:
         (folder / name).unlink()
     return set(names) - (present - set(damaged))

@@ -50,7 +50,7 @@ def save(folder: Path, tags: list[str]) -> Saved:
 class Verified:
     """What earlier backups know of the files."""
 
-    until: float = 0.0  # files that nobody has changed since were looked at
+    until: float = 0.0  # files that have not changed since were checked
     damaged: frozenset[str] = frozenset()  # of those, the ones that were not whole
 
     def is_known(self, name: str, changed: float) -> bool:
@@ -65,7 +65,7 @@ def verified(database: str) -> Verified:
 
 
 def remember(database: str, began: float, lost: Mapping[str, str]) -> None:
-    """That the files of `database` were looked at by a backup which is complete."""
+    """Record that the files of `database` were checked by a complete backup."""
     damaged = sorted(name for name, reason in lost.items() if reason == DAMAGED)
     known = {**_verified(), database: {"began": began, "damaged": damaged}}
     partial = _VERIFIED.with_suffix(".partial")
@@ -100,7 +100,7 @@ def lost(
             fresh.append(name)
     # Older ones had their turn in an earlier backup: they are named after their content,
     # and a changed one has a new change time.
-    wrong = filestore.wrong(folder, fresh)
+    wrong = filestore.damaged(folder, fresh)
     damaged = [name for name in wrong if _still_wrong(saved, folder / name)]
     return dict(sorted({**reasons, **dict.fromkeys(damaged, DAMAGED)}.items()))
 
@@ -110,8 +110,8 @@ def _as_they_are(
 ) -> list[tuple[str, int, float]] | None:
     """Name, size and time of the last change of each, as it is on disk.
 
-    None where the snapshot may have it otherwise. What restic has named, and nobody has
-    changed since before, is in it as it is, and restic need not open the repository again.
+    None where the snapshot may differ. A file that restic has named, and that has not changed
+    since, is in it as it is on disk, and restic need not open the repository again.
     """
     if not wanted.keys() <= saved.names:
         return None
@@ -135,7 +135,7 @@ def _listed(saved: Saved) -> Iterator[tuple[str, int, float]]:
 
 
 def _still_wrong(saved: Saved, file: Path) -> bool:
-    """Odoo may have removed a file since we let go: what counts is what was saved."""
+    """Whether the saved file is damaged: Odoo may have removed it since the lock was released."""
     if file.exists():
         return True
     place = ("dump", "--no-lock", saved.summary["snapshot_id"], str(file))

@@ -1,7 +1,7 @@
 """Proves that Odoo works on a restored copy; `inv backup.verify` runs it in Odoo's image.
 
 It starts a server on the database ODOO_DATABASE, logs in and downloads attachments. The
-copy is thrown away afterwards, so that it may be given a password of our own.
+copy is dropped afterwards, so its administrator may be given a known password.
 """
 
 import hashlib
@@ -42,8 +42,8 @@ class Answer:
     headers: list[tuple[str, str]]
 
 
-def borrow_login(database: str, password: str) -> str:
-    """Give an administrator a password that we know, and no second factor."""
+def take_over_login(database: str, password: str) -> str:
+    """Give an administrator this password, and no second factor; returns the login."""
     crypt = CryptContext(["pbkdf2_sha512"], pbkdf2_sha512__rounds=_CRYPT_ROUNDS)
     with psycopg2.connect(dbname=database) as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -100,7 +100,7 @@ def reason_in(log: str) -> str:
     return (errors or lines[-1:] or ["it said nothing"])[0][:_LONGEST]
 
 
-def last_words() -> str:
+def explain_end() -> str:
     """Why Odoo ended, in one line; the end of its log goes to standard error."""
     log = LOG.read_text(errors="replace")
     sys.stderr.write("".join(f"{line}\n" for line in log.splitlines()[-_SHOWN:]))
@@ -112,7 +112,7 @@ def await_server(server: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            sys.exit(f"error: Odoo ended with exit code {server.returncode}: {last_words()}")
+            sys.exit(f"error: Odoo ended with exit code {server.returncode}: {explain_end()}")
         try:
             if ask("GET", "/web/login").status in (200, 303):
                 return
@@ -158,7 +158,7 @@ def download(database: str, cookie: str, lost: Collection[str]) -> int:
 
 def main() -> None:
     database, password = os.environ["ODOO_DATABASE"], secrets.token_urlsafe(16)
-    login = borrow_login(database, password)
+    login = take_over_login(database, password)
     options = ["--database", database, f"--db-filter=^{database}$", "--workers=0"]
     quiet = ["--max-cron-threads=0", "--log-level=warn", f"--http-port={PORT}"]
     with LOG.open("wb") as log:

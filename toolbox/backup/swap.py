@@ -1,4 +1,4 @@
-"""A staged database in the place of what is live, and back again: each in one step."""
+"""Replacing the live database by a staged one, and undoing that: each in one step."""
 
 import os
 import shutil
@@ -16,8 +16,8 @@ from toolbox.core.errors import Failure
 T = TypeVar("T")
 
 
-def alone(work: Callable[[], T]) -> T:
-    """What `work` returns, while nothing else works on databases."""
+def exclusively(work: Callable[[], T]) -> T:
+    """The result of `work`, which runs while nothing else works on databases."""
     postgres.prepare()
     with postgres.advisory_lock("inv restore"):
         return work()
@@ -36,9 +36,9 @@ def scan(name: str) -> ScanResult:
 
 
 def discard(name: str, data: Path = filestore.DATA) -> dict[str, str]:
-    """Take away a staged database and its files; what is not there is no error."""
+    """Drop a staged database and its files; it is no error if there are none."""
     if not name.endswith(names.THROWN_AWAY):
-        raise Failure(f"{name!r} is no staged database")
+        raise Failure(f"{name!r} is not a staged database")
     databases.drop(name)
     shutil.rmtree(filestore.folder(name, data), ignore_errors=True)
     return {"discarded": name}
@@ -54,7 +54,7 @@ def swap(name: str, *, scan: bool = False) -> SwapResult:
         neutralization.scan(staged)
     with closing(postgres.connect(staged)) as connection:
         wanted = contents.wanted_files(connection)
-    databases.adopt(staged)
+    databases.take_ownership(staged)
     source, target = filestore.folder(staged), filestore.folder(name)
     if not target.is_dir():
         target.mkdir()
@@ -64,17 +64,17 @@ def swap(name: str, *, scan: bool = False) -> SwapResult:
         replaced = postgres.exists(cursor, name)
     if replaced:
         discard(name + names.BEFORE)
-        filestore.keep(target, filestore.folder(name + names.BEFORE))
+        filestore.link_all(target, filestore.folder(name + names.BEFORE))
     new = filestore.merge(source, target, [n for n in wanted if (source / n).is_file()])
     filestore.mark_unused(target, wanted)
-    filestore.give_to(filestore.DATA.stat(), target)
+    filestore.change_owner(filestore.DATA.stat(), target)
     databases.rename([(name, name + names.BEFORE)] * replaced + [(staged, name)])
     shutil.rmtree(source, ignore_errors=True)
     return SwapResult(database=name, replaced=replaced, new_files=new)
 
 
-def back(name: str) -> UndoResult:
-    """Undo a swap: what was there before is there again."""
+def undo(name: str) -> UndoResult:
+    """Undo a swap: put back what it replaced."""
     if name + names.BEFORE not in present():
         return UndoResult(database=name, restored=False)
     discard(name + names.STAGED)  # of a restore that was killed
@@ -86,5 +86,5 @@ def back(name: str) -> UndoResult:
     discard(name + names.STAGED)
     with closing(postgres.connect(name)) as connection:
         filestore.mark_unused(live, contents.wanted_files(connection))
-    filestore.give_to(filestore.DATA.stat(), live)
+    filestore.change_owner(filestore.DATA.stat(), live)
     return UndoResult(database=name, restored=True)

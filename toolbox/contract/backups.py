@@ -113,7 +113,7 @@ class RestoreOffer:
 class SandboxResult:
     """The database that the sandbox hands over, and what is known of it.
 
-    A server that a stranger's SQL was superuser of has made it: trust no name and no number.
+    The server that made it executed SQL of unknown origin as superuser: trust nothing in it.
     """
 
     file: str

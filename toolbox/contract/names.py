@@ -27,6 +27,6 @@ DATABASE_NAME: Final = rf"{_OF_POSTGRESQL}(?!.*({_OF_COPIES})$)[a-z_][a-z0-9_]{{
 _OF_CHANGES: Final = "|".join((REHEARSAL, MODULE_TEST, REVERTED, SNAPSHOT))
 SNAPSHOT_SOURCE: Final = rf"(?!.*({_OF_CHANGES})$)[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}"
 
-# Owns a database that a stranger's file has filled until it is put in its place: what code is
-# in it runs with the rights of this role, which has none in any other database.
+# Owns a database that was filled from a file of unknown origin until it replaces the live one:
+# code in it runs with the rights of this role, which has none in any other database.
 RESTORER: Final = "odoo_restore"

@@ -1,4 +1,4 @@
-"""Work beside other work."""
+"""Work in a second thread."""
 
 import threading
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Background:
-    """Work beside the block; its failure is raised where the block ends, its answer is kept."""
+    """Work in parallel to the block; a failure is raised at its end, the result is in `answer`."""
 
     answer: Any
 
@@ -21,7 +21,7 @@ class Background:
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._thread.join()
-        if self._error and not kind:  # the block's own failure came first and is the one to tell
+        if self._error and not kind:  # the block's own failure came first and is the one to report
             raise self._error
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""Whole databases: made, taken away, given other names and owners."""
+"""Creating, dropping and renaming whole databases."""
 
 import re
 import time
@@ -50,7 +50,7 @@ def create(
         except _NO_LOCALE as error:
             raise Failure(
                 f"the server cannot make such a database: {str(error).splitlines()[0]}",
-                "It wants the locale of the one that was saved; see POSTGRES_IMAGE.",
+                "It needs the locale of the saved database; see POSTGRES_IMAGE.",
             ) from error
         if owner:
             change = sql.SQL("ALTER DATABASE {} OWNER TO {}")
@@ -58,30 +58,30 @@ def create(
 
 
 def drop(name: str) -> None:
-    """Take a database away, whoever of ours is connected; none is no error."""
+    """Drop a database, and end the connections of our roles to it; it need not exist."""
     # Not WITH (FORCE): it gives up at an autovacuum worker, which is no process of ours,
-    # while a plain drop sends that away by itself.
+    # while a plain drop ends that by itself.
     drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
     with closing(postgres.connect()) as connection:
         connection.autocommit = True
         for _ in range(TRIES):
             try:
                 with connection.cursor() as cursor:
-                    _send_away(cursor, name)
+                    _terminate_connections(cursor, name)
                     cursor.execute(drop)
                 return
             except psycopg2.errors.ObjectInUse:
                 time.sleep(0.5)
-    raise Failure(f"somebody is connected to the database {name!r} and does not leave")
+    raise Failure(f"another session stays connected to the database {name!r}")
 
 
-def adopt(name: str) -> None:
+def take_ownership(name: str) -> None:
     """Make the role of the platform the owner of what RESTORER owns in the database `name`."""
     if postgres.owner(name) != names.RESTORER:
         return
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        _send_away(cursor, name)
+        _terminate_connections(cursor, name)
         # Settings that code in it may have left for those who connect.
         cursor.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(name)))
     reassign = sql.SQL("REASSIGN OWNED BY {0} TO CURRENT_USER; DROP OWNED BY {0}")
@@ -94,24 +94,24 @@ def adopt(name: str) -> None:
 
 
 def rename(pairs: Sequence[tuple[str, str]]) -> None:
-    """Give databases other names: all of them, or none.
+    """Rename databases: all of them, or none.
 
     One that becomes a copy to go back to accepts no connections from then on, and one that
-    takes its name again does: who asks Odoo's server for such a copy gets none.
+    takes its name again does: no request to Odoo's server can reach such a copy.
     """
     with closing(postgres.connect()) as connection:
         for _ in range(TRIES):
             try:
                 with connection, connection.cursor() as cursor:
                     for old, new in pairs:
-                        _send_away(cursor, old)
+                        _terminate_connections(cursor, old)
                         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
                         cursor.execute(rename.format(sql.Identifier(old), sql.Identifier(new)))
                         accept_connections(cursor, new, accept=not re.search(names.KEPT, new))
                 return
             except psycopg2.errors.ObjectInUse:
                 time.sleep(0.5)
-    raise Failure(f"somebody is connected to the database {pairs[0][0]!r} and does not leave")
+    raise Failure(f"another session stays connected to the database {pairs[0][0]!r}")
 
 
 def accept_connections(cursor: Any, database: str, *, accept: bool) -> None:
@@ -120,7 +120,7 @@ def accept_connections(cursor: Any, database: str, *, accept: bool) -> None:
     cursor.execute(statement.format(sql.Identifier(database), sql.SQL(str(accept))))
 
 
-def _send_away(cursor: Any, database: str) -> None:
+def _terminate_connections(cursor: Any, database: str) -> None:
     cursor.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = %s AND usename IN (current_user, %s)",

@@ -1,8 +1,7 @@
-"""Free room, asked on the file system that is going to hold what is made.
+"""Free space on the file systems that will hold what is made.
 
-A server of PostgreSQL that finds no room for its own log does not refuse, it dies. So room is
-asked for before, with a reserve that belongs to what is live, and looked at while something
-grows.
+PostgreSQL crashes when there is no space for its own log. So space is required beforehand,
+with a reserve for what is live, and watched while something grows.
 """
 
 import os
@@ -15,15 +14,15 @@ from pathlib import Path
 
 from toolbox.core.errors import Failure
 
-DATABASE = Path("/database")  # PostgreSQL's volume, mounted read-only for this question alone
+DATABASE = Path("/database")  # PostgreSQL's volume, mounted read-only for this purpose alone
 _RESERVE = 1 << 30  # bytes, but a tenth of a small file system
 _LOOK_SECONDS = 0.5
 _MEGA = 1e6
 _HINT = "Make room there, and restore again."
 
 
-class NoRoomError(Failure):
-    """Nothing is wrong with what was to be made, as far as is known."""
+class NoSpaceError(Failure):
+    """There is no space for something that may be fine otherwise."""
 
 
 def reserve(place: Path) -> int:
@@ -36,11 +35,11 @@ def free(place: Path) -> int:
     return shutil.disk_usage(place).free
 
 
-def need(wanted: Sequence[tuple[Path, int]], what: str, hint: str = _HINT) -> None:
-    """Raises NoRoomError unless each file system has room for all that is to lie on it.
+def require(wanted: Sequence[tuple[Path, int]], what: str, hint: str = _HINT) -> None:
+    """Raises NoSpaceError unless each file system has space for all that will be on it.
 
-    `wanted` are places and bytes; places on one file system share its room. A place that is
-    not mounted here is not asked.
+    `wanted` are places and bytes; places on one file system share its space. A place that
+    is not mounted here is skipped.
     """
     by_device: dict[int, int] = defaultdict(int)
     places = [(place, size) for place, size in wanted if place.exists()]
@@ -49,7 +48,7 @@ def need(wanted: Sequence[tuple[Path, int]], what: str, hint: str = _HINT) -> No
     for place, _ in places:
         usage, size = shutil.disk_usage(place), by_device[place.stat().st_dev]
         if size and usage.free < size + reserve(place):
-            raise NoRoomError(
+            raise NoSpaceError(
                 f"{_name(place)} has no room for {what}: {usage.free / _MEGA:.1f} MB are free,"
                 f" {(size + reserve(place)) / _MEGA:.1f} MB wanted",
                 hint,
@@ -63,7 +62,7 @@ def _name(place: Path) -> str:
 class Watch:
     """While the block lasts: calls `stop` once, as soon as a place has only its reserve left.
 
-    Leaving the block raises NoRoomError then, whatever else has happened in it.
+    Leaving the block raises NoSpaceError then, even if something else was raised in it.
     """
 
     def __init__(self, places: Sequence[Path], stop: Callable[[], None]) -> None:
@@ -81,7 +80,7 @@ class Watch:
         self._over.set()
         self._thread.join()
         if self._low:
-            raise NoRoomError(self._low, _HINT)
+            raise NoSpaceError(self._low, _HINT)
 
     def _look(self) -> None:
         try:
@@ -90,7 +89,7 @@ class Watch:
                     self._stop()
                     return
         except BaseException as error:
-            # What grows would go on with nobody looking, until the disk is full.
+            # Otherwise what grows would go on unwatched, until the disk is full.
             self._end(error)
 
     def _is_low(self, place: Path) -> bool:
@@ -106,7 +105,7 @@ class Watch:
 
     def _end(self, error: BaseException) -> None:
         try:
-            what = self._low or "the room that is left cannot be looked at"
+            what = self._low or "the free space cannot be read"
             print(f"error: {what} ({error!r})", file=sys.stderr, flush=True)
         finally:
             os._exit(1)

@@ -8,8 +8,8 @@ from toolbox.core.text import printable
 SHOWN = 3  # names in an error
 
 
-class Failure(Exception):  # noqa: N818 - the word for what people are told
-    """Something an operator can understand; `hint` says what to do about it."""
+class Failure(Exception):  # noqa: N818 - it is shown to people as a failure
+    """An error that an operator can understand; `hint` says what to do about it."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class Failure(Exception):  # noqa: N818 - the word for what people are told
         return f"{hint}{ERROR}{printable(self.message)}"
 
 
-def refuse(what: str, names: Iterable[str], hint: str = "") -> None:
+def require_none(what: str, names: Iterable[str], hint: str = "") -> None:
     found = sorted(names)
     if found:
         shown = ", ".join(found[:SHOWN]) + (" …" if len(found) > SHOWN else "")

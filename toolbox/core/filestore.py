@@ -24,7 +24,7 @@ def sha1(path: Path) -> str:
 
 
 def digest(wanted: Mapping[str, tuple[int | None, str]]) -> str:
-    """One number for all names, sizes and checksums."""
+    """One digest of all names, sizes and checksums."""
     total = hashlib.sha256()
     for name in sorted(wanted):
         size, checksum = wanted[name]
@@ -32,7 +32,7 @@ def digest(wanted: Mapping[str, tuple[int | None, str]]) -> str:
     return total.hexdigest()
 
 
-def wrong(folder: Path, names: Iterable[str]) -> list[str]:
+def damaged(folder: Path, names: Iterable[str]) -> list[str]:
     """Those of `names` whose content is not what their name says, or that are not there."""
 
     def bad(name: str) -> bool:
@@ -41,7 +41,7 @@ def wrong(folder: Path, names: Iterable[str]) -> list[str]:
         except OSError:
             return True
 
-    # Hashing lets go of Python's lock; the second thread reads while the first counts.
+    # Hashing releases Python's lock; the second thread reads while the first computes.
     listed = list(names)
     with ThreadPoolExecutor(max_workers=2) as pool:
         return [name for name, is_bad in zip(listed, pool.map(bad, listed), strict=True) if is_bad]
@@ -53,12 +53,12 @@ def stored(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in paths if path.is_file()]
 
 
-def link_good(source: Path, target: Path, names: Collection[str]) -> set[str]:
-    """Give those of `names` that are whole in `source` a second name in `target`."""
-    damaged = set(wrong(source, names))
+def link_intact(source: Path, target: Path, names: Collection[str]) -> set[str]:
+    """Link those of `names` that are intact in `source` into `target`."""
+    wrong = set(damaged(source, names))
     linked = set()
     for name in names:
-        if name not in damaged:
+        if name not in wrong:
             (target / name).parent.mkdir(exist_ok=True)
             try:
                 os.link(source / name, target / name)
@@ -69,9 +69,9 @@ def link_good(source: Path, target: Path, names: Collection[str]) -> set[str]:
 
 
 def merge(source: Path, target: Path, names: Iterable[str]) -> int:
-    """Bring `names` from `source` into the live `target`; gives back how many were new.
+    """Move `names` from `source` into the live `target`; returns how many were new.
 
-    One step for each file: whoever looks sees the whole file or none. What is there
+    One step for each file: a reader sees the whole file or none. What is there
     under the same name is replaced only where its content is wrong.
     """
     new = 0
@@ -85,19 +85,19 @@ def merge(source: Path, target: Path, names: Iterable[str]) -> int:
     return new
 
 
-def keep(source: Path, target: Path) -> None:
-    """Give every file of a live filestore a second name, so that it outlives a clean-up there."""
+def link_all(source: Path, target: Path) -> None:
+    """Link every file of a live filestore into `target`, so that it survives a clean-up there."""
     for path in source.glob("*/*"):
         if path.is_file() and path.parent.name != "checklist":
             place = target / path.relative_to(source)
             place.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, place)
     if target.is_dir():
-        give_to(source.stat(), target)
+        change_owner(source.stat(), target)
 
 
 def mark_unused(folder: Path, names: Collection[str]) -> None:
-    """Tell Odoo's own nightly clean-up of the files that no attachment names any more."""
+    """Mark files that no attachment names for Odoo's own nightly clean-up."""
     for path in folder.glob("*/*"):
         name = str(path.relative_to(folder))
         if path.is_file() and name not in names and path.parent.name != "checklist":
@@ -106,8 +106,8 @@ def mark_unused(folder: Path, names: Collection[str]) -> None:
             mark.touch()
 
 
-def give_to(owner: os.stat_result, folder: Path) -> None:
-    """Make the user of Odoo's volume the owner, and let Nginx read, as Odoo would."""
+def change_owner(owner: os.stat_result, folder: Path) -> None:
+    """Make the user of Odoo's volume the owner, and let Nginx read, as Odoo does."""
     for place in _walk(folder):
         os.chown(place, owner.st_uid, owner.st_gid, follow_symlinks=False)
         place.chmod(0o755 if place.is_dir() else 0o644)
@@ -118,7 +118,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     yield from folder.rglob("*")
 
 
-def are_many(folder: Path, since: float) -> bool:
+def take_long_to_save(folder: Path, since: float) -> bool:
     """Whether files that are newer than `since` (seconds since 1970) take seconds to save."""
     count = size = 0
     for parent, _, names in os.walk(folder):

@@ -20,7 +20,7 @@ APPLICATION = "inv"  # as PostgreSQL knows our connections, but for those that h
 
 
 def prepare() -> None:
-    """Hand the password to libpq by a file: neither arguments nor environment show it."""
+    """Pass the password to libpq in a file, so that neither arguments nor environment show it."""
     try:
         # As odoo/bin/platform-entrypoint reads it: without what an editor of Windows adds.
         password = SECRET.read_text(encoding="utf-8-sig").replace("\r", "").rstrip("\n")
@@ -32,14 +32,14 @@ def prepare() -> None:
 
 
 def connect(database: str = "postgres") -> Any:
-    """A connection as the role of the platform, or as RESTORER to a database of its."""
+    """A connection as the role of the platform, or as RESTORER to a database that it owns."""
     staged = database.endswith(names.STAGED)
     user = names.RESTORER if staged and owner(database) == names.RESTORER else None
     return connect_as(database, user)
 
 
 def owner(database: str) -> str:
-    """The role that owns `database`; '' if there is none of that name."""
+    """The role that owns `database`; '' if it does not exist."""
     with closing(connect_as("postgres")) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (database,)
@@ -64,9 +64,9 @@ def connect_as(
 def advisory_lock(command: str, patience: float = 0) -> Iterator[Callable[[], None]]:
     """Hold the lock that lets one run work at a time; the server releases it if we die.
 
-    `command` is what another run is told to be still running. Yields a function that raises
-    Failure if the lock was lost meanwhile. Raises Failure with the holder's command if the
-    lock is taken for longer than `patience` seconds.
+    Another run that wants the lock meanwhile reports `command` as still running. Yields a
+    function that raises Failure if the lock was lost. Raises Failure with the holder's
+    command if the lock is taken for longer than `patience` seconds.
     """
     connection = connect_as("postgres", application=command)
     connection.autocommit = True

@@ -1,4 +1,4 @@
-"""What a program says while it works, on standard error."""
+"""Progress and notes on standard error."""
 
 import sys
 
@@ -7,10 +7,10 @@ from toolbox.core.text import printable
 
 
 def say(text: str) -> None:
-    """Progress, for whoever watches."""
+    """Report progress."""
     print(f"{PROGRESS}{printable(text)}", file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:
-    """Something worth knowing, which `inv` shows even where nobody watches."""
+    """Report something important, which `inv` shows even without a terminal."""
     print(f"{NOTE}{printable(text)}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What of a database is in no dump of it: read when it is saved, put back when it is filled.
+"""Properties of a database that its dump lacks: read for a backup, written by a restore.
 
 A dump has no settings, comment and permissions of the database itself, and of an extension
 only its name: neither its version nor what was altered in its functions. `CREATE DATABASE
@@ -47,12 +47,12 @@ def functions(connection: Any) -> Functions:
 
 
 def altered(wanted: Functions, fresh: Functions) -> Functions:
-    """What of `wanted` is otherwise in `fresh`, by signature and field."""
+    """The fields of `wanted` that differ in `fresh`, by signature."""
     changes = {name: _changes(f, fresh[name]) for name, f in wanted.items() if name in fresh}
     return {name: change for name, change in changes.items() if change}
 
 
-def everything(wanted: Functions) -> Functions:
+def changeable(wanted: Functions) -> Functions:
     """All that can be changed of each."""
     return {name: {key: f[key] for key in _FIELDS} for name, f in wanted.items()}
 
@@ -61,8 +61,8 @@ def _changes(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, A
     return {key: wanted[key] for key in _FIELDS if wanted.get(key, found[key]) != found[key]}
 
 
-def put_back_functions(database: str, wanted: Functions) -> None:
-    """Make functions of extensions what they were, before an index is built on one.
+def restore_functions(database: str, wanted: Functions) -> None:
+    """Alter functions of extensions as they were, before an index is built on one.
 
     Raises Failure where the server has not been set up for that.
     """
@@ -108,7 +108,7 @@ def read(connection: Any) -> dict[str, Any]:
 
 
 def write(database: str, wanted: Mapping[str, Any]) -> None:
-    """Give `database` what was read of another; says what this server does not let us.
+    """Set on `database` what was read of another; notes what this server does not permit.
 
     Settings of roles that are not here, and those that only a superuser may make.
     """
@@ -129,7 +129,7 @@ def write(database: str, wanted: Mapping[str, Any]) -> None:
 
 
 def comment(database: str, text: str | None) -> None:
-    """Set or, with None, take away the comment of `database`."""
+    """Set the comment of `database`; None removes it."""
     words = sql.SQL("COMMENT ON DATABASE {} IS {}")
     _do(words.format(sql.Identifier(database), sql.Literal(text)))
 
@@ -149,7 +149,7 @@ def _set(database: str, role: str, name: str, value: str) -> None:
 
 def _do(*statements: sql.Composable, database: str = "postgres") -> None:
     with closing(postgres.connect(database)) as connection:
-        connection.set_session(readonly=False)  # whatever the database itself has been given
+        connection.set_session(readonly=False)  # even if that is the default of the database
         try:
             with connection, connection.cursor() as cursor:
                 for statement in statements:
@@ -161,8 +161,8 @@ def _do(*statements: sql.Composable, database: str = "postgres") -> None:
             note(f"left out: {what}: {str(error).splitlines()[0]}")
 
 
-def tell_versions(wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
-    """Say which extensions have another version than when the backup was made."""
+def note_other_versions(wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Note which extensions have another version than when the backup was made."""
     other = [f"{name} {v} is {found[name]} here" for name, v in wanted.items()
              if found.get(name, v) != v]  # fmt: skip
     if other:

@@ -1,10 +1,10 @@
-"""Words for people: what may be shown on a terminal, and the time."""
+"""Text for terminals and manifests."""
 
 from datetime import UTC, datetime
 
 
 def printable(text: str) -> str:
-    """`text` as it may be shown on a terminal: names in it may be of a stranger's choice."""
+    """`text` as it may be shown on a terminal: it may contain untrusted names."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 

@@ -3,7 +3,7 @@
 By hand: docker compose run --rm odoo_modules list   (see --help for all)
 Answers are JSON, a line each, on standard output; the last line of standard error is the
 reason of a failure. `change` asks after its plan for the line `go`, and after its work for
-the line `keep`; whatever else comes, or the end of standard input, undoes what was done.
+the line `keep`; any other line, and the end of standard input, undoes the change.
 Exit codes: 0 done, 1 failed. Edit by hand freely: the folder is mounted.
 """
 
@@ -57,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     add("change", lambda given: change.change(_request(given), Host()), *request)
     add("rehearse", lambda given: rehearsal.rehearse(_request(given), Host()), *request)
     add("test", lambda given: module_tests.run(given.database, given.name), ("name", {}))
-    add("snapshots", lambda given: snapshots.of(given.database))
-    add("prune", lambda given: snapshots.prune_alone(given.database, given.keep),
+    add("snapshots", lambda given: snapshots.list_of(given.database))
+    add("prune", lambda given: snapshots.prune_exclusively(given.database, given.keep),
         ("--keep", {"type": int, "default": 3}))  # fmt: skip
     add("rollback",
         lambda given: change.roll_back(given.database, given.name, Host()),

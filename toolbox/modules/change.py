@@ -1,7 +1,7 @@
 """Installing, updating and removing modules: kept as a whole, or undone as a whole.
 
-The host is sent the plan and answers `go`; it is told when the change is made, looks
-whether Odoo works, and answers `keep`. Until then any failure, and the end of the host's
+The host is sent the plan and answers `go`; it is told when the change is made, checks
+that Odoo works, and answers `keep`. Until then any failure, and the end of the host's
 process, brings back the snapshot that was made before.
 """
 
@@ -56,20 +56,20 @@ def change(request: ChangeRequest, host: Host) -> ChangeResult:
             emit_event(Step.CHANGED, changed)
             host.expect(Answer.KEEP)
             record(request.database, plan)
-        _tidy(request)
+        _prune_snapshots(request)
         return ChangeResult(done=True, seconds=seconds, locked=longest(watch.held))
 
 
 def plan_for(request: ChangeRequest) -> ChangePlan:
-    """The plan for `request`; raises Failure for whatever can be known to fail."""
+    """The plan for `request`; raises Failure for everything that is known to fail."""
     found = state.read(request.database)
     plan = make_plan(request, found)
     addons.require_external(found.disk[name] for name in code_to_load(plan, found))
     return plan
 
 
-def _tidy(request: ChangeRequest) -> None:
-    """What was done is kept by now, whether or not older snapshots can be taken away."""
+def _prune_snapshots(request: ChangeRequest) -> None:
+    """The change is kept by now, even if older snapshots cannot be dropped."""
     try:
         snapshots.prune(request.database, request.keep)
     except (Failure, psycopg2.Error, OSError) as error:
@@ -100,7 +100,7 @@ def _undoable(request: ChangeRequest, doing: str) -> Iterator[None]:
 
 @contextmanager
 def _kept_or_undone(before: Snapshot) -> Iterator[None]:
-    """Go back to `before` if the block fails; otherwise it is a way back like any other."""
+    """Put `before` back if the block fails; otherwise close it like any other snapshot."""
     try:
         yield
     except BaseException:
@@ -112,7 +112,7 @@ def _kept_or_undone(before: Snapshot) -> Iterator[None]:
 
 
 def carry_out(request: ChangeRequest, plan: ChangePlan, host: Host | None) -> Watch:
-    """Have Odoo do it, and read back whether it did; raises Failure if not."""
+    """Run Odoo, then read the result from the database; raises Failure if it is not as planned."""
     if plan.uninstall:
         code = (
             f"env['ir.module.module'].search([('name', 'in', {list(plan.uninstall)!r})])"
@@ -124,16 +124,16 @@ def carry_out(request: ChangeRequest, plan: ChangePlan, host: Host | None) -> Wa
         wishes = (("--init", plan.install), ("--update", plan.update))
         names = [f"{flag}={','.join(modules)}" for flag, modules in wishes if modules]
         arguments = [f"--database={request.database}", *names, *QUIET, "--without-demo=all"]
-    ended, watch = odoo_process.odoo(
+    ended, watch = odoo_process.run(
         request.database, *arguments, host=host, lock_seconds=request.patience, stdin=code
     )
     if ended.code:
-        raise odoo_process.fail(f"Odoo could not {plan.title}", ended)
+        raise odoo_process.failure(f"Odoo could not {plan.title}", ended)
     _read_back(request.database, plan, ended)
     return watch
 
 
-def _read_back(database: str, plan: ChangePlan, ended: odoo_process.Ended) -> None:
+def _read_back(database: str, plan: ChangePlan, ended: odoo_process.Outcome) -> None:
     """Raises Failure unless the database says of every module what was wished."""
     entries, wrong = installed.entries(database), []
     for name in (*plan.install, *plan.update):
@@ -148,7 +148,7 @@ def _read_back(database: str, plan: ChangePlan, ended: odoo_process.Ended) -> No
     stuck = {n: e.state for n, e in entries.items() if e.state.startswith("to ")}
     wrong += [f"{n} is still {state!r}" for n, state in stuck.items() if n not in plan.missing]
     if wrong:
-        raise odoo_process.fail(f"Odoo ended well, but {'; '.join(wrong[:5])}", ended)
+        raise odoo_process.failure(f"Odoo ended well, but {'; '.join(wrong[:5])}", ended)
 
 
 def record(database: str, plan: ChangePlan) -> None:
@@ -180,8 +180,8 @@ def roll_back(database: str, name: str, host: Host) -> RollbackResult:
             snapshots.close(chosen)
             return RollbackResult(name=chosen.name, accepted=True)
         require_answer(answer, Answer.GO)
-        if not snapshots.is_there(database):  # so there is nothing to go back to in turn
-            snapshots.give_name(chosen)
+        if not snapshots.database_exists(database):  # so there is nothing to go back to in turn
+            snapshots.put_back_missing(chosen)
             emit_event(Step.CHANGED, Changed(restart=True))
             host.expect(Answer.KEEP)
             return RollbackResult(name=chosen.name)
@@ -209,7 +209,8 @@ def _to_go_back_to(database: str, name: str) -> tuple[Snapshot, bool]:
 def recover(database: str) -> RecoverResult:
     """Undo what a container that died has begun.
 
-    One that is still alive, and only cannot be read any more, undoes it itself: waits for it.
+    One that is still alive, and only lost its connection to the host, undoes it itself: this
+    waits until it has.
     """
     with postgres.advisory_lock("inv module", _UNDO_SECONDS):
         left = snapshots.unfinished(database)

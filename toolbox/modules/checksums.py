@@ -25,7 +25,7 @@ class Checksum:
 
 
 def checksum(addon: Addon, languages: Collection[str]) -> Checksum:
-    """Of a module on disk, without tests, static files, and languages that nobody uses."""
+    """Of a module on disk, without tests, static files, and languages that are not active."""
     content, code = hashlib.sha256(), hashlib.sha256()
     for path in _files(addon.path):
         name = path.relative_to(addon.path)

@@ -1,4 +1,4 @@
-"""Copying a database under the feet of those who are connected to it."""
+"""Copying a database to which other sessions are connected."""
 
 import threading
 import time
@@ -18,17 +18,17 @@ _RESTED = 0.5  # seconds
 def copy(source: str, target: str, patience: int) -> None:
     """Make the database `target` as a copy of `source`, by files, with all but its comment.
 
-    While it is copied, nobody can connect to `source`: who asks waits a moment and gets an
-    answer. Idle connections are ended, which Odoo's pool does not mind; work in
-    progress may go on for `patience` seconds. Raises Failure with who did not end.
+    While it is copied, no session can connect to `source`: new connections wait for a moment.
+    Idle connections are ended, which Odoo's pool does not mind; work in progress may go on for
+    `patience` seconds. Raises Failure that names the sessions which did not end.
     """
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
         sql.Identifier(target), sql.Identifier(source)
     )
     deadline = time.monotonic() + patience
     with closing(postgres.connect(source)) as connection:
-        besides = {**properties.read(connection), "comment": None}
-    with closing(postgres.connect()) as connection, _ushers(source):
+        settings = {**properties.read(connection), "comment": None}
+    with closing(postgres.connect()) as connection, _terminate_idle_connections(source):
         connection.autocommit = True
         while True:
             try:
@@ -45,11 +45,11 @@ def copy(source: str, target: str, patience: int) -> None:
                     f"the database {source!r} could not be copied: {str(error).splitlines()[0]}",
                     "Is the engine's disk full? See: inv logs --service odoo_db",
                 ) from error
-    properties.write(target, besides)
+    properties.write(target, settings)
 
 
 @contextmanager
-def _ushers(database: str) -> Iterator[None]:
+def _terminate_idle_connections(database: str) -> Iterator[None]:
     """End idle connections to `database` as long as the block lasts.
 
     One that was used a moment ago may be about to be used again, and its end would be an
@@ -63,7 +63,7 @@ def _ushers(database: str) -> Iterator[None]:
     )
     stop, started = threading.Event(), time.monotonic()
 
-    def usher() -> None:
+    def terminate() -> None:
         with closing(postgres.connect()) as connection:
             connection.autocommit = True
             while not stop.wait(PAUSE):
@@ -72,7 +72,7 @@ def _ushers(database: str) -> Iterator[None]:
                 with connection.cursor() as cursor:
                     cursor.execute(leave, (database, rested))
 
-    thread = threading.Thread(target=usher, daemon=True)
+    thread = threading.Thread(target=terminate, daemon=True)
     thread.start()
     try:
         yield
@@ -88,8 +88,9 @@ def _busy(database: str, patience: int) -> Failure:
             " AND backend_type = 'client backend' ORDER BY xact_start NULLS LAST LIMIT 3",
             (database,),
         )
-        who = [line for (line,) in cursor.fetchall()]
+        sessions = "; ".join(line for (line,) in cursor.fetchall())
     return Failure(
-        f"the database {database!r} was in use for {patience} s; by {'; '.join(who) or 'nobody'}",
+        f"the database {database!r} was in use for {patience} s"
+        f" by {sessions or 'a session that has ended'}",
         "Wait for that to end, or give more time: --max-lock-wait SECONDS.",
     )

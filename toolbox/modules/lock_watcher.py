@@ -1,4 +1,4 @@
-"""Who is connected to a database, and who waits for whom."""
+"""Which sessions block a change of modules, and which tables the change locks."""
 
 import threading
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from toolbox.core.progress import note
 SOON = 5.0  # seconds after which a wait is worth a word
 PAUSE = 0.2
 WHO = (
-    "coalesce(nullif(application_name, ''), 'somebody') || ' (process ' || pid || ', '"
+    "coalesce(nullif(application_name, ''), 'unknown') || ' (process ' || pid || ', '"
     " || coalesce(host(client_addr), 'the socket') || ', since '"
     " || to_char(coalesce(xact_start, backend_start), 'HH24:MI:SS') || ', ' || coalesce(state, '?')"
     " || '): ' || left(regexp_replace(query, '\\s+', ' ', 'g'), 80)"
@@ -22,9 +22,9 @@ WHO = (
 
 
 class Watch:
-    """Looks, beside the block, who keeps `application` waiting, and what that locks itself.
+    """Records, during the block, which sessions block `application`, and what it locks.
 
-    `held` maps tables to the seconds for which nobody else could read or write them.
+    `held` maps tables to the seconds for which no other session could read or write them.
     """
 
     def __init__(self, database: str, application: str) -> None:
@@ -51,7 +51,7 @@ class Watch:
                         self._note_waits(cursor)
                         self._note_locks(cursor)
         except (psycopg2.Error, Failure) as error:
-            note(f"nobody looks for locks any more: {str(error).splitlines()[0]}")
+            note(f"locks are no longer watched: {str(error).splitlines()[0]}")
 
     def _note_waits(self, cursor: Any) -> None:
         cursor.execute(

@@ -25,12 +25,12 @@ def run(database: str, module: str) -> ModuleTestResult:
         started = time.monotonic()
         try:
             databases.create(name, "C", "")
-            ended, _ = odoo_process.odoo(name, *_test_arguments(name, module))
+            ended, _ = odoo_process.run(name, *_test_arguments(name, module))
         finally:
             snapshots.drop(name)
     summary = next((line for line in reversed(ended.lines) if " error(s) of " in line), "")
     if ended.code:
-        raise odoo_process.fail(f"the tests of {module} failed", ended)
+        raise odoo_process.failure(f"the tests of {module} failed", ended)
     if not summary or _NO_TESTS in summary:
         raise _no_tests(module)
     seconds = round(time.monotonic() - started, 1)
@@ -42,8 +42,8 @@ def _no_tests(module: str) -> Failure:
 
 
 def _test_arguments(name: str, module: str) -> list[str]:
-    # Tests count on demo data. No --no-http: tests may ask the server, and nobody else is in
-    # this container.
+    # Tests count on demo data. No --no-http: tests may send requests to
+    # the server, and the container has no other.
     return [
         f"--database={name}", f"--init={module}", *odoo_versions.demo_arguments(),
         "--stop-after-init", "--workers=0", "--max-cron-threads=0",

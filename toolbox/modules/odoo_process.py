@@ -1,4 +1,4 @@
-"""Odoo as a process of its own, and what it says when it fails."""
+"""Running Odoo as a child process, and the lines of its log that explain a failure."""
 
 import collections
 import os
@@ -18,7 +18,7 @@ from toolbox.modules.lock_watcher import Watch
 from toolbox.modules.protocol import Host
 
 APPLICATION = "inv module"  # as PostgreSQL knows its connections
-ODOO = "/usr/bin/odoo"  # not our wrapper: we are not root any more
+ODOO = "/usr/bin/odoo"  # not our wrapper: root was dropped already
 _KEPT_LINES = 4000
 _SHOWN_LINES = 12
 _LOADING = re.compile(r"Loading module (?P<name>\S+) \((?P<n>\d+)/(?P<all>\d+)\)")
@@ -29,7 +29,7 @@ _QUIET_SECONDS = 10  # between two words on how far it is
 
 
 @dataclass(frozen=True)
-class Ended:
+class Outcome:
     """How a run of Odoo ended."""
 
     code: int
@@ -56,13 +56,13 @@ def _level(line: str) -> str:
     return record["level"] if record else ""
 
 
-def odoo(
+def run(
     database: str,
     *arguments: str,
     host: Host | None = None,
     lock_seconds: int = 0,
     stdin: str = "",
-) -> tuple[Ended, Watch]:
+) -> tuple[Outcome, Watch]:
     """Run `odoo` to its end on `database`; raises Failure if the host is gone."""
     environment = {**os.environ, "PGOPTIONS": f"-c lock_timeout={lock_seconds * 1000}"}
     environment[odoo_versions.application_variable()] = APPLICATION
@@ -83,7 +83,7 @@ def odoo(
         finally:
             _end(child)
             reader.join()
-    return Ended(child.returncode, tuple(lines)), watch
+    return Outcome(child.returncode, tuple(lines)), watch
 
 
 def _read(stream: IO[str], lines: "collections.deque[str]") -> None:
@@ -107,7 +107,7 @@ def _await(child: "subprocess.Popen[str]", host: Host | None) -> None:
 
 
 def _end(child: "subprocess.Popen[str]") -> None:
-    """Nothing if it has ended; otherwise it must not go on while its work is undone."""
+    """Terminate it if it still runs: it must not go on while its work is undone."""
     if child.poll() is None:
         child.send_signal(signal.SIGTERM)
         try:
@@ -117,7 +117,7 @@ def _end(child: "subprocess.Popen[str]") -> None:
             child.wait()
 
 
-def fail(what: str, ended: Ended) -> Failure:
+def failure(what: str, ended: Outcome) -> Failure:
     """`what` went wrong, with the lines of the log that say why."""
     lines = "".join(f"\n  {line}" for line in ended.telling)
     if ended.code in (-9, 137):

@@ -11,7 +11,7 @@ _ESSENTIAL = {"base", "web"}
 
 
 def make_plan(request: ChangeRequest, state: InstalledState) -> ChangePlan:
-    """What `request` comes to; raises Failure for whatever can be known to fail."""
+    """What `request` comes to; raises Failure for everything that is known to fail."""
     if request.uninstall:
         return _removal(request, state)
     there = state.installed

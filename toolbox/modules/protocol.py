@@ -10,7 +10,7 @@ from toolbox.contract.changes import Answer, Step
 from toolbox.contract.codec import to_json
 from toolbox.core.errors import Failure
 
-_GONE = ""  # what is read when nobody writes any more
+_GONE = ""  # what is read after the host has closed its end
 _GONE_MESSAGE = "the process that started this is gone"
 
 
@@ -50,7 +50,7 @@ class Host:
 
     @property
     def gone(self) -> bool:
-        """Whether the host can send nothing any more."""
+        """Whether the host has closed its end."""
         return self._gone.is_set()
 
     def require_present(self) -> None:

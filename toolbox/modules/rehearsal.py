@@ -42,7 +42,7 @@ def _on(request: ChangeRequest, database: str) -> ChangeRequest:
 def _copy(database: str, patience: int) -> Iterator[str]:
     name = database + names.REHEARSAL
     snapshots.drop(name)
-    snapshots.need_room(database)
+    snapshots.require_space(database)
     try:
         database_copy.copy(database, name, patience)
         snapshots.link(database, name)
@@ -53,6 +53,6 @@ def _copy(database: str, patience: int) -> Iterator[str]:
 
 def _neutralise(name: str, host: Host) -> None:
     """Before any server of Odoo sees the copy, by every module's own SQL."""
-    ended, _ = odoo_process.odoo(name, "neutralize", f"--database={name}", host=host)
+    ended, _ = odoo_process.run(name, "neutralize", f"--database={name}", host=host)
     if ended.code:
-        raise odoo_process.fail("Odoo could not neutralise the copy", ended)
+        raise odoo_process.failure("Odoo could not neutralise the copy", ended)

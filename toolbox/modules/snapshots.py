@@ -1,4 +1,4 @@
-"""Snapshots of a database and its files, which cost seconds, and the way back to one.
+"""Snapshots of a database and its files, made in seconds, and going back to one.
 
 A snapshot is a copy of the database by PostgreSQL itself, and a second name for every file
 of its filestore: Odoo never changes a file, it only makes and removes them. What it is for
@@ -26,12 +26,12 @@ from toolbox.core.progress import note
 from toolbox.modules import database_copy
 
 OPEN, CLOSED = "open", "closed"
-_MARGIN = 1.2  # of the size of the database; the server's log wants room as well
-_ROOM_HINT = "inv module.prune frees what older snapshots hold; --no-snapshot goes without one."
+_MARGIN = 1.2  # of the size of the database; the server's log grows as well
+_SPACE_HINT = "inv module.prune frees what older snapshots hold; --no-snapshot goes without one."
 
 
 def require_name(database: str) -> None:
-    """Raises Failure for one that leaves no room for those of its copies, or is one of them."""
+    """Raises Failure for a name to which no suffix can be added, or that is the name of a copy."""
     if not re.fullmatch(names.SNAPSHOT_SOURCE, database):
         raise Failure(
             f"{database!r} cannot have snapshots",
@@ -40,9 +40,9 @@ def require_name(database: str) -> None:
 
 
 def take(database: str, doing: str, patience: int) -> Snapshot:
-    """Make one; raises Failure if there is no room, or somebody does not leave the database."""
+    """Make one; raises Failure if there is no space, or a session stays connected."""
     _sweep(database)
-    need_room(database)
+    require_space(database)
     name = _new_name(database)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     snapshot = Snapshot(
@@ -67,7 +67,7 @@ def _remark(database: str) -> str | None:
 
 
 def _new_name(database: str) -> str:
-    taken = {s.name for s in of(database)}
+    taken = {s.name for s in list_of(database)}
     number = int(time.time())
     while f"{database}__s{number}" in taken:
         number += 1
@@ -79,7 +79,7 @@ def link(source: str, target: str) -> None:
     folder = filestore.folder(source)
     if folder.is_dir():
         filestore.folder(target).mkdir(parents=True)
-        filestore.keep(folder, filestore.folder(target))
+        filestore.link_all(folder, filestore.folder(target))
 
 
 def _write(snapshot: Snapshot, database: str = "") -> None:
@@ -93,18 +93,18 @@ def _write(snapshot: Snapshot, database: str = "") -> None:
 
 
 def close(snapshot: Snapshot) -> None:
-    """What was done is kept; the snapshot is a way back like any other from now on."""
+    """The change is kept: mark its snapshot as one of the past."""
     _write(replace(snapshot, state=CLOSED))
 
 
-def of(database: str) -> list[Snapshot]:
+def list_of(database: str) -> list[Snapshot]:
     """The snapshots of a database, the oldest first."""
     return [s for s in _all(database) if s.made]
 
 
 def unfinished(database: str) -> Snapshot | None:
-    """That of a change which was neither kept nor undone: whoever made it died."""
-    found = [s for s in of(database) if s.state == OPEN]
+    """That of a change which was neither kept nor undone, because its process died."""
+    found = [s for s in list_of(database) if s.state == OPEN]
     return found[-1] if found else None
 
 
@@ -123,7 +123,7 @@ def _parsed(name: str, comment: str, size: int, database: str) -> Snapshot:
         values = json.loads(comment)
         own = {"name": name, "database": database, "bytes": size}
         return decode(Snapshot, {**values, **own})
-    except (ValueError, TypeError):  # of nobody's, or never complete
+    except (ValueError, TypeError):  # another comment, or of a copy that was never complete
         return Snapshot(name=name, database=database, doing="", made="", state=CLOSED, bytes=size)
 
 
@@ -134,7 +134,7 @@ def _comment(snapshot: Snapshot) -> str:
 
 
 def _sweep(database: str) -> None:
-    """Take away what runs that died left half-made."""
+    """Drop what runs that died have left incomplete."""
     for snapshot in _all(database):
         if not snapshot.made:
             drop(snapshot.name)
@@ -149,24 +149,24 @@ def _sweep(database: str) -> None:
 
 
 def drop(name: str) -> None:
-    """Take a copy away, whatever there is of it."""
+    """Drop a copy, its database as well as its files."""
     databases.drop(name)
     shutil.rmtree(filestore.folder(name), ignore_errors=True)
 
 
-def need_room(database: str) -> None:
-    """Raises Failure if a copy would fill PostgreSQL's volume, but for its reserve.
+def require_space(database: str) -> None:
+    """Raises Failure if a copy would leave less than the reserve of PostgreSQL's volume free.
 
-    A server that finds no room for its own log does not refuse, it dies; so ask before.
+    A server without space for its own log does not report an error, it crashes.
     """
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(%s)", (database,))
         wanted = int(cursor.fetchone()[0] * _MARGIN)
-    disk_space.need([(disk_space.DATABASE, wanted)], f"a copy of {database!r}", _ROOM_HINT)
+    disk_space.require([(disk_space.DATABASE, wanted)], f"a copy of {database!r}", _SPACE_HINT)
 
 
 def put_back(snapshot: Snapshot) -> None:
-    """Have the state of `snapshot` again, to the last row and file; it is used up by that.
+    """Put the state of `snapshot` back, to the last row and file; this uses it up.
 
     May be run again where it was interrupted.
     """
@@ -174,33 +174,33 @@ def put_back(snapshot: Snapshot) -> None:
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         waiting = postgres.exists(cursor, snapshot.name)
         present = postgres.exists(cursor, database)
-    _lend_files(snapshot)
+    _return_files(snapshot)
     if waiting:
         pairs = [(database, aside)] if present else []
         databases.rename([*pairs, (snapshot.name, database)])
-    _settle(snapshot)
+    _finish(snapshot)
     databases.drop(aside)
 
 
-def is_there(database: str) -> bool:
+def database_exists(database: str) -> bool:
     """Whether the database itself exists."""
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         return postgres.exists(cursor, database)
 
 
-def give_name(snapshot: Snapshot) -> None:
-    """Have the state of `snapshot` where the database itself is missing.
+def put_back_missing(snapshot: Snapshot) -> None:
+    """Put the state of `snapshot` in the place of a database that is missing.
 
-    Files that it does not name stay: nobody knows whether another copy needs them.
+    Files that it does not name stay: another copy may need them.
     """
-    _lend_files(snapshot)
+    _return_files(snapshot)
     databases.rename([(snapshot.name, snapshot.database)])
     shutil.rmtree(filestore.folder(snapshot.name), ignore_errors=True)
     properties.comment(snapshot.database, snapshot.remark)
 
 
 def exchange(snapshot: Snapshot) -> Snapshot:
-    """Go back to `snapshot`; what is there now becomes one itself, which is given back."""
+    """Go back to `snapshot`; what is there now becomes a snapshot itself, which is returned."""
     database = snapshot.database
     present = Snapshot(
         name=_new_name(database), database=database, doing=f"going back to {snapshot.made}",
@@ -208,15 +208,15 @@ def exchange(snapshot: Snapshot) -> Snapshot:
         remark=_remark(database),
     )  # fmt: skip
     link(database, present.name)
-    _lend_files(snapshot)
+    _return_files(snapshot)
     _write(present, database)  # before: what has no comment counts as half-made
     databases.rename([(database, present.name), (snapshot.name, database)])
-    _settle(snapshot)
+    _finish(snapshot)
     return present
 
 
-def _lend_files(snapshot: Snapshot) -> None:
-    """Give the live filestore what it does not have any more; more than it needs is no harm."""
+def _return_files(snapshot: Snapshot) -> None:
+    """Link into the live filestore what it has lost; files that it does not need do no harm."""
     live, kept = filestore.folder(snapshot.database), filestore.folder(snapshot.name)
     for name in _names(kept):
         if not (live / name).exists():
@@ -224,8 +224,8 @@ def _lend_files(snapshot: Snapshot) -> None:
             os.link(kept / name, live / name)
 
 
-def _settle(snapshot: Snapshot) -> None:
-    """After the databases have changed names: take away files and marks that are over."""
+def _finish(snapshot: Snapshot) -> None:
+    """After the databases were renamed: remove files and comments that are obsolete."""
     live, kept = filestore.folder(snapshot.database), filestore.folder(snapshot.name)
     if kept.is_dir():
         for name in _names(live) - _names(kept):
@@ -241,7 +241,7 @@ def _names(folder: Path) -> set[str]:
 
 def find(database: str, name: str) -> Snapshot:
     """The snapshot called `name`, or a unique beginning or end of that; the last if empty."""
-    known = of(database)
+    known = list_of(database)
     chosen = [s for s in known if s.name.endswith(name) or s.name.startswith(name)]
     if not known:
         raise Failure(f"there is no snapshot of {database!r}")
@@ -251,9 +251,9 @@ def find(database: str, name: str) -> Snapshot:
 
 
 def prune(database: str, keep: int) -> list[Snapshot]:
-    """Take away all but the last `keep`, and what was left half-made; gives back which."""
+    """Drop all but the last `keep`, and what is incomplete; returns the dropped ones."""
     _sweep(database)
-    done, gone = [s for s in of(database) if s.state == CLOSED], []
+    done, gone = [s for s in list_of(database) if s.state == CLOSED], []
     for snapshot in done[: max(0, len(done) - keep)]:
         try:
             drop(snapshot.name)
@@ -263,7 +263,7 @@ def prune(database: str, keep: int) -> list[Snapshot]:
     return gone
 
 
-def prune_alone(database: str, keep: int) -> list[Snapshot]:
+def prune_exclusively(database: str, keep: int) -> list[Snapshot]:
     """As `prune`, while nothing else changes anything."""
     with postgres.advisory_lock("inv module.prune"):
         return prune(database, keep)

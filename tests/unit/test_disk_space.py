@@ -29,10 +29,10 @@ def test_room_is_asked_with_a_reserve_and_once_for_all_of_a_file_system(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: _Usage(100 << 30, 0, free))
     half = [(tmp_path, wanted // 2), (tmp_path / ".", wanted // 2), (tmp_path / "no", 1 << 60)]
     if fits:
-        disk_space.need(half, "it")
+        disk_space.require(half, "it")
         return
     with pytest.raises(Failure, match=r"no room for it: 21474\.8 MB"):
-        disk_space.need(half, "it")
+        disk_space.require(half, "it")
 
 
 def test_what_grows_is_stopped_before_the_reserve_is_touched(
@@ -69,7 +69,7 @@ def test_a_full_disk_ends_the_sandbox_whatever_lies_in_it(
     monkeypatch.setattr(disk_space, "free", lambda _: 1_000_000)
     monkeypatch.setattr(Path, "rglob", lambda *_: [tmp_path / "gone"])
     with pytest.raises(OSError, match="folder"):
-        sandbox._stop_at_once(8_000_000)
+        sandbox._stop(8_000_000)
     assert exits.get_nowait() == 1
     assert capsys.readouterr().err.endswith("loading was stopped at 7 MB\n")
 
@@ -102,14 +102,14 @@ def test_a_proof_that_finds_no_room_on_the_volume_of_postgresql_is_none_of_the_d
     for name, answer in (("_save_schema", "digest"), ("_known", {})):
         monkeypatch.setattr(proof, name, lambda *_, answer=answer: answer)
     monkeypatch.setattr(properties, "functions", lambda _: {})
-    monkeypatch.setattr(pg_restore, "tidy", lambda: None)
+    monkeypatch.setattr(pg_restore, "clean_up", lambda: None)
     for name in ("drop", "create"):
         monkeypatch.setattr(databases, name, lambda *_: None)
 
     def fill(*_: object) -> None:
-        raise disk_space.NoRoomError("PostgreSQL's volume is nearly full")
+        raise disk_space.NoSpaceError("PostgreSQL's volume is nearly full")
 
     monkeypatch.setattr(pg_restore, "fill", fill)
-    found = proof.prove("odoo", None, "1-1", MagicMock())
+    found = proof.try_restore("odoo", None, "1-1", MagicMock())
     assert found.verdict.startswith("whether it can be restored was not tried: PostgreSQL's volume")
     assert found.hint == "Make room there; then run `inv backup` again."
