@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,15 +96,7 @@ def _take_back(run: Run) -> None:
 
 def _create(run: Run) -> tuple[Made, proof.Proof]:
     verified = attachments.verified(run.database)
-    # Over a slow line few files may take long, too.
-    if run.folder.is_dir() and (
-        restic.is_remote() or filestore.take_long_to_save(run.folder, verified.until)
-    ):
-        say("saving the files, a first time without holding off their removal")
-        # The snapshot of the first pass stays until the next `inv backup.prune`: it is part of
-        # no set, costs nothing, and forgetting it needs an exclusive lock on the repository.
-        first = attachments.save(run.folder, run.tags("prepass"))
-        run.prepass_added = _added(first.summary)
+    _save_in_advance(run, verified)
     say("saving the files")
     guard = _guard(run.database)
     with closing(guard), closing(_connect(run.database)) as frozen:
@@ -120,28 +112,52 @@ def _create(run: Run) -> tuple[Made, proof.Proof]:
         say("saving the database")
         with Background(lambda: attachments.lost(saved, run.folder, wanted, verified)) as looking:
             dump = _dump(run, snapshot)
-        about = contents.describe(frozen)
-        proved = proof.try_restore(run.database, frozen, snapshot, about)
-        manifest = Manifest(
-            **vars(about),
-            id=run.id,
-            created=now(),
-            installation=os.uname().nodename,
-            database=run.database,
-            rows=contents.row_counts(frozen),
+        manifest, proved = _describe(run, frozen, snapshot)
+        manifest = replace(
+            manifest,
             dump=SavedDump(bytes=dump["total_bytes_processed"], snapshot=dump["snapshot_id"]),
             files=_describe_files(wanted, saved, looking.answer),
-            properties=properties.read(frozen),
-            large_objects=properties.large_objects(frozen),
-            functions=proved.functions,
-            unrestorable=proved.reason,
-            pg_dump=_version("pg_dump"),
-            restic=_version("restic", "version"),
             guarded_seconds=round(held, 2),
             seconds=round(time.time() - run.started, 1),
             added_bytes=run.prepass_added + _added(saved.summary) + _added(dump),
         )
         return Made(_parts(run, saved, dump), manifest), proved
+
+
+def _save_in_advance(run: Run, verified: attachments.Verified) -> None:
+    """Save the filestore with nothing locked, if that takes long."""
+    if not run.folder.is_dir():
+        return
+    # Over a slow line few files may take long, too.
+    if restic.is_remote() or filestore.take_long_to_save(run.folder, verified.until):
+        say("saving the files, a first time without holding off their removal")
+        # The snapshot of the first pass stays until the next `inv backup.prune`: it is part of
+        # no set, costs nothing, and forgetting it needs an exclusive lock on the repository.
+        first = attachments.save(run.folder, run.tags("prepass"))
+        run.prepass_added = _added(first.summary)
+
+
+def _describe(run: Run, frozen: Any, snapshot: str) -> tuple[Manifest, proof.Proof]:
+    """What the database says of itself, and whether its dump can be restored."""
+    about, own = contents.describe(frozen), properties.read(frozen)
+    proved = proof.try_restore(run.database, frozen, snapshot, about)
+    manifest = Manifest(
+        **vars(about),
+        id=run.id,
+        created=now(),
+        installation=os.uname().nodename,
+        database=run.database,
+        rows=contents.row_counts(frozen),
+        dump=SavedDump(bytes=0),
+        files=SavedFiles(count=0, bytes=0),
+        properties=own,
+        large_objects=properties.large_objects(frozen),
+        functions=proved.functions,
+        unrestorable=proved.reason,
+        pg_dump=_version("pg_dump"),
+        restic=_version("restic", "version"),
+    )
+    return manifest, proved
 
 
 def _describe_files(
