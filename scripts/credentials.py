@@ -107,7 +107,7 @@ SPECS: Final = (
         _password,
         way=f"{_OLD_OR_NEW}supabase_db_password",
     ),
-    # `openssl rand -base64 64`, as the README makes it by hand, wraps its line.
+    # `openssl rand -base64 64`, as docs/installation.md makes it by hand, wraps its line.
     SecretSpec(
         "supabase_jwt_secret",
         "signs the keys of the local Supabase profile",

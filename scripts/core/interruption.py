@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: what they raise, and when they have to wait."""
+"""SIGTERM, SIGHUP and Ctrl-C: what they raise, and when they have to wait."""
 
 import signal
 import threading
@@ -8,19 +8,31 @@ from typing import Any, NoReturn
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM. Unlike Ctrl-C, which reaches everybody at the terminal, only we have heard it."""
+    """SIGTERM, or the terminal was closed. What we have started may not have heard of it.
+
+    Unlike Ctrl-C, which reaches everybody at the terminal.
+    """
 
 
 def heed_termination() -> None:
-    """Make SIGTERM and Ctrl-C interruptions, after which what was begun is put right.
+    """Make SIGTERM, SIGHUP and Ctrl-C interruptions, after which what was begun is put right.
 
-    And a pipe that nobody reads an error, which is no end either.
+    Not SIGHUP where it is ignored, as by nohup. And make a pipe that nobody reads an error,
+    which is no end either.
     """
 
     def interrupt(*_: object) -> NoReturn:
         raise TerminatedError
 
+    def hang_up(*_: object) -> NoReturn:
+        # It often comes twice, of the kernel and of the shell; and whatever is started to put
+        # things right has to outlive the next one.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        raise TerminatedError
+
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, hang_up)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as scripts/launch.py leaves it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -28,7 +40,7 @@ def heed_termination() -> None:
 
 @contextmanager
 def uninterrupted() -> Iterator[Callable[[], None]]:
-    """Postpone Ctrl-C and SIGTERM until the function that is yielded is called.
+    """Postpone Ctrl-C, SIGTERM and SIGHUP until the function that is yielded is called.
 
     An exception in the midst of Popen would leave a child behind that nobody knows of.
     """
@@ -42,7 +54,7 @@ def uninterrupted() -> Iterator[Callable[[], None]]:
             signal.raise_signal(postponed.pop())
 
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # One that is ignored stays so: the child would inherit the difference.
             if callable(handler := signal.getsignal(number)):
                 handlers[number] = handler

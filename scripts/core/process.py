@@ -62,6 +62,10 @@ class Talk(Protocol):
         """Send it a line; one that has ended hears nothing."""
         ...
 
+    def leave(self) -> None:
+        """Say no more, which another thread may do while we hear."""
+        ...
+
     def end(self) -> Completed:
         """Say no more, and wait for its end; what it printed last and all its errors."""
         ...
@@ -202,12 +206,9 @@ class SystemRunner:
             return 0
         with log.open("ab") as stream:
             child = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
+                argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
                 start_new_session=True,
-            )
+            )  # fmt: skip
         return child.pid
 
     def _skip(self, argv: Sequence[str], changes: bool) -> bool:
@@ -245,14 +246,17 @@ class _SystemTalk:
 
     def say(self, line: str) -> None:
         assert self.child.stdin
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError, ValueError):  # by its end, by ours
             self.child.stdin.write(line + "\n")
             self.child.stdin.flush()
 
-    def end(self) -> Completed:
-        assert self.child.stdin and self.child.stdout
+    def leave(self) -> None:
         with suppress(BrokenPipeError):
-            self.child.stdin.close()
+            self.child.stdin.close()  # type: ignore[union-attr]
+
+    def end(self) -> Completed:
+        assert self.child.stdout
+        self.leave()
         rest = self.child.stdout.read() if not self.child.stdout.closed else ""
         try:
             self.child.wait(_UNDO_SECONDS)

@@ -1,4 +1,4 @@
-"""The health report as the README shows it."""
+"""The health report as docs/health.md shows it."""
 
 from collections.abc import Callable, Sequence
 from typing import Final

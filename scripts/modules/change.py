@@ -108,7 +108,7 @@ def change(stack: Stack, reporter: Reporter, request: ChangeRequest, doing: str)
             if plan.empty:
                 return _outcome(program, plan)
             if live and request.snapshot:  # what is written meanwhile is lost if it is undone
-                outside.enter_context(gate.closed(stack))
+                outside.enter_context(gate.closed(stack, reporter, program.leave))
             program.answer(Answer.GO)
             with reporter.step(_title(plan)):
                 changed = program.wait_for(Step.CHANGED, Changed)
@@ -199,7 +199,7 @@ def roll_back(
                 raise OpsError("nothing was changed", "Say yes, or give --yes.")
             live = chosen.database == stack.settings.database
             if live:
-                outside.enter_context(gate.closed(stack))
+                outside.enter_context(gate.closed(stack, reporter, program.leave))
             program.answer(Answer.GO)
             with reporter.step(f"Going back to {chosen.made}"):
                 program.wait_for(Step.CHANGED, Changed)

@@ -1,31 +1,128 @@
 """While modules change, Nginx answers for Odoo: back in a moment."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from scripts.core.errors import OpsError
+from scripts.core.process import Talk
+from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
 
 _PROGRAM: Final = ("sh", "/etc/nginx/gate")
+_CLOSED: Final = "closed"  # what it says
+_OPEN: Final = "open"  # what it is told
+_BY_ANOTHER: Final = "closed already"  # why it refuses, though nobody passes
+_PAUSE: Final = 0.2  # seconds between two tries to close it again
+_PATIENCE: Final = 10.0  # seconds in which one has to succeed; it stays closed for 5 by itself
+_END: Final = 60.0  # seconds for the end of the one that holds it
 
 
 @contextmanager
-def closed(stack: Stack) -> Iterator[None]:
+def closed(stack: Stack, reporter: Reporter, give_up: Callable[[], None]) -> Iterator[None]:
     """Nobody reaches Odoo by way of Nginx while the block lasts.
 
     Visitors get status 503 with Retry-After. The gate is held by a process in Nginx's
     container that ends with our end of its standard input, so that it opens by itself
-    however this process ends. Where Nginx does not run there is nobody to be kept out.
+    however this process ends. If that one ends too soon (the client of Docker was killed,
+    Nginx was restarted), another takes its place; it stays closed for that long by itself.
+    Where none can, `give_up` is called, and the block has to fail soon: that becomes an
+    OpsError with the reason. Where Nginx does not run there is nobody to be kept out.
     """
-    nginx = [s for s in stack.services() if s.service == "nginx" and s.state == "running"]
-    if not nginx:
+    if not (found := _running(stack)):
         yield
         return
-    with stack.runner.talk(stack.exec_argv(nginx[0].name, *_PROGRAM)) as talk:
-        if talk.hear() != "closed":
+    holder = _Holder(stack, reporter, found[0], give_up)
+    try:
+        holder.close()
+        yield
+    except OpsError as error:
+        if holder.lost:
+            raise OpsError(f"visitors cannot be kept out: {holder.lost}", error.hint) from error
+        raise
+    finally:
+        holder.open()
+
+
+def _running(stack: Stack) -> list[str]:
+    return [s.name for s in stack.services() if s.service == "nginx" and s.state == "running"]
+
+
+class _Holder:
+    """Keeps it closed, from a thread of its own."""
+
+    def __init__(
+        self, stack: Stack, reporter: Reporter, container: str, give_up: Callable[[], None]
+    ) -> None:
+        self.lost = ""  # why nobody can be kept out any more
+        self._stack, self._reporter, self._give_up = stack, reporter, give_up
+        self._argv = stack.exec_argv(container, *_PROGRAM)
+        self._begun = threading.Event()
+        self._over = threading.Event()
+        self._lock = threading.Lock()  # of the next two together
+        self._talk: Talk | None = None
+        self._refusal = ""
+        self._thread = threading.Thread(target=self._hold, daemon=True)
+
+    def close(self) -> None:
+        """Returns once it is closed; raises OpsError if it cannot be."""
+        self._thread.start()
+        self._begun.wait()
+        if self._refusal:
             raise OpsError(
-                f"Nginx does not close its gate: {talk.end().last_line}",
+                f"Nginx does not close its gate: {self._refusal}",
                 "Another change may be on its way; see also: inv logs --service nginx",
             )
-        yield
+
+    def open(self) -> None:
+        """Returns once it is open."""
+        with self._lock:
+            self._over.set()
+            if self._talk:
+                self._talk.say(_OPEN)
+        if self._thread.is_alive():
+            self._thread.join(_END)
+
+    def _hold(self) -> None:
+        self._refusal = self._keep_closed()
+        self._begun.set()
+        since = time.monotonic()
+        while not self._refusal and not self._over.wait(_PAUSE):
+            began = time.monotonic()
+            reason = self._keep_closed(again=True)
+            if not reason or _BY_ANOTHER in reason or not self._is_needed():
+                since = time.monotonic()
+            elif began - since > _PATIENCE:
+                self.lost = reason
+                self._give_up()
+                return
+
+    def _keep_closed(self, *, again: bool = False) -> str:
+        """Hold it until this is over, or the process has ended; why it could not begin."""
+        try:
+            with self._stack.runner.talk(self._argv) as talk:
+                if talk.hear() != _CLOSED:
+                    return talk.end().last_line or "it has ended without a word"
+                self._begun.set()
+                if again:
+                    self._reporter.note("note: the gate of Nginx was lost, and is closed again")
+                with self._lock:
+                    self._talk = talk
+                    if self._over.is_set():
+                        talk.say(_OPEN)
+                while talk.hear():
+                    pass
+                with self._lock:
+                    self._talk = None
+        except OpsError as error:
+            return error.message
+        return ""
+
+    def _is_needed(self) -> bool:
+        """Whether anybody could pass: Nginx runs."""
+        try:
+            return bool(_running(self._stack))
+        except OpsError:
+            return True

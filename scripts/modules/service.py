@@ -136,6 +136,10 @@ class Conversation:
         self.events[event["step"]] = event
         return event
 
+    def leave(self) -> None:
+        """Have it stop, and undo what it has begun, from another thread."""
+        self.talk.leave()
+
     def _reason(self) -> OpsError:
         error = _failure(self.talk.end())
         again = _UNDONE if self.undone else ""

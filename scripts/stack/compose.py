@@ -32,6 +32,11 @@ class Service:
     restarts: int = 0  # of the container, by the engine, since it was started
 
     @property
+    def stopped(self) -> bool:
+        """Whether it has ended and is not started again: that was asked for, whatever its code."""
+        return self.state == "exited"
+
+    @property
     def broken(self) -> bool:
         """Whether it ended with an error, keeps restarting, or fails its health check."""
         ended = self.state in ("exited", "dead") and self.exit_code != 0

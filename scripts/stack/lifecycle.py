@@ -12,15 +12,7 @@ from scripts.core.files import exclusive
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
-from scripts.stack import (
-    debugger,
-    engine,
-    environments,
-    frontdoor,
-    identity,
-    images,
-    preflight,
-)
+from scripts.stack import debugger, engine, environments, frontdoor, identity, images, preflight
 from scripts.stack.compose import Service, Stack
 from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
 
@@ -77,7 +69,18 @@ def _bring_up(stack: Stack, option: str) -> None:
     done = stack.run(*start, timeout=START_SECONDS + 60, check=False, changes=True)
     if not done.ok:
         raise diagnose(stack, CommandFailedError(done), again_and_again(stack))
-    _await_login_page(stack, before=before)
+    try:
+        _await_login_page(stack, before=before)
+    except OpsError:
+        # A stop had begun before; whoever wanted that may be gone (kill -9).
+        if not _was_stopped(stack.services(), before):
+            raise
+        _bring_up(stack, option)  # not for ever: what is started now was not running before
+
+
+def _was_stopped(found: Sequence[Service], before: Mapping[str, int]) -> bool:
+    """Whether a container that ran has ended for good, but the one that has nothing left to do."""
+    return any(s.stopped and s.name in before and s.service != "odoo_init" for s in found)
 
 
 def _end_waiting(stack: Stack) -> dict[str, int]:
@@ -169,6 +172,7 @@ class _Watch:
         self.healthy_since = (self.healthy_since or time_now) if healthy else 0.0
         self.hopeless = (
             any(s.state != "restarting" and s.service not in self.ill for s in broken)
+            or _was_stopped(found, self.restarts)
             or bool(self.restarting)
             or bool(self.healthy_since and time_now - self.healthy_since > _USABLE_SECONDS)
         )

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,22 +31,36 @@ def says(stdout: str = "", *, code: int = 0, stderr: str = "") -> Completed:
 
 @dataclass
 class FakeTalk:
-    """A process that prints its lines whatever it hears, and remembers that."""
+    """A process that prints its lines whatever it hears, and remembers that.
+
+    A `lasting` one that succeeds ends when it is told something, or is left.
+    """
 
     answer: Completed
     lines: list[str]
     heard: list[str] = field(default_factory=list)
     ended: bool = False
+    left: bool = False
+    lasting: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
 
     def hear(self) -> str:
+        if not self.lines and self.lasting:
+            self.over.wait(60)
         return self.lines.pop(0) if self.lines else ""
 
     def say(self, line: str) -> None:
         self.heard.append(line)
+        self.over.set()
+
+    def leave(self) -> None:
+        self.left = True
+        self.over.set()
 
     def end(self) -> Completed:
         rest, self.lines = self.lines, []
         self.ended = True
+        self.leave()
         return Completed((), self.answer.code, "\n".join(rest), self.answer.stderr)
 
 
@@ -62,6 +77,7 @@ class FakeRunner:
     calls: list[list[str]] = field(default_factory=list)
     changing: list[list[str]] = field(default_factory=list)
     talks: list[FakeTalk] = field(default_factory=list)
+    lasting: tuple[str, ...] = ()  # what such talks begin with
     dry: bool = False
 
     def run(
@@ -97,7 +113,8 @@ class FakeRunner:
         answer = self._answer(argv)
         if isinstance(answer, OpsError):
             raise answer
-        talk = FakeTalk(answer, answer.stdout.splitlines())
+        lasting = not answer.code and _spoken(argv).startswith(self.lasting or ("?",))
+        talk = FakeTalk(answer, answer.stdout.splitlines(), lasting=lasting)
         self.talks.append(talk)
         for line in answer.stderr.splitlines():
             heed(line)

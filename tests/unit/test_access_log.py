@@ -1,13 +1,15 @@
-"""What odoo/addons/session_redis leaves of query strings in Odoo's log."""
+"""What odoo/addons/session_redis leaves of addresses in Odoo's log."""
 
 import importlib.util
 import logging
+import time
 from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.logged_paths import MASKED, READABLE
 
 _SECRET = "s3cret"
 
@@ -26,7 +28,7 @@ def module() -> ModuleType:
 def filtered(module: ModuleType) -> Iterator[None]:
     module.install()
     yield
-    for name in ("werkzeug", "longpolling", "odoo.tools.misc"):
+    for name in module._LOGGERS:
         logging.getLogger(name).filters.clear()
 
 
@@ -42,9 +44,12 @@ def filtered(module: ModuleType) -> Iterator[None]:
     ("/web/static/a.css?1a2b", "/web/static/a.css?1a2b"),
     ("/web/health", "/web/health"),
     ("/a=b", "/a=b"),
+    *MASKED,
+    *((path, path) for path in READABLE),
+    *((f"{path}?token=s3cret", f"{masked}?token=-") for path, masked in MASKED),
 ])  # fmt: skip
 @pytest.mark.usefixtures("filtered")
-def test_names_of_parameters_are_logged_and_no_values(
+def test_names_of_parameters_are_logged_and_no_values_or_tokens(
     caplog: pytest.LogCaptureFixture, path: str, logged: str
 ) -> None:
     with caplog.at_level(logging.INFO):
@@ -56,6 +61,7 @@ def test_names_of_parameters_are_logged_and_no_values(
         logging.getLogger("odoo.tools.misc").info(f"# Thread: a (url:https://x{path}) (qc:1)")
     assert caplog.messages[0] == f'1.2.3.4 - - [] "\x1b[33mGET {logged} HTTP/1.1\x1b[0m" 404 -'
     assert f'"GET {logged} HTTP/1.1" 101' in caplog.messages[1]
+    assert caplog.messages[2].startswith(f"# Thread: a (url:https://x{logged}")
     assert "(qc:1)" in caplog.messages[2]
     assert _SECRET not in caplog.text
 
@@ -63,4 +69,26 @@ def test_names_of_parameters_are_logged_and_no_values(
 @pytest.mark.usefixtures("filtered")
 def test_a_line_with_arguments_that_do_not_fit_is_left_to_its_handler(module: ModuleType) -> None:
     record = logging.LogRecord("werkzeug", 20, "", 1, "%d ?a=b", ("x",), None)
-    assert module.WithoutValues().filter(record) and record.args == ("x",)
+    assert module.WithoutTokens().filter(record) and record.args == ("x",)
+
+
+@pytest.mark.usefixtures("filtered")
+def test_tokens_are_masked_in_other_lines_about_requests(caplog: pytest.LogCaptureFixture) -> None:
+    path, shown = MASKED[0]
+    logging.getLogger("odoo.http").warning("CSRF validation failed on path '%s'", path)
+    router = logging.getLogger("odoo.addons.http_routing.models.ir_http")
+    router.warning("%r (lang: %r) couldn't not correctly route", "/r/aBc", "fr")
+    logging.getLogger("odoo.http").warning("of 27/Nov/2026 on a/b/c, not %s", "text/html")
+    assert caplog.messages == [
+        f"CSRF validation failed on path '{shown}'",
+        "'/r/***' (lang: 'fr') couldn't not correctly route",
+        "of 27/Nov/2026 on a/b/c, not text/html",
+    ]
+
+
+def test_a_long_path_costs_no_time(module: ModuleType) -> None:
+    parts = ("a1b2c3d4e5f6g7h8i9j0k-", "a-", "/", "%3D", "/a1B", "0", "/r", "A")
+    began = time.process_time()
+    for part in parts:
+        module.without_tokens(f'"GET /{part * (8000 // len(part))}. HTTP/1.1"')
+    assert time.process_time() - began < 2

@@ -51,6 +51,29 @@ def test_what_waits_for_its_next_try_is_started_at_once(tmp_path: Path) -> None:
     assert _words(runner) == ["stop odoo", "up --detach --no-build --no-recreate"]
 
 
+@pytest.mark.parametrize("code", [0, 143])
+def test_what_somebody_who_is_gone_was_stopping_is_started_when_it_has_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    @dataclass
+    class Engine(FakeRunner):
+        """One that goes on with a stop while Odoo is started, and does so once."""
+
+        def run(self, argv: Sequence[str], **options: Any) -> Completed:
+            if "up" in argv:
+                ended = not any("up" in call for call in self.calls)
+                odoo = _row("odoo", "exited", ExitCode=code) if ended else _row("odoo")
+                init = _row("odoo_init", "exited", ExitCode=0)
+                self.answers["docker ps"] = says(f"{odoo}\n{init}")
+            return super().run(argv, **options)
+
+    runner = Engine({"docker ps": says(f"{_row('odoo')}\n{_row('odoo_init')}")})
+    served = [503, 200]
+    monkeypatch.setattr(frontdoor, "get", lambda *_, **__: Reply(served.pop(0), ""))
+    lifecycle.resume_odoo(Stack(settings_in(tmp_path), runner), FakeReporter())
+    assert _words(runner) == ["up --detach --no-build --no-recreate"] * 2
+
+
 def test_nothing_is_stopped_where_nothing_waits(tmp_path: Path) -> None:
     runner = FakeRunner({"docker ps": says(_row("odoo"))})
     lifecycle.resume_odoo(Stack(settings_in(tmp_path), runner), FakeReporter())

@@ -47,7 +47,7 @@ def stack(tmp_path: Path) -> Stack:
         f"{RUN} odoo_modules change": says(_lines(PLAN, SNAPSHOT, CHANGED, RESULT)),
     }
     images = {"ODOO_IMAGE": "localhost/ipai-platform/odoo:18.0"}
-    return Stack(settings_in(tmp_path, images=images), FakeRunner({**answers}))
+    return Stack(settings_in(tmp_path, images=images), FakeRunner({**answers}, lasting=(GATE,)))
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_a_change_is_kept_after_odoo_was_seen_to_work(stack: Stack) -> None:
     done = _install(stack)
     program, gate = _runner(stack).talks
     assert program.heard == ["go", "keep"]
-    assert gate.ended  # which opens it
+    assert gate.heard == ["open"] and gate.ended
     assert _runner(stack).ran(LOGIN)
     assert not _runner(stack).ran(RESTART)
     assert done.lines == [

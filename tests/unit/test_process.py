@@ -152,20 +152,36 @@ _PUT_RIGHT = "trap 'sleep 0.2; echo right > put; exit 1' TERM"
 _WAIT = "sleep 60 >/dev/null 2>&1 & wait"
 
 
-def test_a_termination_reaches_what_runs_and_waits_for_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGHUP, signal.SIGHUP]])
+def test_a_termination_reaches_what_runs_and_waits_for_it(
+    tmp_path: Path, numbers: list[signal.Signals]
+) -> None:
     with _terminated(f"{_PUT_RIGHT}; echo > ready; {_WAIT}", tmp_path) as ours:
         deadline = time.monotonic() + 30
         while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        ours.terminate()
+        for number in numbers:  # a terminal that is closed sends it, and the shell once more
+            ours.send_signal(number)
+            time.sleep(0.05)
         assert ours.communicate(timeout=30)[0] == "terminated\n"
     assert (tmp_path / "put").read_text() == "right\n"
 
 
-def test_a_termination_while_a_process_is_starting_reaches_it(tmp_path: Path) -> None:
-    with _terminated(f"{_PUT_RIGHT}; kill -TERM $PPID; {_WAIT}", tmp_path) as ours:
+@pytest.mark.parametrize("name", ["TERM", "HUP"])
+def test_a_termination_while_a_process_is_starting_reaches_it(tmp_path: Path, name: str) -> None:
+    with _terminated(f"{_PUT_RIGHT}; kill -{name} $PPID; {_WAIT}", tmp_path) as ours:
         assert ours.communicate(timeout=30)[0] == "terminated\n"
     assert (tmp_path / "put").read_text() == "right\n"
+
+
+def test_what_nohup_has_started_outlives_the_terminal(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        ours = _terminated("kill -HUP $PPID; echo done > put", tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert ours.communicate(timeout=30)[0] == ""
+    assert (tmp_path / "put").read_text() == "done\n"
 
 
 @pytest.fixture

@@ -31,13 +31,31 @@ def test_where_one_step_fails_all_are_as_before(made: Rotating, what: str) -> No
     assert "odoo" in made.servers.running
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        "key-add", "SELECT rolpassword", "stop odoo", "ALTER ROLE", "UPDATE res_users",
+        "restart redis", "up --detach", "python3 -c",
+    ],
+)  # fmt: skip
+def test_one_that_is_told_to_end_is_undone_before_it_does(made: Rotating, where: str) -> None:
+    before = made.files()
+    _fail_once(made, "nothing")
+    made.servers.die = where  # as an interruption does: by no OpsError
+    with pytest.raises(SystemExit):
+        made.rotate()
+    assert made.reporter.said[-1] == "The old secrets are in use again."
+    assert made.files() == before and made.fits
+    assert "odoo" in made.servers.running
+
+
 def _fail_once(made: Rotating, what: str) -> None:
     """Have `what` fail, and work again while that is undone."""
     made.servers.refuse = what
     say = made.reporter.note
 
     def note(text: str) -> None:
-        made.servers.refuse = "nothing"
+        made.servers.refuse = made.servers.die = "nothing"
         say(text)
 
     made.reporter.note = note  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ from toolbox.core.text import last_line
 
 # Reads the format of PostgreSQL 17 and 18 (1.16), of which 16 knows nothing. It only converts
 # archives to SQL here: connected to a server it expects one of its own version.
-_NEWEST: Final = "/usr/lib/postgresql/17/bin/pg_restore"
+_NEWEST: Final = "/usr/local/bin/pg_restore-17"
 _UNKNOWN: Final = "unsupported version"
 # What it owns and permits is of the other server.
 _OPTIONS: Final = ("--no-owner", "--no-acl", "--no-tablespaces")

@@ -20,3 +20,15 @@ def shop(workshop: Workshop) -> Iterator[Workshop]:
     """The same with no module of a test before."""
     yield workshop
     workshop.clean()
+
+
+@pytest.fixture
+def steady(workshop: Workshop) -> Iterator[Workshop]:
+    """A platform that has to be unharmed by the test."""
+    try:
+        with workshop.unharmed(known=True):
+            yield workshop
+        workshop.forget_modules()
+    except BaseException:
+        workshop.clean()
+        raise

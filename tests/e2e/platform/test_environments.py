@@ -10,7 +10,7 @@ def test_a_development_platform_becomes_production_and_back(platform: Checkout) 
         done = platform.inv("up", "--prod", NGINX_HTTPS_PORT=port)
         assert done.returncode == 0, done.stderr
         assert "a self-signed certificate stands in" in done.stderr
-        # As the README types it, without a word of the environment.
+        # As docs/installation.md types it, without a word of the environment.
         assert platform.run("./scripts/health.sh", NGINX_HTTPS_PORT=port).stdout == HEALTHY
         assert not (platform.inspect("odoo")["NetworkSettings"]["Ports"].get("8069/tcp"))
         top = platform.run("docker", "top", platform.container("odoo"), "-eo", "pid,args").stdout

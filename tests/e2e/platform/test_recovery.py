@@ -1,6 +1,12 @@
 """What a platform that was damaged or interrupted says, and the one way back to work."""
 
+import contextlib
+import fcntl
+import os
+import pty
 import signal
+import subprocess
+import termios
 import time
 from collections.abc import Iterator
 
@@ -84,23 +90,52 @@ def test_a_missing_database_is_back_from_the_last_snapshot_with_its_files(
     assert copy not in platform.sql("SELECT datname FROM pg_database", "postgres")
 
 
-def test_odoo_runs_again_after_a_restore_that_was_ended_while_it_stopped(
-    platform: Checkout,
-) -> None:
+def _restoring(platform: Checkout, terminal: int) -> subprocess.Popen[bytes]:
+    """`inv restore` at a terminal of its own, as in a login of somebody."""
+    return subprocess.Popen(
+        ["./scripts/inv", "restore", "--yes"], cwd=platform.root, env=platform.environment(),
+        stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+
+
+def _read_until(terminal: int, words: bytes) -> None:
+    said = b""
+    while words not in said:
+        said += os.read(terminal, 4096)  # fails at its end
+
+
+@pytest.fixture(scope="module")
+def backup(platform: Checkout) -> None:
+    """There is one."""
     assert platform.inv("backup").returncode == 0
-    # Not SIGINT: what is started in the background has it ignored.
-    for number in (signal.SIGTERM,):
-        process = platform.start("./scripts/inv", "restore", "--yes")
-        assert process.stderr
-        for line in process.stderr:
-            if "Stopping Odoo" in line:
-                break
-        time.sleep(0.5)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode in (130, 143), errors
-        assert "it is started again" in errors
-        assert platform.get("/web/login") == 200
+
+
+# Not SIGINT: what is started in the background has it ignored.
+@pytest.mark.parametrize("end", ["SIGTERM", "the terminal is closed", "SIGKILL"])
+@pytest.mark.usefixtures("backup")
+def test_odoo_runs_again_after_a_restore_that_was_ended_while_it_stopped(
+    platform: Checkout, end: str
+) -> None:
+    ours, its = pty.openpty()
+    process = _restoring(platform, its)
+    os.close(its)
+    _read_until(ours, b"Stopping Odoo")
+    time.sleep(0.5)
+    if end == "the terminal is closed":
+        os.close(ours)
+    else:
+        process.send_signal(signal.Signals[end])
+        if end == "SIGTERM":
+            _read_until(ours, b"it is started again")
+    try:
+        assert process.wait(300) == (-signal.SIGKILL if end == "SIGKILL" else 143)
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(ours)
+    if end == "SIGKILL":  # nobody was left to start it, and one command does
+        assert platform.inv("up").returncode == 0
+    assert platform.get("/web/login") == 200
 
 
 def test_a_damaged_file_of_sessions_is_repaired_by_a_command(

@@ -1,4 +1,4 @@
-"""Nobody passes while the gate is closed, and it opens by itself whoever dies."""
+"""Nobody passes while the gate is closed, and it opens by itself, soon after whatever dies."""
 
 import contextlib
 import secrets
@@ -85,6 +85,8 @@ def test_it_opens_when_its_client_is_killed(production: Production) -> None:
         for process in below:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+        # It may be in the midst of something; another can go on keeping people out.
+        assert_away(production.once("/web/login"))
         # Its standard input is still held.
         assert eventually(lambda: _open(production), _SOON)
     assert client.returncode == -signal.SIGKILL
@@ -111,7 +113,12 @@ def test_it_opens_when_the_gate_itself_gets_a_signal(production: Production, nam
         assert_away(production.once("/web/login"))
 
 
-def test_a_restart_of_nginx_opens_it(production: Production) -> None:
+def test_after_a_restart_of_nginx_it_opens_when_nobody_closes_it_again(
+    production: Production,
+) -> None:
     with closed(production):
         production.forget_limits()
+        assert_away(production.once("/web/login"))
         assert eventually(lambda: _open(production), _SOON)
+    production.forget_limits()
+    assert _open(production)  # there is nothing to go on with

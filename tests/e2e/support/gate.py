@@ -46,4 +46,4 @@ def closed(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
         assert client.stdout and client.stdout.readline() == "closed\n"
         yield client
     finally:
-        client.communicate(timeout=30)
+        client.communicate("open\n", timeout=30)  # at once, and not after some seconds
