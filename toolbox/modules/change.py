@@ -111,7 +111,7 @@ def _kept_or_undone(before: Snapshot) -> Iterator[None]:
     snapshots.close(before)
 
 
-def carry_out(request: ChangeRequest, plan: ChangePlan, host: Host | None) -> Watch:
+def carry_out(request: ChangeRequest, plan: ChangePlan, host: Host) -> Watch:
     """Run Odoo, then read the result from the database; raises Failure if it is not as planned."""
     if plan.uninstall:
         code = (
