@@ -167,7 +167,7 @@ def _opened_zip(path: Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise Failure(f"{path.name} is cut off or no zip archive") from error
+        raise Failure(f"{path.name} is cut off or not a zip archive") from error
     if "dump.sql" not in archive.namelist():
         raise Failure(f"{path.name} holds no dump.sql: it is not a backup of Odoo")
     return archive

@@ -91,7 +91,7 @@ def _take_back(run: Run) -> None:
         restic.unlock()
         restic.forget([s["id"] for s in restic.snapshots(f"set={run.id}")])
     except Failure as error:  # it is not listed, and the first failure is the one to report
-        say(f"leftovers stay until the next `inv backup.prune`: {error.message}")
+        say(f"what was saved stays until the next `inv backup.prune`: {error.message}")
 
 
 def _create(run: Run) -> tuple[Made, proof.Proof]:

@@ -28,7 +28,7 @@ def forget(ids: Collection[str]) -> PruneResult:
             if s["id"] in named or (s["id"] not in kept and _is_left_over(s))
         ]
         if known and not kept:
-            raise Failure("that would take the last backup too", "Nothing was changed.")
+            raise Failure("that would forget the last backup, too", "Nothing was changed.")
         if doomed:
             restic.run("forget", "--prune", *doomed)
         else:

@@ -84,7 +84,7 @@ def run(file: Path, wanted: str) -> SandboxResult:
     for line in errors.lines:
         note(line)
     name = _choose(_of_odoo(), wanted, file.name)
-    say("reading it out")
+    say("dumping the database")
     answer = _describe(name, file)
     _dump(name)
     write_private(ANSWER, to_json(answer))
@@ -180,7 +180,7 @@ def _choose(found: list[str], wanted: str, file: str) -> str:
         raise Failure(f"{file} holds no database {wanted!r}", f"There is: {names}")
     raise Failure(
         f"{file} holds {len(found)} databases of Odoo: {names}",
-        f"Say which one: inv restore {file} --from-database NAME",
+        f"Name one: inv restore {file} --from-database NAME",
     )
 
 

@@ -80,7 +80,9 @@ def advisory_lock(command: str, patience: float = 0) -> Iterator[Callable[[], No
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT 1")
             except psycopg2.Error as error:
-                raise Failure("PostgreSQL went away, and our lock with it") from error
+                raise Failure(
+                    "the connection to PostgreSQL was lost, and the lock with it"
+                ) from error
 
         yield require_lock
     finally:

@@ -200,7 +200,7 @@ def _to_go_back_to(database: str, name: str) -> tuple[Snapshot, bool]:
         return snapshots.find(database, name), False
     if name and snapshots.find(database, name) != left:
         raise Failure(
-            f"`{left.doing}` of {left.made} was interrupted: first that is to be decided",
+            f"`{left.doing}` of {left.made} was interrupted and has to be decided first",
             "inv module.rollback goes back to before it; with --accept what is there is kept.",
         )
     return left, True

@@ -26,7 +26,7 @@ def require_odoo_database(database: str) -> None:
     with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('public.ir_module_module') IS NOT NULL")
         if not cursor.fetchone()[0]:
-            raise Failure(f"{database!r} is no database of Odoo")
+            raise Failure(f"{database!r} is not a database of Odoo")
 
 
 def entries(database: str) -> dict[str, Entry]:

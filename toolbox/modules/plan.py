@@ -42,7 +42,7 @@ def _updates(request: ChangeRequest, state: InstalledState) -> list[str]:
     if absent := [name for name in update if name not in state.installed]:
         raise Failure(
             f"not installed, so nothing to update: {', '.join(absent)}",
-            f"inv module.install {','.join(absent)}",
+            f"Run: inv module.install {','.join(absent)}",
         )
     if request.changed:
         update += [name for name in state.changed if name not in update]

@@ -35,7 +35,7 @@ def require_name(database: str) -> None:
     if not re.fullmatch(names.SNAPSHOT_SOURCE, database):
         raise Failure(
             f"{database!r} cannot have snapshots",
-            "Only names of up to 50 letters, digits, _ . - that do not end like that of a copy.",
+            "Its name must have at most 50 letters, digits, _ . - and no ending of a copy.",
         )
 
 
@@ -247,7 +247,7 @@ def find(database: str, name: str) -> Snapshot:
         raise Failure(f"there is no snapshot of {database!r}")
     if not name or len(chosen) == 1:
         return chosen[-1]
-    raise Failure(f"no single snapshot is called {name!r}", "See: inv module.snapshots")
+    raise Failure(f"{name!r} does not name exactly one snapshot", "See: inv module.snapshots")
 
 
 def prune(database: str, keep: int) -> list[Snapshot]:
