@@ -36,10 +36,11 @@ _SOURCES: Final = (
     "odoo/bin/platform-odoo",
     "odoo/bin/platform_passwords.py",
     "odoo/health.py",
+    "odoo/odoo_user.py",
+    "odoo/odoo_versions.py",
     "odoo/addons",
     "odoo/scaffold",
-    "backup",
-    "modules",
+    "toolbox",
 )
 
 

@@ -1,13 +1,14 @@
 """Attachments whose file is lost: in a backup, and in what runs."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from scripts.backups import service
 from scripts.core.errors import WarningError
 from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
+from toolbox.contract.backups import FilestoreReport, LostFile, Manifest, UnusedFile
 
 _SHOWN: Final = 3
 REPAIR: Final = (
@@ -17,30 +18,24 @@ REPAIR: Final = (
 HINT: Final = "Which ones, and of what records: inv files.check"
 
 
-def lost(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """The files that the backup has not, or not whole, and why not; by their name in filestore/."""
-    found: dict[str, str] = manifest["files"].get("lost", {})
-    return found
-
-
-def warning(manifest: Mapping[str, Any]) -> str:
+def warning(manifest: Manifest) -> str:
     """The text of the warning about them, '' where the backup has all of them."""
-    names = [f"{name} ({reason})" for name, reason in lost(manifest).items()]
+    names = [f"{name} ({reason})" for name, reason in manifest.files.lost.items()]
     if not names:
         return ""
     shown = ", ".join(names[:_SHOWN]) + ", …" * (len(names) > _SHOWN)
-    return f"{len(names)} attachments have no whole file in the backup {manifest['id']}: {shown}"
+    return f"{len(names)} attachments have no whole file in the backup {manifest.id}: {shown}"
 
 
-def warn(manifest: Mapping[str, Any]) -> None:
+def warn(manifest: Manifest) -> None:
     """Raises WarningError if there are any."""
     if said := warning(manifest):
         raise WarningError(said, HINT)
 
 
-def details(manifest: Mapping[str, Any]) -> list[str]:
+def details(manifest: Manifest) -> list[str]:
     """Lines of `inv backup.show`."""
-    return [f"Lost:       {name}: {reason}" for name, reason in lost(manifest).items()]
+    return [f"Lost:       {name}: {reason}" for name, reason in manifest.files.lost.items()]
 
 
 @dataclass(frozen=True)
@@ -49,17 +44,15 @@ class Report:
 
     database: str
     attachments: int  # files that rows name
-    lost: list[dict[str, Any]]  # file, reason, and the records that name it
-    unused: list[dict[str, Any]]  # file, bytes, and whether Odoo is going to remove it
+    lost: Sequence[LostFile]
+    unused: Sequence[UnusedFile]
 
     @property
     def lines(self) -> list[str]:
         """For people."""
-        found = [
-            f"{row['file']}: {row['reason']}; {', '.join(row['records'])}" for row in self.lost
-        ]
-        marked = sum(row["marked"] for row in self.unused)
-        size = sum(row["bytes"] for row in self.unused) / 1e6
+        found = [f"{file.file}: {file.reason}; {', '.join(file.records)}" for file in self.lost]
+        marked = sum(file.marked for file in self.unused)
+        size = sum(file.bytes for file in self.unused) / 1e6
         return [
             *found,
             f"{self.attachments} files in {self.database}: {len(self.lost)} lost; besides them"
@@ -78,5 +71,5 @@ def check(stack: Stack, reporter: Reporter, database: str, *, data: bool) -> Rep
     name = database or stack.settings.database
     command = ["files", "--database", name, *(["--data"] if data else [])]
     with reporter.step("Comparing files with attachments"):
-        found = service.ask(stack, reporter, service.MAKE, *command)
-    return Report(name, found["attachments"], found["lost"], found["unused"])
+        found = service.ask(stack, reporter, service.MAKE, *command, kind=FilestoreReport)
+    return Report(name, found.attachments, found.lost, found.unused)

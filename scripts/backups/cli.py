@@ -18,6 +18,13 @@ from scripts.core.job import BACKUP, Job
 from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings, remember
 from scripts.stack.compose import Stack
+from toolbox.contract.backups import (
+    CheckResult,
+    CreatedBackup,
+    Manifest,
+    ShownBackup,
+    StoredBackup,
+)
 
 HEADER: Final = ("id", "time", "database", "Odoo", "files", "size", "added", "")
 _HOURS: Final = (2,)
@@ -63,7 +70,7 @@ class Wish:
     new_repository: bool = False  # a repository that was there once need not be there again
 
 
-def create(stack: Stack, reporter: Reporter, wish: Wish) -> dict[str, Any]:
+def create(stack: Stack, reporter: Reporter, wish: Wish) -> CreatedBackup:
     """Make a backup, and files of it if asked; its manifest, which may name lost attachments."""
     target = wish.tell or stack.settings.backup_notify
     with notify.outcome(target, stack.settings.project) as told:
@@ -73,8 +80,8 @@ def create(stack: Stack, reporter: Reporter, wish: Wish) -> dict[str, Any]:
             with reporter.step("Making a backup"):
                 manifest = make(stack, reporter, new_repository=wish.new_repository)
             for flag, path in targets.items():
-                _export(stack, reporter, manifest["id"], flag, path)
-        told["id"] = manifest["id"]
+                _export(stack, reporter, manifest.id, flag, path)
+        told["id"] = manifest.id
         if said := attachments.warning(manifest):
             told |= {"status": "warning", "message": said}
         if wish.forget:
@@ -86,16 +93,16 @@ def create(stack: Stack, reporter: Reporter, wish: Wish) -> dict[str, Any]:
 
 def make(
     stack: Stack, reporter: Reporter, *options: str, new_repository: bool = False
-) -> dict[str, Any]:
+) -> CreatedBackup:
     """Have the container make one; where there was a repository before, there has to be one."""
     seen = memory.repository_was_seen(stack.settings) and not new_repository
     command = ["create", *(["--existing"] if seen else []), *options, "--configuration"]
     # By standard input: a setting may hold a token, and a command line is no place for it.
     given = json.dumps(configuration.collect(stack, reporter))
-    manifest: dict[str, Any] = service.ask(stack, reporter, service.MAKE, *command, stdin=given)
+    manifest = service.ask(stack, reporter, service.MAKE, *command, kind=CreatedBackup, stdin=given)
     memory.remember_repository(stack.settings)
-    if manifest["database"] == stack.settings.database:
-        last_backup.remember(stack.settings, manifest["id"], len(attachments.lost(manifest)))
+    if manifest.database == stack.settings.database:
+        last_backup.remember(stack.settings, manifest.id, len(manifest.files.lost))
     return manifest
 
 
@@ -116,20 +123,21 @@ def _targets(wish: Wish) -> dict[str, Path]:
 def _export(stack: Stack, reporter: Reporter, name: str, flag: str, path: Path) -> None:
     with reporter.step(f"Writing {path}"):
         command = ["export", name, flag, f"/out/{path.name}"]
-        service.ask(stack, reporter, service.MAKE, *command, mounts={path.parent: "/out"})
+        mounts = {path.parent: "/out"}
+        service.run(stack, reporter, service.MAKE, *command, mounts=mounts)
 
 
 def listed(stack: Stack, reporter: Reporter) -> list[Backup]:
     """All complete backups, the oldest first."""
     service.prepare(stack, reporter)
-    return retention.parse(service.ask(stack, reporter, service.MAKE, "list"))
+    stored = service.ask(stack, reporter, service.MAKE, "list", kind=list[StoredBackup])
+    return [retention.backup(known) for known in stored]
 
 
-def show(stack: Stack, reporter: Reporter, name: str) -> dict[str, Any]:
+def show(stack: Stack, reporter: Reporter, name: str) -> ShownBackup:
     """The manifest of one backup."""
     service.prepare(stack, reporter)
-    found: dict[str, Any] = service.ask(stack, reporter, service.MAKE, "show", name)
-    return found
+    return service.ask(stack, reporter, service.MAKE, "show", name, kind=ShownBackup)
 
 
 def check(stack: Stack, reporter: Reporter, *, data: bool) -> int:
@@ -138,7 +146,8 @@ def check(stack: Stack, reporter: Reporter, *, data: bool) -> int:
         service.prepare(stack, reporter)
         with reporter.step("Checking the repository"):
             command = ["check", *(["--data"] if data else [])]
-            return int(service.ask(stack, reporter, service.MAKE, *command)["backups"])
+            found = service.ask(stack, reporter, service.MAKE, *command, kind=CheckResult)
+            return found.backups
 
 
 def prune(stack: Stack, reporter: Reporter, rule: str, *, rehearse: bool) -> list[Backup]:
@@ -150,7 +159,7 @@ def prune(stack: Stack, reporter: Reporter, rule: str, *, rehearse: bool) -> lis
         if not rehearse:
             with reporter.step(f"Forgetting {len(doomed)} backups"):
                 names = [backup.id for backup in doomed]
-                service.ask(stack, reporter, service.MAKE, "forget", *names)
+                service.run(stack, reporter, service.MAKE, "forget", *names)
         return doomed
 
 
@@ -209,39 +218,45 @@ def plan(stack: Stack, wish: Wish, *, on: bool) -> str:
     return "Backup: no longer scheduled" if there else "Backup: was not scheduled"
 
 
-def summary(manifest: dict[str, Any]) -> str:
+def summary(manifest: Manifest) -> str:
     """One line on a backup that was just made."""
-    files, dump = manifest["files"], manifest["dump"]
+    files = manifest.files
     return (
-        f"Backup {manifest['id']}: database {mb(dump['bytes'])}, {files['count']} files"
-        f" {mb(files['bytes'])}; {mb(manifest['added_bytes'])} added in {manifest['seconds']} s"
+        f"Backup {manifest.id}: database {mb(manifest.dump.bytes)}, {files.count} files"
+        f" {mb(files.bytes)}; {mb(manifest.added_bytes)} added in {manifest.seconds} s"
     )
 
 
-def show_made(console: Console, manifest: dict[str, Any], *, as_json: bool) -> None:
+def show_made(console: Console, made: CreatedBackup, *, as_json: bool) -> None:
     """Say what was made; nothing where nobody watches, as cron wants it.
 
     Raises WarningError if attachments have no file, or a damaged one.
     """
     if as_json:
-        console.json(manifest)
+        console.json(json_of(made))
     elif console.out.isatty():
-        console.say(summary(manifest))
-    attachments.warn(manifest)
+        console.say(summary(made))
+    attachments.warn(made)
 
 
-def details(manifest: dict[str, Any]) -> list[str]:
+def json_of(manifest: Manifest) -> dict[str, Any]:
+    """For machines; without the handle, which only another container wants."""
+    found = asdict(manifest)
+    found.pop("handle", None)
+    return found
+
+
+def details(manifest: Manifest) -> list[str]:
     """A manifest for people."""
     return [
-        f"Backup:     {manifest['id']} of {manifest['created']}",
-        f"Database:   {manifest['database']}, Odoo {manifest['odoo']},"
-        f" PostgreSQL {manifest['postgresql']}",
-        f"Modules:    {len(manifest['modules'])}: {', '.join(manifest['modules'])}",
-        f"Rows:       {sum(manifest['rows'].values())} in {len(manifest['rows'])} tables",
-        f"Files:      {manifest['files']['count']}, {mb(manifest['files']['bytes'])}",
+        f"Backup:     {manifest.id} of {manifest.created}",
+        f"Database:   {manifest.database}, Odoo {manifest.odoo}, PostgreSQL {manifest.postgresql}",
+        f"Modules:    {len(manifest.modules)}: {', '.join(manifest.modules)}",
+        f"Rows:       {sum(manifest.rows.values())} in {len(manifest.rows)} tables",
+        f"Files:      {manifest.files.count}, {mb(manifest.files.bytes)}",
         *attachments.details(manifest),
-        f"Dump:       {mb(manifest['dump']['bytes'])} by {manifest['pg_dump']}",
-        *([f"Restorable: no: {manifest['unrestorable']}"] if manifest.get("unrestorable") else []),
-        f"Added:      {mb(manifest['added_bytes'])} in {manifest['seconds']} s,"
-        f" {manifest['guarded_seconds']} s of it guarded",
+        f"Dump:       {mb(manifest.dump.bytes)} by {manifest.pg_dump}",
+        *([f"Restorable: no: {manifest.unrestorable}"] if manifest.unrestorable else []),
+        f"Added:      {mb(manifest.added_bytes)} in {manifest.seconds} s,"
+        f" {manifest.guarded_seconds} s of it guarded",
     ]

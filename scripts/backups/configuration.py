@@ -21,6 +21,7 @@ from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.stack import images
 from scripts.stack.compose import Stack
+from toolbox.contract.backups import SavedConfiguration
 
 FILES: Final = (".env", "odoo/requirements.txt", "odoo/odoo.conf")
 _ADDONS: Final = "odoo/addons"
@@ -153,15 +154,17 @@ def compare(stack: Stack, reporter: Reporter, wanted: str) -> Comparison:
     Raises OpsError for a backup that has none: one that was made by plain Compose.
     """
     service.prepare(stack, reporter)
-    answer = service.ask(stack, reporter, service.MAKE, "configuration", wanted)
-    saved = json.loads(base64.b64decode(answer["configuration"]))
+    answer = service.ask(
+        stack, reporter, service.MAKE, "configuration", wanted, kind=SavedConfiguration
+    )
+    saved = json.loads(base64.b64decode(answer.configuration))
     if not saved:
         raise OpsError(
-            f"the backup {answer['id']} holds no configuration",
+            f"the backup {answer.id} holds no configuration",
             "Those of `inv backup` do, from the version on that has this command.",
         )
     here = collect(stack, reporter)
-    return _compared(answer["id"], saved, here)
+    return _compared(answer.id, saved, here)
 
 
 def _compared(name: str, saved: Mapping[str, Any], here: Mapping[str, Any]) -> Comparison:

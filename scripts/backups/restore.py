@@ -5,18 +5,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
-from scripts.backups import attachments, cli, service, strangers
+from scripts.backups import cli, service, strangers
 from scripts.core.errors import OpsError, UsageError, WarningError
 from scripts.core.files import exclusive
 from scripts.core.report import Reporter
-from scripts.core.settings import DATABASE
 from scripts.stack import engine, image_names, images, inspecting, lifecycle
 from scripts.stack.compose import Stack
-
-STAGED: Final = "__restoring"  # as backup/restore.py calls them
-BEFORE: Final = "__before"
+from toolbox.contract.backups import Manifest, RestoreOffer, ScanResult, StageResult, SwapResult
+from toolbox.contract.names import BEFORE, DATABASE_NAME, RESTORER, STAGED
 
 
 @dataclass(frozen=True)
@@ -88,23 +85,22 @@ def restore(
             origin, odoo = _choose(stack, reporter, source, name)
         with _staged(stack, reporter, origin, name, odoo) as staged:
             if neutralize:
-                neutralise(stack, reporter, name + STAGED, strangers.RESTORER if file else "")
-            replaced = _put_in_place(stack, reporter, name, staged["databases"], scan=neutralize)
-        missing = int(staged.get("missing_files", 0))
+                neutralise(stack, reporter, name + STAGED, RESTORER if file else "")
+            replaced = _put_in_place(stack, reporter, name, staged.databases, scan=neutralize)
         return Restored(
-            staged["id"], name, replaced, missing, live=_is_live(stack, name),
-            with_files=staged.get("with_files", True),
+            staged.id, name, replaced, staged.missing_files, live=_is_live(stack, name),
+            with_files=staged.with_files,
         )  # fmt: skip
 
 
 def _choose(stack: Stack, reporter: Reporter, wanted: str, name: str) -> tuple[Saved, str]:
     """A backup that can replace `name`, and the version of the Odoo here, if the person agrees."""
-    offer = service.ask(stack, reporter, service.RESTORE, "offer", wanted)
-    found = offer["backup"]
+    offer = service.ask(stack, reporter, service.RESTORE, "offer", wanted, kind=RestoreOffer)
+    found = offer.backup
     odoo = _fit(stack, reporter, found)
-    what = f"the backup {found['id']} of {found['created']} ({found['database']})"
-    _agree(reporter, what, name, offer["databases"])
-    return Saved(found["id"], offer["handle"]), odoo
+    what = f"the backup {found.id} of {found.created} ({found.database})"
+    _agree(reporter, what, name, offer.databases)
+    return Saved(found.id, offer.handle), odoo
 
 
 def _read(stack: Stack, reporter: Reporter, file: Path, name: str, of: str) -> tuple[Path, str]:
@@ -112,7 +108,7 @@ def _read(stack: Stack, reporter: Reporter, file: Path, name: str, of: str) -> t
     known = databases(stack, reporter)
     _agree(reporter, f"the file {file}", name, known)
     image = image_names.effective(stack.settings)["ODOO_IMAGE"]
-    odoo = inspecting.odoo_version(stack.runner, image) or service.odoo_here(stack)["odoo"]
+    odoo = inspecting.odoo_version(stack.runner, image) or service.odoo_here(stack).odoo
     strangers.read(stack, reporter, file, of)
     return file, str(odoo)
 
@@ -137,11 +133,11 @@ def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
             raise OpsError("there is nothing to go back to", "See: inv backup.list")
         _agree(reporter, f"the database {name}{BEFORE}", name, known)
         if not _is_live(stack, name):
-            service.ask(stack, reporter, service.RESTORE, "back", name)
+            service.run(stack, reporter, service.RESTORE, "back", name)
         else:
             running = lifecycle.pause_odoo(stack, reporter)
             try:
-                service.ask(stack, reporter, service.RESTORE, "back", name)
+                service.run(stack, reporter, service.RESTORE, "back", name)
             finally:  # as it was, or on what was put back: it has to run
                 lifecycle.resume_odoo(running, reporter)
         return Restored(name + BEFORE, name, replaced=False, missing_files=0)
@@ -162,14 +158,14 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
         _agree(reporter, f"a neutralised copy of {origin}", name, known)
         with reporter.step(f"Backing up {origin}"):
             made = cli.make(stack, reporter, "--database", origin, "--handle")
-        with _staged(stack, reporter, Saved(made["id"], made["handle"]), name) as staged:
+        with _staged(stack, reporter, Saved(made.id, made.handle), name) as staged:
             neutralise(stack, reporter, name + STAGED)
-            replaced = _put_in_place(stack, reporter, name, staged["databases"], scan=True)
-        return Restored(made["id"], name, replaced, len(attachments.lost(made)))
+            replaced = _put_in_place(stack, reporter, name, staged.databases, scan=True)
+        return Restored(made.id, name, replaced, len(made.files.lost))
 
 
 def _name(database: str) -> str:
-    if not re.fullmatch(DATABASE, database):
+    if not re.fullmatch(DATABASE_NAME, database):
         raise UsageError(
             f"{database!r} cannot be the name of a restored database",
             "Small letters, digits and _, at most 50. postgres and template… are PostgreSQL's own;"
@@ -187,23 +183,22 @@ def _prepare(stack: Stack, reporter: Reporter) -> None:
 
 def databases(stack: Stack, reporter: Reporter) -> dict[str, int]:
     """Those of the server, and the number by which it knows each under any name."""
-    found: dict[str, int] = service.ask(stack, reporter, service.RESTORE, "databases")
-    return found
+    return service.ask(stack, reporter, service.RESTORE, "databases", kind=dict[str, int])
 
 
-def _fit(stack: Stack, reporter: Reporter, found: Mapping[str, Any]) -> str:
+def _fit(stack: Stack, reporter: Reporter, found: Manifest) -> str:
     """The version of the Odoo here, which has to be able to run the backup `found`.
 
     Raises OpsError otherwise, and, unless the person agrees, where it finds no code of modules
     that are installed in the backup.
     """
-    here: dict[str, Any] = service.odoo_here(stack)
-    if here["odoo"] != found["odoo"]:
+    here = service.odoo_here(stack)
+    if here.odoo != found.odoo:
         raise OpsError(
-            f"the backup is of Odoo {found['odoo']}, and Odoo {here['odoo']} runs here",
+            f"the backup is of Odoo {found.odoo}, and Odoo {here.odoo} runs here",
             "Run the image of that version, restore, and upgrade then.",
         )
-    missing = sorted(set(found["modules"]) - set(here["modules"]))
+    missing = sorted(set(found.modules) - set(here.modules))
     if missing:
         reporter.note(f"Installed in the backup, and not on disk here: {', '.join(missing)}")
     question = "Restore it without the code of these modules?"
@@ -212,7 +207,7 @@ def _fit(stack: Stack, reporter: Reporter, found: Mapping[str, Any]) -> str:
             "nothing was restored: modules are missing",
             "inv restore --configuration tells where they came from; --yes goes on without them.",
         )
-    return str(here["odoo"])
+    return here.odoo
 
 
 def _agree(reporter: Reporter, what: str, name: str, known: Mapping[str, int]) -> None:
@@ -227,20 +222,22 @@ def _agree(reporter: Reporter, what: str, name: str, known: Mapping[str, int]) -
 @contextmanager
 def _staged(
     stack: Stack, reporter: Reporter, source: Path | Saved, name: str, odoo: str = ""
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[StageResult]:
     """The backup as a database beside the live one; gone again if the block fails.
 
-    Gives its manifest, with the `databases` that there are now.
+    Yields what was staged, with the `databases` that there are now.
     """
     words = [name + STAGED, "--live", name, "--odoo", odoo]
     with reporter.step("Restoring and verifying beside what is live"):
         if isinstance(source, Path):
             words = ["stage-file", f"/in/{source.name}", *words]
-            given: dict[str, Any] = {"mounts": strangers.mounts(source)}
+            mounts, handle = strangers.mounts(source), None
         else:
             words = ["stage", source.id, *words, "--handle"]
-            given = {"stdin": source.handle}
-        staged = service.ask(stack, reporter, service.RESTORE, *words, **given)
+            mounts, handle = {}, source.handle
+        staged = service.ask(
+            stack, reporter, service.RESTORE, *words, kind=StageResult, mounts=mounts, stdin=handle
+        )
     try:
         yield staged
     except BaseException:
@@ -268,15 +265,15 @@ def _put_in_place(
     """Replace `name` of the databases `before`; with `scan` only by one that passes it."""
     if not _is_live(stack, name):
         swap = ["swap", name, *(["--scan"] if scan else [])]
-        return bool(service.ask(stack, reporter, service.RESTORE, *swap)["replaced"])
+        return service.ask(stack, reporter, service.RESTORE, *swap, kind=SwapResult).replaced
     if scan:  # while Odoo still runs
-        answer = service.ask(stack, reporter, service.RESTORE, "scan", name + STAGED)
-        before = answer["databases"]
+        words = ("scan", name + STAGED)
+        before = service.ask(stack, reporter, service.RESTORE, *words, kind=ScanResult).databases
     running = lifecycle.pause_odoo(stack, reporter)
     try:
-        answer = service.ask(stack, reporter, service.RESTORE, "swap", name)
+        done = service.ask(stack, reporter, service.RESTORE, "swap", name, kind=SwapResult)
         lifecycle.resume_odoo(running, reporter)
-        return bool(answer["replaced"])
+        return done.replaced
     except OpsError as error:
         hint = _put_back(running, reporter, name, before)
         raise OpsError(error.message, f"{hint} {error.hint}".strip()) from error
@@ -292,7 +289,7 @@ def _put_back(stack: Stack, reporter: Reporter, name: str, before: Mapping[str, 
         # The server knows how far it came; a container that was killed could not say.
         if name in before and databases(stack, reporter).get(name) != before[name]:
             stack.run("stop", "odoo", timeout=120, check=False, changes=True)
-            service.ask(stack, reporter, service.RESTORE, "back", name)
+            service.run(stack, reporter, service.RESTORE, "back", name)
         lifecycle.resume_odoo(stack, reporter)
     except OpsError as second:
         return f"Putting it back failed too ({second.message}). See: inv ps, inv restore --undo."

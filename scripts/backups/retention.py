@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
+
+from toolbox.contract.backups import StoredBackup
 
 _PERIODS: Final[Mapping[str, Callable[[datetime], str]]] = {
     "d": lambda time: f"{time:%Y-%m-%d}",
@@ -30,23 +32,20 @@ class Backup:
     lost: int = 0  # attachments whose file it does not have whole
 
 
-def parse(rows: Sequence[Mapping[str, Any]]) -> list[Backup]:
-    """What the program's `list` answers."""
-    return [
-        Backup(
-            row["id"],
-            datetime.fromisoformat(row["time"].replace("Z", "+00:00")),
-            row["database"],
-            row["odoo"],
-            row["bytes"],
-            row["added"],
-            row["files"],
-            row.get("installation", ""),
-            row.get("restorable", True),
-            row.get("lost", 0),
-        )
-        for row in rows
-    ]
+def backup(stored: StoredBackup) -> Backup:
+    """What retention wants to know of one in the repository."""
+    return Backup(
+        stored.id,
+        datetime.fromisoformat(stored.time.replace("Z", "+00:00")),
+        stored.database,
+        stored.odoo,
+        stored.bytes,
+        stored.added,
+        stored.files,
+        stored.installation,
+        stored.restorable,
+        stored.lost,
+    )
 
 
 def expired(backups: Sequence[Backup], rule: str) -> list[Backup]:

@@ -1,11 +1,10 @@
 """The containers that make, read and restore backups, and how they are asked."""
 
 import hashlib
-import json
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from scripts.core import unfinished
 from scripts.core.errors import OpsError, UsageError
@@ -15,6 +14,10 @@ from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.stack import engine, image_names, images, oneshot
 from scripts.stack.compose import Stack
+from toolbox.contract.backups import OdooInfo
+from toolbox.contract.messages import NOTE
+
+T = TypeVar("T")
 
 MAKE: Final = "backup"
 RESTORE: Final = "restore"
@@ -53,25 +56,39 @@ def ask(
     reporter: Reporter,
     service: str,
     *command: str,
+    kind: type[T],
     mounts: Mapping[Path, str] | None = None,
     stdin: str | None = None,
-) -> Any:
-    """What the program answers; raises OpsError with its reason if it fails."""
+) -> T:
+    """The program's answer, a record of `kind`; raises OpsError with its reason if it fails."""
+    printed = run(stack, reporter, service, *command, mounts=mounts, stdin=stdin)
+    return oneshot.answer(kind, printed.splitlines()[-1])
+
+
+def run(
+    stack: Stack,
+    reporter: Reporter,
+    service: str,
+    *command: str,
+    mounts: Mapping[Path, str] | None = None,
+    stdin: str | None = None,
+) -> str:
+    """What the program prints; raises OpsError with its reason if it fails."""
     words = argv(stack, service, *command, mounts=mounts or {})
     given = _environment(stack.settings)
     done = stack.run(*words, timeout=_SECONDS, env=given, stdin=stdin, check=False)
     for line in done.stderr.splitlines():
-        if line.startswith("note: "):
+        if line.startswith(NOTE):
             reporter.note(line)
     if not done.ok:
         raise failure(done)
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
 
 
 def try_to_discard(stack: Stack, reporter: Reporter, *command: str) -> None:
     """Take away what a failure left; that failure is the one to tell, whatever comes of it."""
     try:
-        ask(stack, reporter, RESTORE, "discard", *command)
+        run(stack, reporter, RESTORE, "discard", *command)
     except OpsError as error:
         reporter.note(f"{command[0]} is left behind until the next restore: {error.message}")
 
@@ -90,16 +107,15 @@ def run_odoo(
     return stack.run(*words, timeout=_SECONDS, env=given, stdin=stdin, check=False)
 
 
-def odoo_here(stack: Stack) -> dict[str, Any]:
+def odoo_here(stack: Stack) -> OdooInfo:
     """Version and modules of the Odoo that would run on a restored database.
 
     Asked beside any database: the live one may be of another version, and about to be replaced.
     """
-    done = run_odoo(stack, _NO_DATABASE_OF_ODOO, "python3", "/opt/platform/here.py")
+    done = run_odoo(stack, _NO_DATABASE_OF_ODOO, "python3", "-P", "-m", "toolbox.backup.odoo_info")
     if not done.ok:
         raise OpsError(f"Odoo does not tell its version: {done.last_line}", "See: inv images")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return oneshot.answer(OdooInfo, done.stdout.splitlines()[-1])
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -8,10 +8,9 @@ from scripts.backups import service
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
+from toolbox.contract.names import RESTORER
 
 SANDBOX: Final = "sandbox"
-# As backup/postgres.py calls it: it owns what a stranger's file fills, and nothing else.
-RESTORER: Final = "odoo_restore"
 _OF_A_SET: Final = r"latest|[0-9][0-9a-f-]*"
 # On volumes that are older than postgres/initdb.d/20-restorer.sh; and after db_password.txt
 # has changed by hand. The verifier goes from role to role within the server. Code in an earlier
@@ -64,7 +63,7 @@ def read(stack: Stack, reporter: Reporter, path: Path, database: str) -> None:
     wanted = ["--database", database] if database else []
     with reporter.step(f"Reading {path.name} in a sandbox"):
         words = [f"/in/{path.name}", *wanted]
-        service.ask(stack, reporter, SANDBOX, *words, mounts=mounts(path))
+        service.run(stack, reporter, SANDBOX, *words, mounts=mounts(path))
 
 
 def prepare(stack: Stack) -> None:

@@ -5,17 +5,18 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from scripts.backups import attachments, cli, service
+from scripts.backups import cli, service
 from scripts.core.errors import OpsError, WarningError
 from scripts.core.files import exclusive, make_folder, write_atomic
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine
+from scripts.stack import engine, oneshot
 from scripts.stack.compose import Stack
+from toolbox.contract.backups import Manifest, SmokeTestResult
+from toolbox.contract.names import SCRATCH
 
-_DRILL: Final = "__drill"
 _VOLUME: Final = "/drill"
 
 
@@ -64,7 +65,7 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
     Raises OpsError at the first thing that is not as it was when the backup was made.
     """
     started = time.monotonic()
-    name = stack.settings.database + _DRILL
+    name = stack.settings.database + SCRATCH
     with exclusive(cli.lock(stack.settings), "backup.verify"):
         engine.probe(stack.runner)
         service.prepare(stack, reporter)
@@ -72,42 +73,43 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
         place = (name, "--data", _VOLUME)
         try:
             with reporter.step("Restoring into a throw-away database"):
-                manifest = service.ask(stack, reporter, service.RESTORE, "stage", wanted, *place)
+                manifest = service.ask(
+                    stack, reporter, service.RESTORE, "stage", wanted, *place, kind=Manifest
+                )
             with reporter.step("Starting Odoo on it, without a way out"):
-                found = _use(stack, name, list(attachments.lost(manifest)))
+                found = _use(stack, name, list(manifest.files.lost))
         except BaseException:
             service.try_to_discard(stack, reporter, *place)
             raise
-        service.ask(stack, reporter, service.RESTORE, "discard", *place)
+        service.run(stack, reporter, service.RESTORE, "discard", *place)
     return _certify(stack.settings, manifest, found, time.monotonic() - started)
 
 
-def _use(stack: Stack, name: str, lost: list[str]) -> dict[str, Any]:
-    program = ("python3", "/opt/platform/drill.py")
+def _use(stack: Stack, name: str, lost: list[str]) -> SmokeTestResult:
+    program = ("python3", "-P", "-m", "toolbox.backup.smoke_test")
     done = service.run_odoo(stack, name, *program, stdin=json.dumps(lost))
     if not done.ok:
         raise OpsError(
             f"the backup restores, but Odoo does not run on it: {done.last_line}",
             "An older one may: inv backup.list",
         )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return oneshot.answer(SmokeTestResult, done.stdout.splitlines()[-1])
 
 
 def _certify(
-    settings: Settings, manifest: dict[str, Any], found: dict[str, Any], seconds: float
+    settings: Settings, manifest: Manifest, found: SmokeTestResult, seconds: float
 ) -> Certificate:
     certificate = Certificate(
-        id=manifest["id"],
+        id=manifest.id,
         verified=datetime.now(UTC).isoformat(timespec="seconds"),
-        database=manifest["database"],
-        odoo=manifest["odoo"],
-        rows=sum(manifest["rows"].values()),
-        tables=len(manifest["rows"]),
-        files=manifest["files"]["count"],
-        lost=len(attachments.lost(manifest)),
-        login=found["login"],
-        downloads=found["downloads"],
+        database=manifest.database,
+        odoo=manifest.odoo,
+        rows=sum(manifest.rows.values()),
+        tables=len(manifest.rows),
+        files=manifest.files.count,
+        lost=len(manifest.files.lost),
+        login=found.login,
+        downloads=found.downloads,
         seconds=round(seconds, 1),
     )
     place = folder(settings)

@@ -60,7 +60,7 @@ def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
     session = open_to_change(c)
     manifest = backups.show(Stack(session.settings, session.runner), session.console, id)
     if json:
-        session.console.json(manifest)
+        session.console.json(backups.json_of(manifest))
     else:
         session.console.say("\n".join(backups.details(manifest)))
 

@@ -24,14 +24,18 @@ def module_install(
 ) -> None:  # fmt: skip
     """Install modules; what fails is undone."""
     from scripts.modules import change
-    from scripts.modules.change import Wish
+    from toolbox.contract.changes import ChangeRequest
 
     session = open_to_change(c)
-    wish = Wish(install=change.split(modules), database=database, snapshot=not no_snapshot,
-                patience=max_lock_wait)  # fmt: skip
+    request = ChangeRequest(
+        install=change.split(modules),
+        database=database,
+        snapshot=not no_snapshot,
+        patience=max_lock_wait,
+    )
     stack = Stack(session.settings, session.runner)
-    done = change.change(stack, session.console, wish, "module.install")
-    session.console.result(asdict(done), done.lines, as_json=json)
+    done = change.change(stack, session.console, request, "module.install")
+    session.console.result(done.json, done.lines, as_json=json)
 
 
 @command({"modules": "Names with commas between; if empty, those whose code has changed.",
@@ -43,14 +47,19 @@ def module_update(
 ) -> None:  # fmt: skip
     """Update modules; what fails is undone, and Odoo restarted if Python code has changed."""
     from scripts.modules import change
-    from scripts.modules.change import Wish
+    from toolbox.contract.changes import ChangeRequest
 
     session = open_to_change(c)
-    wish = Wish(update=change.split(modules), changed=not modules, database=database,
-                snapshot=not no_snapshot, patience=max_lock_wait)  # fmt: skip
+    request = ChangeRequest(
+        update=change.split(modules),
+        changed=not modules,
+        database=database,
+        snapshot=not no_snapshot,
+        patience=max_lock_wait,
+    )
     stack = Stack(session.settings, session.runner)
-    done = change.change(stack, session.console, wish, "module.update")
-    session.console.result(asdict(done), done.lines, as_json=json)
+    done = change.change(stack, session.console, request, "module.update")
+    session.console.result(done.json, done.lines, as_json=json)
 
 
 @command({"modules": "Names with commas between.", "database": DATABASE, "no_snapshot": UNSAVED,
@@ -61,14 +70,18 @@ def module_uninstall(
 ) -> None:  # fmt: skip
     """Remove modules, and what builds on them, with their data; asks."""
     from scripts.modules import change
-    from scripts.modules.change import Wish
+    from toolbox.contract.changes import ChangeRequest
 
     session = open_to_change(c, yes=yes)
-    wish = Wish(uninstall=change.split(modules), database=database, snapshot=not no_snapshot,
-                patience=max_lock_wait)  # fmt: skip
+    request = ChangeRequest(
+        uninstall=change.split(modules),
+        database=database,
+        snapshot=not no_snapshot,
+        patience=max_lock_wait,
+    )
     stack = Stack(session.settings, session.runner)
-    done = change.change(stack, session.console, wish, "module.uninstall")
-    session.console.result(asdict(done), done.lines, as_json=json)
+    done = change.change(stack, session.console, request, "module.uninstall")
+    session.console.result(done.json, done.lines, as_json=json)
 
 
 @command({"modules": "Names to update, with commas between; if empty, those that have changed.",
@@ -81,13 +94,18 @@ def module_rehearse(
 ) -> None:  # fmt: skip
     """Do it on a neutralised copy first: how long it takes, what it locks, what fails."""
     from scripts.modules import change
-    from scripts.modules.change import Wish
+    from toolbox.contract.changes import ChangeRequest
 
     session = open_to_change(c)
-    wish = Wish(change.split(install), change.split(modules), changed=not modules and not install,
-                database=database, patience=max_lock_wait)  # fmt: skip
-    done = change.rehearse(Stack(session.settings, session.runner), session.console, wish)
-    session.console.result(asdict(done), change.rehearsed(done), as_json=json)
+    request = ChangeRequest(
+        install=change.split(install),
+        update=change.split(modules),
+        changed=not modules and not install,
+        database=database,
+        patience=max_lock_wait,
+    )
+    done = change.rehearse(Stack(session.settings, session.runner), session.console, request)
+    session.console.result(done.json, change.rehearsed(done), as_json=json)
 
 
 @command({"snapshot": "Which; if empty, the last.", "database": DATABASE,
@@ -108,27 +126,24 @@ def module_rollback(
 @command({"database": DATABASE, "json": JSON}, name="snapshots")
 def module_snapshots(c: Context, database: str = "", json: bool = False) -> None:
     """List the states that one can go back to."""
-    from scripts.modules import listing, service
+    from scripts.modules import listing
 
     session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
-    service.prepare(stack)
-    found = service.ask(stack, session.console, service.LIVE, database, "snapshots")
+    found = listing.snapshots(stack, session.console, database)
     if json:
-        return session.console.json(found)
+        return session.console.json([asdict(snapshot) for snapshot in found])
     return session.console.table(listing.SNAPSHOTS, listing.snapshot_rows(found))
 
 
 @command({"keep": "How many of the last to keep.", "database": DATABASE}, name="prune")
 def module_prune(c: Context, keep: int = 1, database: str = "") -> None:
     """Forget older snapshots and free their room."""
-    from scripts.modules import service
+    from scripts.modules import listing
 
     session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
-    service.prepare(stack)
-    words = ["prune", f"--keep={keep}"]
-    gone = service.ask(stack, session.console, service.LIVE, database, *words)
+    gone = listing.prune(stack, session.console, database, keep)
     session.console.say(f"{len(gone)} forgotten")
 
 
@@ -150,7 +165,7 @@ def module_list(
     chosen = listing.Filter(state, changed, missing, source, every=all)
     found = listing.wanted(listing.find(stack, session.console, database), chosen)
     if json:
-        return session.console.json(found)
+        return session.console.json([asdict(module) for module in found])
     return session.console.table(listing.HEADER, listing.rows(found))
 
 
@@ -162,7 +177,7 @@ def module_info(c: Context, module: str, database: str = "", json: bool = False)
     session = open_to_change(c)
     stack = Stack(session.settings, session.runner)
     found = listing.one(listing.find(stack, session.console, database), module)
-    session.console.result(found, listing.details(found), as_json=json)
+    session.console.result(asdict(found), listing.details(found), as_json=json)
 
 
 @command({"module": "Its name."}, name="test")
@@ -172,7 +187,7 @@ def module_test(c: Context, module: str) -> None:
 
     session = open_to_change(c)
     done = change.test(Stack(session.settings, session.runner), session.console, module)
-    session.console.say(f"{done['module']}: {done['summary']} ({done['seconds']} s)")
+    session.console.say(f"{done.module}: {done.summary} ({done.seconds} s)")
 
 
 @command({"name": "Lower-case letters, digits, underscores."}, name="new")

@@ -11,6 +11,7 @@ from typing import Final
 from scripts.core import env_file
 from scripts.core.errors import UsageError
 from scripts.core.values import HOST, Values
+from toolbox.contract.names import DATABASE_NAME
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a production server is meant to be reached
@@ -18,11 +19,6 @@ LETSENCRYPT: Final = "https://acme-v02.api.letsencrypt.org/directory"
 HTTPS: Final = 443
 REPOSITORY: Final = "/repository"  # where the container of backups finds BACKUP_FOLDER
 RULE: Final = r"\d+[dwmy](,\d+[dwmy])*"  # how many days, weeks, months, years
-# PostgreSQL takes 63, and what `inv restore` and `inv module` keep has a longer name.
-_KEPT: Final = r"(?!.*__(restoring|before|drill|clone|rehearsal|test|undone|s\d{10})$)"
-# The next CREATE DATABASE would copy what is in its own, or would not get a connection.
-_OF_POSTGRESQL: Final = r"(?!(?:postgres|template[01])$)"
-DATABASE: Final = _OF_POSTGRESQL + _KEPT + r"[a-z_][a-z0-9_]{0,49}"
 # Docker has no other names of images, of which it is a part.
 _PROJECT: Final = r"[a-z0-9]+((_|__|-+)[a-z0-9]+)*"
 PROJECT: Final = "ipai-platform"  # unless COMPOSE_PROJECT_NAME says otherwise
@@ -157,7 +153,7 @@ class Settings:
             root=root,
             environment=environment,
             project=values.matching("COMPOSE_PROJECT_NAME", PROJECT, _PROJECT),
-            database=values.matching("ODOO_DATABASE", "odoo", DATABASE),
+            database=values.matching("ODOO_DATABASE", "odoo", DATABASE_NAME),
             domains=values.hosts("ODOO_DOMAIN", "localhost"),
             aliases=values.matching("ODOO_ALIASES", "redirect", "redirect|serve"),
             acme_server=values.matching("ACME_SERVER", LETSENCRYPT, r"https://\S+"),

@@ -3,18 +3,25 @@
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.modules import service
 from scripts.stack.compose import Stack
+from toolbox.contract.changes import Module, ModuleList, Snapshot
 
 HEADER: Final = ("module", "state", "installed", "on disk", "", "from")
 SNAPSHOTS: Final = ("snapshot", "made", "before", "size", "")
 _CORE: Final = "odoo"
 _STATES: Final = ("installed", "uninstalled", "to install", "to upgrade", "to remove")
-Module = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleDetails(Module):
+    """A module, and the installed ones that build on it."""
+
+    dependants: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,11 @@ class Filter:
     def __call__(self, module: Module) -> bool:
         """Whether `module` is wanted."""
         wanted = (
-            not self.state or module["state"] == self.state,
-            not self.changed or module["changed"],
-            not self.missing or module["missing"],
-            self.source in module["source"],
-            self._every or module["source"] != _CORE or module["state"] != "uninstalled",
+            not self.state or module.state == self.state,
+            not self.changed or module.changed,
+            not self.missing or module.missing,
+            self.source in module.source,
+            self._every or module.source != _CORE or module.state != "uninstalled",
         )
         return all(wanted)
 
@@ -46,8 +53,8 @@ class Filter:
 def find(stack: Stack, reporter: Reporter, database: str) -> list[Module]:
     """Every module on the addons path or in the database, by name."""
     service.prepare(stack)
-    found = service.ask(stack, reporter, service.LIVE, database, "list")
-    return list(found["modules"])
+    found = service.ask(stack, reporter, service.LIVE, database, "list", kind=ModuleList)
+    return list(found.modules)
 
 
 def wanted(modules: Sequence[Module], chosen: Filter) -> list[Module]:
@@ -59,51 +66,58 @@ def wanted(modules: Sequence[Module], chosen: Filter) -> list[Module]:
 
 def rows(modules: Sequence[Module]) -> list[list[str]]:
     """A row for each."""
-    return [
-        [m["name"], m["state"], m["installed"], m["on_disk"], _remark(m), m["source"]]
-        for m in modules
-    ]
+    return [[m.name, m.state, m.installed, m.on_disk, _remark(m), m.source] for m in modules]
 
 
 def _remark(module: Module) -> str:
-    if module["missing"]:
+    if module.missing:
         return "missing on disk"
-    return "changed" if module["changed"] else ""
+    return "changed" if module.changed else ""
 
 
-def one(modules: Sequence[Module], name: str) -> Module:
+def one(modules: Sequence[Module], name: str) -> ModuleDetails:
     """The module called `name`, with the installed ones that build on it."""
-    known = {module["name"]: module for module in modules}
+    known = {module.name: module for module in modules}
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
         meant = f"Did you mean {' or '.join(close)}?" if close else "See: inv module.list --all"
         raise OpsError(f"there is no module {name!r}", meant)
-    above = [
-        m["name"] for m in modules
-        if name in m.get("depends", ()) and m["state"] != "uninstalled"
-    ]  # fmt: skip
-    return {**known[name], "dependants": above}
+    above = [m.name for m in modules if name in m.depends and m.state != "uninstalled"]
+    return ModuleDetails(**vars(known[name]), dependants=tuple(above))
 
 
-def details(module: Module) -> list[str]:
+def details(module: ModuleDetails) -> list[str]:
     """One module for people."""
     shown = {
-        "Module": f"{module['name']} ({module.get('title', '?')})",
-        "State": f"{module['state']} {_remark(module)}".strip(),
-        "Installed": module["installed"] or "never",
-        "On disk": module["on_disk"] or "missing",
-        "From": module["source"] or "nowhere",
-        "Path": str(module.get("path", "")),
-        "Needs": ", ".join([*module.get("depends", ()), *module.get("python", ())]),
-        "Needed by": ", ".join(module["dependants"]),
+        "Module": f"{module.name} ({module.title or '?'})",
+        "State": f"{module.state} {_remark(module)}".strip(),
+        "Installed": module.installed or "never",
+        "On disk": module.on_disk or "missing",
+        "From": module.source or "nowhere",
+        "Path": module.path,
+        "Needs": ", ".join([*module.depends, *module.python]),
+        "Needed by": ", ".join(module.dependants),
     }
     return [f"{name + ':':<11}{value}" for name, value in shown.items() if value]
 
 
-def snapshot_rows(found: Sequence[dict[str, Any]]) -> list[list[str]]:
+def snapshots(stack: Stack, reporter: Reporter, database: str) -> list[Snapshot]:
+    """The states of `database` that one can go back to, the oldest first."""
+    service.prepare(stack)
+    return service.ask(stack, reporter, service.LIVE, database, "snapshots", kind=list[Snapshot])
+
+
+def prune(stack: Stack, reporter: Reporter, database: str, keep: int) -> list[Snapshot]:
+    """Forget all but the last `keep` of them; returns those that are gone."""
+    service.prepare(stack)
+    words = ("prune", f"--keep={keep}")
+    return service.ask(stack, reporter, service.LIVE, database, *words, kind=list[Snapshot])
+
+
+def snapshot_rows(found: Sequence[Snapshot]) -> list[list[str]]:
     """A row for each snapshot, sizes in MB."""
     return [
-        [s["name"], s["made"], s["doing"], f"{s['bytes'] / 1e6:.0f} MB",
-         "unfinished" if s["state"] == "open" else ""]
+        [s.name, s.made, s.doing, f"{s.bytes / 1e6:.0f} MB",
+         "unfinished" if s.state == "open" else ""]
         for s in found
     ]  # fmt: skip

@@ -1,11 +1,10 @@
 """The containers that work on modules, and how they are spoken with."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from scripts.core import unfinished
 from scripts.core.errors import OpsError, UsageError
@@ -15,6 +14,10 @@ from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.stack import engine, image_names, lifecycle, oneshot
 from scripts.stack.compose import Stack
+from toolbox.contract.changes import Answer, RecoverResult, SnapshotTaken, Step
+from toolbox.contract.messages import NOTE, PROGRESS
+
+T = TypeVar("T")
 
 LIVE: Final = "odoo_modules"
 APART: Final = "odoo_rehearsal"  # no way out, and no session of the platform
@@ -57,15 +60,18 @@ def _image_of(stack: Stack, what: str, field_: str) -> str:
     return stack.runner.run(["docker", "inspect", "--format", field_, what], timeout=60).stdout
 
 
-def ask(stack: Stack, reporter: Reporter, service: str, database: str, *command: str) -> Any:
-    """What the program answers; raises OpsError with its reason if it fails."""
+def ask(
+    stack: Stack, reporter: Reporter, service: str, database: str, *command: str, kind: type[T]
+) -> T:
+    """The program's answer, a record of `kind`; raises OpsError with its reason if it fails."""
     words = oneshot.argv(service, *_on(database), *command)
     done = stack.run(*words, timeout=_SECONDS, check=False)
     for line in done.stderr.splitlines():
         _pass_on(line, reporter)
     if not done.ok:
         raise _failure(done)
-    return json.loads(done.stdout.splitlines()[-1])["result"]
+    event = oneshot.answer(dict[str, Any], done.stdout.splitlines()[-1])
+    return oneshot.record(kind, event["result"])
 
 
 def _on(database: str) -> list[str]:
@@ -77,29 +83,58 @@ def _failure(done: Completed) -> OpsError:
 
 
 def _pass_on(line: str, reporter: Reporter) -> None:
-    if line.startswith(("note: ", "… ")):
+    if line.startswith((NOTE, PROGRESS)):
         reporter.note(line)
 
 
 @dataclass
 class Conversation:
-    """A change under way. Whoever leaves it before its end has it undone."""
+    """A change under way. Leaving it before its end undoes the change."""
 
     talk: Talk
-    told: dict[str, dict[str, Any]] = field(default_factory=dict)  # by step
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)  # by step
 
-    def hear(self, step: str) -> dict[str, Any]:
-        """What the program tells at `step`; raises OpsError with its reason if it ends before."""
+    def wait_for(self, step: Step, kind: type[T]) -> T:
+        """What the program reports at `step`; raises OpsError with its reason if it ends before."""
         while line := self.talk.hear():
-            told = json.loads(line)
-            self.told[told["step"]] = told
-            if told["step"] == step:
-                return dict(told)
+            event = self._read(line)
+            if event["step"] == step:
+                return oneshot.record(kind, event)
         raise self._reason()
 
-    def say(self, word: str) -> None:
-        """Answer it."""
-        self.talk.say(word)
+    def result(self, kind: type[T]) -> T:
+        """How it ended; raises OpsError with its reason if it failed."""
+        event = self.wait_for(Step.RESULT, dict[str, Any])
+        return oneshot.record(kind, event["result"])
+
+    def answer(self, answer: Answer) -> None:
+        """Have it go on."""
+        self.talk.say(answer)
+
+    @property
+    def snapshot(self) -> SnapshotTaken | None:
+        """The snapshot that it has made."""
+        event = self.events.get(Step.SNAPSHOT)
+        return oneshot.record(SnapshotTaken, event) if event else None
+
+    @property
+    def undone(self) -> bool:
+        """Whether it has undone what it had begun."""
+        return Step.UNDONE in self.events
+
+    def close(self) -> bool:
+        """Leave; returns whether what had begun is undone, or nothing had."""
+        done = self.talk.end()
+        for line in filter(None, done.stdout.splitlines()):
+            self._read(line)
+        return Step.SNAPSHOT not in self.events or bool(
+            {Step.UNDONE, Step.RESULT} & self.events.keys()
+        )
+
+    def _read(self, line: str) -> dict[str, Any]:
+        event = oneshot.answer(dict[str, Any], line)
+        self.events[event["step"]] = event
+        return event
 
     def leave(self) -> None:
         """Have it stop, and undo what it has begun, from another thread."""
@@ -107,15 +142,8 @@ class Conversation:
 
     def _reason(self) -> OpsError:
         error = _failure(self.talk.end())
-        again = _UNDONE if "undone" in self.told else ""
+        again = _UNDONE if self.undone else ""
         return OpsError(error.message, f"{again} {error.hint}".strip())
-
-    def close(self) -> bool:
-        """Leave; gives back whether what had begun is undone, or nothing had."""
-        done = self.talk.end()
-        told = [json.loads(line) for line in done.stdout.splitlines() if line]
-        self.told.update({step["step"]: step for step in told})
-        return "snapshot" not in self.told or bool({"undone", "result"} & self.told.keys())
 
 
 @contextmanager
@@ -132,10 +160,10 @@ def conversation(
         try:
             yield spoken
         except BaseException:
-            known = "undone" in spoken.told
+            known = spoken.undone
             if not spoken.close() and service == LIVE:
                 _recover(stack, reporter, database)
-            elif "undone" in spoken.told and not known:
+            elif spoken.undone and not known:
                 reporter.note(_UNDONE)
             raise
 
@@ -144,7 +172,7 @@ def _recover(stack: Stack, reporter: Reporter, database: str) -> None:
     try:
         with reporter.step("Putting back what was there before"):
             oneshot.need(stack, "odoo_db")
-            ask(stack, reporter, LIVE, database, "recover")
+            ask(stack, reporter, LIVE, database, "recover", kind=RecoverResult)
     except (OpsError, CommandFailedError) as error:
         reporter.note(f"that failed: {error.message}")
         reporter.note("When it can work again: inv module.rollback")

@@ -1,6 +1,5 @@
 """What exists already and depends on a secret: a database in a volume, a repository of backups."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +135,7 @@ def _asked(stack: Stack) -> Repository:
         return Repository(None, f"{unknown} before `inv images`")
     done = _elsewhere(stack)
     if done.ok:
-        found = bool(json.loads(done.stdout.splitlines()[-1])["exists"])
+        found = oneshot.answer(dict[str, bool], done.stdout.splitlines()[-1])["exists"]
         reason = "a repository is at BACKUP_REPOSITORY, which only it opens"
         return Repository(found, reason if found else "")
     if done.code == _TIMED_OUT:
@@ -154,14 +153,15 @@ def _elsewhere(stack: Stack) -> Completed:
     credentials_folder = settings.secrets_folder / "backup"
     make_private_folder(credentials_folder)
     words = [
-        "--volume", f"{settings.root / 'backup'}:/opt/platform:ro",
+        "--volume", f"{settings.root / 'toolbox'}:/opt/platform/toolbox:ro",
         "--volume", f"{credentials_folder}:/run/backup-credentials:ro",
         "--tmpfs", "/var/cache/platform", "--tmpfs", "/tmp:mode=1777",  # noqa: S108
         "--network", edge if edge in networks else "bridge",
+        "--env", "PYTHONPATH=/opt/platform",
         "--env", "BACKUP_REPOSITORY",  # its value may hold a password
         # restic itself tries for a quarter of an hour.
         "--entrypoint", "timeout", image_names.effective(settings)["BACKUP_IMAGE"],
-        str(_ELSEWHERE_SECONDS), "python3", "/opt/platform/backup.py", "exists",
+        str(_ELSEWHERE_SECONDS), "python3", "-BP", "-m", "toolbox.backup", "exists",
     ]  # fmt: skip
     variables = {"BACKUP_REPOSITORY": settings.backup_repository}
     run = ["docker", "run", "--rm", *words]

@@ -44,7 +44,7 @@ def to_change(stack: Stack, reporter: Reporter, *, named: bool) -> bool | None:
         if not (stack.settings.secrets_folder / service.KEY_FILE).is_file():
             raise OpsError(*LOST)
         service.prepare(stack, reporter)
-        service.ask(stack, reporter, service.MAKE, "list")
+        service.run(stack, reporter, service.MAKE, "list")
     return found.there
 
 
@@ -101,7 +101,7 @@ def _ask(work: Work, command: str) -> None:
     folder = work.journal.folder
     service.refuse_colon(folder)
     try:
-        service.ask(
+        service.run(
             work.stack, work.reporter, service.MAKE, command, mounts={folder: f"{_MOUNTED}:ro"}
         )
     except OpsError as error:

@@ -9,11 +9,11 @@ import time
 from typing import Final
 
 from scripts import sessions
-from scripts.backups.strangers import RESTORER
 from scripts.core.errors import OpsError
 from scripts.rotation import door, living, sql, verifiers
 from scripts.rotation.work import Work
 from scripts.stack import lifecycle, oneshot
+from toolbox.contract.names import RESTORER
 
 _ROLE: Final = "odoo"
 _DATABASE: Final = "db_password"

@@ -97,8 +97,8 @@ def _build_platform_image(stack: Stack, reporter: Reporter, images: Mapping[str,
 
 
 def _build_backup_image(stack: Stack, reporter: Reporter, images: Mapping[str, str]) -> None:
-    """Build backup/Dockerfile; the program itself is mounted and needs no new image."""
-    sources = [stack.settings.root / "backup" / "Dockerfile"]
+    """Build images/backup/Dockerfile; the program itself is mounted and needs no new image."""
+    sources = [stack.settings.root / "images" / "backup" / "Dockerfile"]
     _build_on(stack, reporter, images["BACKUP_IMAGE"], sources, (BACKUP, images[BACKUP]))
 
 

@@ -1,13 +1,17 @@
 """Programs of ours in containers of their own, which end with their answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import takewhile
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from scripts.core.errors import OpsError
 from scripts.core.process import Completed
 from scripts.stack.compose import Stack
+from toolbox.contract.codec import decode, from_json
+from toolbox.contract.messages import ERROR, HINT
+
+T = TypeVar("T")
 
 _RUN: Final = ("--progress", "quiet", "run", "--rm", "-T", "--no-deps")
 _START_SECONDS: Final = 180
@@ -28,17 +32,37 @@ def argv(
     return [*_RUN, *settings, *volumes, service, *command]
 
 
+def answer(kind: type[T], text: str) -> T:
+    """What a program has printed, as a `kind`; raises OpsError for anything else."""
+    return _understood(lambda: from_json(kind, text))
+
+
+def record(kind: type[T], value: object) -> T:
+    """A part of such an answer, as a `kind`; raises OpsError for anything else."""
+    return _understood(lambda: decode(kind, value))
+
+
+def _understood(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except ValueError as error:
+        raise OpsError(
+            f"the answer of a container cannot be read: {error}",
+            "Is toolbox/ of the same version as scripts/? See: git status",
+        ) from error
+
+
 def failure(done: Completed, what: str, memory: str) -> OpsError:
     """The reason that the container of `what` gave, with the indented lines that follow it.
 
     `memory` is the setting of its limit, the likely cause where it was killed.
     """
     lines = [line.rstrip() for line in done.stderr.splitlines() if line.strip()]
-    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
-    said = [n for n, line in enumerate(lines) if line.startswith("error: ")]
+    hints = [line.removeprefix(HINT) for line in lines if line.startswith(HINT)]
+    said = [n for n, line in enumerate(lines) if line.startswith(ERROR)]
     if said:
         more = takewhile(lambda line: line.startswith("  "), lines[said[-1] + 1 :])
-        message = "\n".join([lines[said[-1]].removeprefix("error: "), *more])
+        message = "\n".join([lines[said[-1]].removeprefix(ERROR), *more])
         return OpsError(message, hints[-1] if hints else "")
     if done.code in _KILLED:
         reason = f"it was killed (out of memory: {memory} in .env?)"

@@ -22,10 +22,10 @@ REQUIRED: Final = (
 )  # as in odoo/bin/platform-addons
 # With all that is below, but of `odoo` the folder itself: see above.
 READ: Final = (
-    "backup",
-    "modules",
+    "toolbox",
     "odoo",
     "odoo/health.py",
+    "odoo/odoo_user.py",
     "odoo/odoo_versions.py",
     ADDONS,
     "postgres/initdb.d",

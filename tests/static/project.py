@@ -70,9 +70,25 @@ def tracked() -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def python_files() -> list[Path]:
-    """tasks.py and everything under scripts/."""
+def task_library() -> list[Path]:
+    """tasks.py and everything under scripts/: what runs on the host."""
     return [ROOT / "tasks.py", *sorted((ROOT / "scripts").rglob("*.py"))]
+
+
+def toolbox() -> list[Path]:
+    """What runs in containers by `python3 -m toolbox.…`."""
+    return sorted((ROOT / "toolbox").rglob("*.py"))
+
+
+def odoo_programs() -> list[Path]:
+    """What runs beside Odoo, but for its modules."""
+    places = [*(ROOT / "odoo" / "bin").iterdir(), *(ROOT / "odoo").glob("odoo_*.py")]
+    files = sorted(path for path in places if path.is_file())
+    return [p for p in files if p.suffix == ".py" or _first_line(p).endswith("python3")]
+
+
+def _first_line(path: Path) -> str:
+    return path.read_text().partition("\n")[0]
 
 
 def run(

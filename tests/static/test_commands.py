@@ -16,7 +16,8 @@ def test_the_list_needs_neither_docker_nor_settings(tmp_path: Path) -> None:
     for name in ("tasks.py", "compose.yaml"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=ignored)
+    for name in ("scripts", "toolbox"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     env = {"PATH": str(tmp_path / "nothing"), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     before = {path.name for path in tmp_path.iterdir()}
     done = run(sys.executable, "-m", "invoke", "--list", env=env, cwd=tmp_path)

@@ -192,11 +192,12 @@ def test_databases_are_on_the_internal_network_only(environment: str) -> None:
 @pytest.mark.parametrize("environment", _ENVIRONMENTS)
 def test_what_a_stranger_s_file_runs_in_reaches_nothing(environment: str) -> None:
     service = _service(environment, _SANDBOX)
-    assert not {"networks", "secrets", "environment", "configs", "env_file"} & set(service)
+    assert not {"networks", "secrets", "configs", "env_file"} & set(service)
+    assert service["environment"] == {"PYTHONPATH": "/opt/platform"}
     assert service["network_mode"] == "none"
     mounts = {(v["type"], v["target"]): v for v in service["volumes"]}
-    assert set(mounts) == {("bind", "/opt/platform"), ("volume", "/sandbox")}
-    assert mounts["bind", "/opt/platform"]["read_only"] is True
+    assert set(mounts) == {("bind", "/opt/platform/toolbox"), ("volume", "/sandbox")}
+    assert mounts["bind", "/opt/platform/toolbox"]["read_only"] is True
     users = [n for n, s in _merged(environment)["services"].items() for v in s.get("volumes", [])
              if v["source"] == mounts["volume", "/sandbox"]["source"]]  # fmt: skip
     assert sorted(users) == ["restore", "restore_offsite", _SANDBOX]

@@ -89,7 +89,7 @@ def test_the_output_of_a_terminal_is_what_was_written() -> None:
 def test_calls_after_the_first_find_compiled_modules_unless_nobody_wants_them(
     tmp_path: Path,
 ) -> None:
-    for name in ("scripts", "requirements"):
+    for name in ("scripts", "toolbox", "requirements"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "tasks.py", tmp_path)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")

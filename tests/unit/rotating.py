@@ -99,7 +99,7 @@ class Servers(FakeRunner):
             "--entrypoint find": "/volume/PG_VERSION\n",
             "backup list": "[]",
             "backup_offsite list": "[]",
-            "backup.py exists": json.dumps({"exists": self.exists}),
+            "toolbox.backup exists": json.dumps({"exists": self.exists}),
             "admin.py revoke": '{"revoked": 1}',
             "/run/odoo/odoo.conf": f"admin_passwd = {verifiers.odoo(value)}\n",
         }

@@ -2,14 +2,17 @@
 
 import hashlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
-Load = Callable[[str], Any]
+from toolbox.backup import restic, restored_files, saved_files
+from toolbox.contract.backups import Parts
+from toolbox.core import filestore
+from toolbox.core.errors import Failure
+
 LONG_AGO = 1_600_000_000.0
 
 
@@ -23,12 +26,12 @@ def put(folder: Path, content: bytes, name: str = "") -> str:
 
 
 @pytest.fixture
-def saved(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    program = load("saved")
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    program = saved_files
     listing = MagicMock(return_value=[])
-    monkeypatch.setattr(program.restic, "listing", listing)
-    monkeypatch.setattr(program.restic, "start", MagicMock())
-    program.test_listing = listing
+    monkeypatch.setattr(restic, "listing", listing)
+    monkeypatch.setattr(restic, "start", MagicMock())
+    monkeypatch.setattr(program, "test_listing", listing, raising=False)
     return program
 
 
@@ -92,9 +95,8 @@ def test_another_repository_has_not_looked_at_the_files_yet(
 
 @pytest.mark.parametrize("known", [1, 2, 3])
 def test_a_restore_takes_what_is_here_and_restores_only_what_is_not(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: int
 ) -> None:
-    restored = load("restored")
     live, folder, repository = (tmp_path / name for name in ("live", "new", "repository"))
     folder.mkdir()
     names = [put(repository, content) for content in (b"one", b"two", b"three")]
@@ -111,24 +113,23 @@ def test_a_restore_takes_what_is_here_and_restores_only_what_is_not(
                 (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name).write_bytes((repository / name).read_bytes())
 
-    monkeypatch.setattr(restored, "filestore", lambda name: live)
-    monkeypatch.setattr(restored.restic, "run", restore)
-    parts = restored.restic.Parts({"files": "1"}, {"files": "/f"})
-    attachments = restored.Files(parts, folder, "odoo", 3)
+    monkeypatch.setattr(filestore, "folder", lambda name: live)
+    monkeypatch.setattr(restic, "run", restore)
+    parts = Parts(snapshots={"files": "1"}, paths={"files": "/f"})
+    attachments = restored_files.AttachmentRestore(parts, folder, "odoo", 3)
     attachments.begin()
     attachments.finish(names)
     assert calls == (["restore"] if known < 3 else [])
-    assert sorted(restored.files.stored(folder)) == sorted(names)
+    assert sorted(filestore.stored(folder)) == sorted(names)
     assert (folder / names[0]).samefile(live / names[0])
 
 
 def test_a_restored_file_that_is_damaged_is_refused(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    restored = load("restored")
-    monkeypatch.setattr(restored.restic, "run", lambda *_: put(tmp_path, b"half", "d" * 40))
-    parts = restored.restic.Parts({"files": "1"}, {"files": "/f"})
-    attachments = restored.Files(parts, tmp_path, "", 1)
+    monkeypatch.setattr(restic, "run", lambda *_: put(tmp_path, b"half", "d" * 40))
+    parts = Parts(snapshots={"files": "1"}, paths={"files": "/f"})
+    attachments = restored_files.AttachmentRestore(parts, tmp_path, "", 1)
     attachments.begin()
-    with pytest.raises(restored.files.Failure, match="damaged or missing"):
+    with pytest.raises(Failure, match="damaged or missing"):
         attachments.finish([f"dd/{'d' * 40}"])

@@ -15,6 +15,8 @@ from scripts.core.errors import OpsError
 from scripts.core.process import SystemRunner
 from scripts.stack import engine, image_names, images
 from scripts.stack.compose import Stack
+from toolbox.contract.backups import CreatedBackup
+from toolbox.contract.codec import decode
 
 from .backups import MANIFEST, RUN, ready_stack, runner_of
 from .fakes import FakeReporter, says
@@ -42,9 +44,9 @@ def test_a_backup_is_given_the_files_by_standard_input_only(
     (stack.settings.root / ".env").write_text(_ENV)
     given: list[str] = []
 
-    def ask(*_: object, stdin: str = "") -> dict[str, object]:
+    def ask(*_: object, kind: object, stdin: str = "") -> CreatedBackup:
         given.append(stdin)
-        return MANIFEST
+        return decode(CreatedBackup, MANIFEST)
 
     monkeypatch.setattr(service, "ask", ask)
     cli.create(stack, FakeReporter(), Wish())
@@ -125,9 +127,9 @@ def test_what_cannot_be_read_is_named_and_costs_no_backup(
         monkeypatch.setattr(Path, method, _refusing(method, root / broken))
     reporter, given = FakeReporter(), list[str]()
 
-    def ask(*_: object, stdin: str = "") -> dict[str, object]:
+    def ask(*_: object, kind: object, stdin: str = "") -> CreatedBackup:
         given.append(stdin)
-        return MANIFEST
+        return decode(CreatedBackup, MANIFEST)
 
     monkeypatch.setattr(service, "ask", ask)
     cli.create(stack, reporter, Wish())

@@ -1,32 +1,47 @@
-"""Parts of the program of backup/ that no fault from outside can be aimed at."""
+"""Parts of the program of backups that no fault from outside can be aimed at."""
 
 import errno
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import tarfile
 import time
 import zipfile
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
-Load = Callable[[str], Any]
+from toolbox.backup import __main__ as program
+from toolbox.backup import export, owner, pg_restore, restic, restore, sandbox_result, swap
+from toolbox.contract.backups import Manifest, StoredBackup
+from toolbox.contract.codec import decode
+from toolbox.core import filestore, properties
+from toolbox.core.errors import Failure
+
+from . import psycopg2_stub
+from .backups import MANIFEST
+
+
+def _set(part: str) -> StoredBackup:
+    return StoredBackup(
+        snapshots={part: "1"}, paths={part: "/x"}, id="id", time="", database="odoo", odoo="18.0",
+        installation="here", bytes=1, added=1, files=1,
+    )  # fmt: skip
 
 
 def test_a_full_disk_under_an_sql_dump_ends_who_writes_it(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pg_restore = tmp_path / "pg_restore"
     pg_restore.write_text("#!/bin/sh\nexec cat\n")
     pg_restore.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    export = load("export")
 
     def start(*_: str, **streams: Any) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(["head", "-c", "5000000", "/dev/zero"], **streams)
@@ -35,15 +50,15 @@ def test_a_full_disk_under_an_sql_dump_ends_who_writes_it(
         def write(self, *_: Any) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(export.restic, "start", start)
-    chosen = type("Set", (), {"snapshots": {"database": "1"}, "paths": {"database": "/d"}})
+    monkeypatch.setattr(restic, "start", start)
+    chosen = _set("database")
     with pytest.raises(OSError, match="No space left"):
-        export._write_sql(chosen, {}, Full())
+        export._write_sql(chosen, decode(Manifest, MANIFEST), Full())
 
 
 @pytest.mark.parametrize("cut", [0, 700, 1500])
 def test_files_that_end_in_the_middle_are_a_failure_with_a_reason(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
 ) -> None:
     with tarfile.open(tmp_path / "whole.tar", "w") as whole:
         for name in ("ab/one", "cd/two"):
@@ -51,17 +66,16 @@ def test_files_that_end_in_the_middle_are_a_failure_with_a_reason(
             member.size = 600
             whole.addfile(member, io.BytesIO(b"x" * 600))
     (tmp_path / "cut.tar").write_bytes((tmp_path / "whole.tar").read_bytes()[:cut])
-    export = load("export")
 
     def start(*_: str, stdout: int) -> "subprocess.Popen[bytes]":
         argv = ["sh", "-c", "cat cut.tar; exit 1"]
         return subprocess.Popen(argv, cwd=tmp_path, stdout=stdout)
 
-    monkeypatch.setattr(export.restic, "start", start)
-    chosen = type("Set", (), {"snapshots": {"files": "1"}, "paths": {"files": "/f"}})
+    monkeypatch.setattr(restic, "start", start)
+    chosen = _set("files")
     with (
         zipfile.ZipFile(tmp_path / "b.zip", "w") as archive,
-        pytest.raises(load("common").Failure, match="could not read the files back"),
+        pytest.raises(Failure, match="could not read the files back"),
     ):
         export._copy_files(chosen, archive)
 
@@ -70,35 +84,33 @@ def test_files_that_end_in_the_middle_are_a_failure_with_a_reason(
     ("count", "size", "many"), [(0, 0, False), (5, 10, False), (8, 10, True), (2, 60, True)]
 )
 def test_only_a_filestore_that_has_grown_much_is_saved_in_two_passes(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, size: int, many: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, size: int, many: bool
 ) -> None:
-    files = load("files")
-    monkeypatch.setattr(files, "QUICK_COUNT", 7)
-    monkeypatch.setattr(files, "QUICK_BYTES", 100)
+    monkeypatch.setattr(filestore, "QUICK_COUNT", 7)
+    monkeypatch.setattr(filestore, "QUICK_BYTES", 100)
     for number in range(count):
         (tmp_path / f"{number % 3}").mkdir(exist_ok=True)
         (tmp_path / f"{number % 3}" / f"{number}").write_bytes(b"x" * size)
-    assert files.are_many(tmp_path, 0.0) is many
-    assert files.are_many(tmp_path, time.time() + 60) is False  # none is as new as that
+    assert filestore.take_long_to_save(tmp_path, 0.0) is many
+    assert (
+        filestore.take_long_to_save(tmp_path, time.time() + 60) is False
+    )  # none is as new as that
 
 
 def test_what_is_altered_of_a_function_is_what_differs_from_a_new_one(
-    load: Load, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg2", MagicMock())  # it is in the containers only
-    properties = load("properties")
     new = {"volatility": "STABLE", "parallel": "SAFE", "cost": 1.0, "rows": 0.0}
     mine = {"a(text)": {**new, "volatility": "IMMUTABLE", "number": 5}, "b()": {**new, "number": 6}}
     fresh = {"a(text)": {**new, "number": 8}, "b()": {**new, "number": 9}}
     changed = {"a(text)": {"volatility": "IMMUTABLE"}}
     assert properties.altered(mine, fresh) == changed
     assert properties.altered(changed, fresh) == changed  # as a restore asks
-    assert properties.altered(properties.everything(mine), fresh) == changed
+    assert properties.altered(properties.changeable(mine), fresh) == changed
     assert properties.altered({"gone()": new}, fresh) == {}
 
 
-def test_functions_are_altered_in_a_plain_dump_before_anything_uses_them(load: Load) -> None:
-    export = load("export")
+def test_functions_are_altered_in_a_plain_dump_before_anything_uses_them() -> None:
     text = (
         b"--\n-- Name: zz; Type: SCHEMA; Schema: -; Owner: -\n--\nCREATE SCHEMA zz;\n"
         b"-- Name: unaccent; Type: EXTENSION; Schema: -; Owner: -\nCREATE EXTENSION unaccent;\n"
@@ -115,9 +127,8 @@ def test_functions_are_altered_in_a_plain_dump_before_anything_uses_them(load: L
 
 
 def test_a_file_system_without_owners_fails_no_backup(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = load("owner")
     (tmp_path / "config").touch()
     asked = []
 
@@ -125,9 +136,9 @@ def test_a_file_system_without_owners_fails_no_backup(
         asked.append(place)
         raise PermissionError(errno.EPERM, "not here")
 
-    monkeypatch.setattr(owner.os, "chown", chown)
-    monkeypatch.setattr(owner, "of", lambda folder: (4711, 4711))
-    owner.give(tmp_path)
+    monkeypatch.setattr(os, "chown", chown)
+    monkeypatch.setattr(owner, "expected", lambda folder: (4711, 4711))
+    owner.apply(tmp_path)
     assert asked == [tmp_path]
 
 
@@ -136,41 +147,41 @@ def test_a_file_system_without_owners_fails_no_backup(
     [("create", 1), ("key-add", 1), ("key-undo", 1), ("key-finish", 1), ("list", 0)],
 )
 def test_what_writes_into_the_repository_gives_it_to_its_owner_however_it_ends(
-    load: Load, monkeypatch: pytest.MonkeyPatch, command: str, given: int
+    monkeypatch: pytest.MonkeyPatch, command: str, given: int
 ) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg2", MagicMock())  # it is in the containers only
-    backup, gave = load("backup"), []
-    monkeypatch.setattr(backup.owner, "give", lambda: gave.append(command))
+    gave: list[str] = []
+    monkeypatch.setattr(owner, "apply", lambda: gave.append(command))
 
     def fail(_: object) -> None:
-        raise load("common").Failure("no")
+        raise Failure("no")
 
-    with pytest.raises(load("common").Failure):
-        backup._run(Namespace(command=command, run=fail))
+    with pytest.raises(Failure):
+        program._run(Namespace(command=command, run=fail))
     assert len(gave) == given
 
 
 @pytest.mark.parametrize(("version", "fits"), [("17.0", False), ("18.0", True)])
 def test_what_is_restored_beside_the_platform_s_own_database_is_of_its_odoo_too(
-    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, fits: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, fits: bool
 ) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg2", MagicMock())  # it is in the containers only
-    restore = load("restore")
     server = MagicMock()
     server.exists.side_effect = lambda _, database: database == "odoo"  # and no "staging" yet
-    server.about.return_value = {"odoo": "18.0"}
-    monkeypatch.setattr(restore, "postgres", server)
-    monkeypatch.setattr(restore.load, "tidy", lambda: None)
+    server.describe.return_value = MagicMock(odoo="18.0")
+    for module, name in ((restore, "postgres"), (restore, "contents"), (swap, "postgres"),
+                         (swap, "databases")):  # fmt: skip
+        monkeypatch.setattr(module, name, server)
+    monkeypatch.setattr(pg_restore, "clean_up", lambda: None)
     monkeypatch.setenv("ODOO_DATABASE", "odoo")
     name = "staging__restoring"
 
-    def stage() -> Any:
-        return restore._staging(name, "staging", tmp_path, "", lambda: {"odoo": version})
+    def stage() -> None:
+        with restore._staging(name, tmp_path):
+            restore._require_same_odoo(version, "")
 
     if fits:
-        assert stage()["odoo"] == version
+        stage()
         return
-    with pytest.raises(load("common").Failure, match=r"of Odoo 17\.0, and Odoo 18"):
+    with pytest.raises(Failure, match=r"of Odoo 17\.0, and Odoo 18"):
         stage()
     assert [call.args for call in server.drop.call_args_list] == [(name,), (name,)]  # and again
 
@@ -180,24 +191,21 @@ _EVIL = "\x1b]0;evil\x07\u202e"
 
 @pytest.mark.parametrize("kind", ["Failure", "Error"])
 def test_no_name_in_a_stranger_s_dump_reaches_the_terminal_as_it_is(
-    load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    psycopg2 = MagicMock(Error=type("Error", (Exception,), {}))
-    monkeypatch.setitem(sys.modules, "psycopg2", psycopg2)  # it is in the containers only
-    backup, filling = load("backup"), load("load")
     said = f'pg_restore: error: no "{_EVIL}"\nCommand was: DROP {_EVIL}'
-    filling._tell([f"7; 0 0 EXTENSION - {_EVIL} "], [_EVIL])
-    reason = filling._reason(said)
-    error = load("common").Failure(reason) if kind == "Failure" else psycopg2.Error(reason)
+    pg_restore._note_left_out([f"7; 0 0 EXTENSION - {_EVIL} "], [_EVIL])
+    reason = pg_restore._reason(said)
+    error = Failure(reason) if kind == "Failure" else psycopg2_stub.Error(reason)
 
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(backup, "_run", fail)
+    monkeypatch.setattr(program, "_run", fail)
     monkeypatch.setattr(sys, "argv", ["backup", "list"])
-    monkeypatch.setattr(backup.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
-        backup.main()
+        program.main()
     shown = f"{ended.value}\n{capsys.readouterr().err}"
     assert shown.count("evil") == 4
     assert not [letter for letter in shown if letter != "\n" and not letter.isprintable()]
@@ -211,18 +219,16 @@ def test_no_name_in_a_stranger_s_dump_reaches_the_terminal_as_it_is(
     ],
 )  # fmt: skip
 def test_of_what_the_sandbox_tells_only_what_has_the_right_form_is_taken(
-    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, functions: object, taken: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, functions: object, taken: bool
 ) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg2", MagicMock())  # it is in the containers only
-    handed = load("handed")
     told = {"file": "a.sql", "zip": False, "bytes": 1, "roles": [], "functions": functions}
     (tmp_path / "database.dump").touch()
     (tmp_path / "answer.json").write_text(json.dumps(told))
-    monkeypatch.setattr(handed, "DUMP", tmp_path / "database.dump")
-    monkeypatch.setattr(handed, "_ANSWER", tmp_path / "answer.json")
+    monkeypatch.setattr(sandbox_result, "DUMP", tmp_path / "database.dump")
+    monkeypatch.setattr(sandbox_result, "_ANSWER", tmp_path / "answer.json")
     if taken:
-        answer = handed.answer(Path("a.sql"))
+        answer = sandbox_result.read(Path("a.sql"))
         assert answer.functions == {"public.unaccent(text)": {"volatility": "IMMUTABLE"}}
         return
-    with pytest.raises(load("common").Failure, match="has not read"):
-        handed.answer(Path("a.sql"))
+    with pytest.raises(Failure, match="has not read"):
+        sandbox_result.read(Path("a.sql"))

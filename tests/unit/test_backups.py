@@ -17,7 +17,7 @@ from scripts.core.process import Completed
 from scripts.stack import engine
 from scripts.stack.compose import Stack
 
-from .backups import MANIFEST, RUN, ready_stack, runner_of
+from .backups import MANIFEST, RECORD, RUN, ready_stack, runner_of, stored
 from .fakes import FakeReporter, says
 
 
@@ -78,11 +78,12 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 def test_a_backup_prepares_private_folders_and_gives_the_manifest(stack: Stack) -> None:
     runner_of(stack).answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
-    assert cli.create(stack, FakeReporter(), Wish()) == MANIFEST
+    made = cli.create(stack, FakeReporter(), Wish())
+    assert made.id == RECORD.id and made.files == RECORD.files
     for folder in (stack.settings.backup_folder, stack.settings.secrets_folder / "backup"):
         assert folder.stat().st_mode & 0o777 == 0o700
-    assert "20260101-020000-abcd" in cli.summary(MANIFEST)
-    assert any("Odoo 18.0" in line for line in cli.details(MANIFEST))
+    assert "20260101-020000-abcd" in cli.summary(RECORD)
+    assert any("Odoo 18.0" in line for line in cli.details(RECORD))
 
 
 def test_a_repository_elsewhere_has_a_way_out_and_no_folder(stack: Stack) -> None:
@@ -117,13 +118,9 @@ def test_the_key_is_asked_for_until_it_was_shown(stack: Stack) -> None:
 def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
     runner = runner_of(stack)
     runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
-    stored = [
-        {"id": f"2026010{day}-020000-abcd", "time": f"2026-01-0{day}T02:00:00Z", "files": 1,
-         "database": "odoo", "odoo": "18.0", "bytes": 1, "added": 1}
-        for day in (1, 2)
-    ]  # fmt: skip
-    runner.answers[f"{RUN} backup list"] = says(json.dumps(stored))
-    runner.answers[f"{RUN} backup forget"] = says('{"forgotten": []}')
+    known = [stored(f"2026010{day}-020000-abcd", f"2026-01-0{day}T02:00:00Z") for day in (1, 2)]
+    runner.answers[f"{RUN} backup list"] = says(json.dumps(known))
+    runner.answers[f"{RUN} backup forget"] = says('{"forgotten": [], "snapshots": 0}')
     settings = replace(stack.settings, backup_keep="1d")
     cli.create(replace(stack, settings=settings), FakeReporter(), Wish(forget=True))
     assert runner.ran(f"{RUN} backup forget 20260101-020000-abcd")
@@ -190,11 +187,7 @@ def test_a_failure_keeps_its_reason(code: int, stderr: str, message: str, hint: 
 
 
 def test_prune_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
-    rows = [
-        {"id": b.id, "time": b.time.isoformat(), "database": "odoo", "odoo": "18.0", "bytes": 1,
-         "added": 1, "files": 1}
-        for b in _nightly(3)
-    ]  # fmt: skip
+    rows = [stored(b.id, b.time.isoformat()) for b in _nightly(3)]
     runner = runner_of(stack)
     runner.answers[f"{RUN} backup list"] = says(json.dumps(rows))
     runner.answers[f"{RUN} backup forget"] = says("{}")

@@ -9,9 +9,9 @@ import pytest
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import exclusive
 from scripts.modules import change, listing, service
-from scripts.modules.change import Wish
 from scripts.stack import engine, image_names, lifecycle
 from scripts.stack.compose import Stack
+from toolbox.contract.changes import ChangeRequest, Module
 
 from .fakes import FakeReporter, FakeRunner, says, settings_in
 
@@ -61,8 +61,8 @@ def _runner(stack: Stack) -> FakeRunner:
     return stack.runner
 
 
-def _install(stack: Stack) -> change.Done:
-    return change.change(stack, FakeReporter(), Wish(install=("sale",)), "module.install")
+def _install(stack: Stack) -> change.Outcome:
+    return change.change(stack, FakeReporter(), ChangeRequest(install=("sale",)), "module.install")
 
 
 def test_a_change_is_kept_after_odoo_was_seen_to_work(stack: Stack) -> None:
@@ -129,7 +129,7 @@ def test_an_odoo_that_does_not_work_is_no_reason_to_keep(
     )
     reporter = FakeReporter()
     with pytest.raises(OpsError, match="does not work"):
-        change.change(stack, reporter, Wish(install=("sale",)), "module.install")
+        change.change(stack, reporter, ChangeRequest(install=("sale",)), "module.install")
     assert _runner(stack).talks[0].heard == ["go"]
     assert "What was there before is there again." in reporter.said
     assert _runner(stack).ran(RESTART)  # it may have loaded the code of what is undone
@@ -155,7 +155,8 @@ def test_a_name_is_never_a_flag_of_the_program(stack: Stack) -> None:
 def test_going_back_names_what_was_there_or_says_that_nothing_was(
     stack: Stack, present: str, said: str
 ) -> None:
-    plan = {"step": "plan", "database": "odoo", "made": "2026", "doing": "x", "name": "odoo__s1"}
+    plan = {"step": "plan", "database": "odoo", "made": "2026", "doing": "x", "name": "odoo__s1",
+            "state": "closed"}  # fmt: skip
     result = {"step": "result", "result": {"name": "odoo__s1", "present": present}}
     _runner(stack).answers[f"{RUN} odoo_modules rollback"] = says(_lines(plan, CHANGED, result))
     lines = change.roll_back(stack, FakeReporter(), "", "", accept=False)
@@ -164,8 +165,8 @@ def test_going_back_names_what_was_there_or_says_that_nothing_was(
 
 def test_a_change_of_no_module_is_refused() -> None:
     with pytest.raises(UsageError, match="no module is named"):
-        Wish(install=change.split(" ,"))
-    assert Wish(changed=True).command("change")[1] == "--changed"
+        change.validated(ChangeRequest(install=change.split(" ,")))
+    assert change.validated(ChangeRequest(changed=True)).command("change")[1] == "--changed"
 
 
 @pytest.mark.parametrize("text", ["", "a,b"])
@@ -194,7 +195,7 @@ def test_a_removal_asks_and_names_what_goes_with_it(stack: Stack) -> None:
     _runner(stack).answers[f"{RUN} odoo_modules change"] = says(_lines(plan))
     reporter = FakeReporter(answer=False)
     with pytest.raises(OpsError, match="nothing was removed"):
-        change.change(stack, reporter, Wish(uninstall=("sale",)), "module.uninstall")
+        change.change(stack, reporter, ChangeRequest(uninstall=("sale",)), "module.uninstall")
     assert "sale" in reporter.asked[0] and "sale_crm" in reporter.asked[0]
 
 
@@ -208,22 +209,24 @@ def test_names_are_split_once_each() -> None:
     assert change.split(" sale, crm,sale,") == ("sale", "crm")
 
 
-def test_a_wish_is_said_in_flags() -> None:
-    wish = Wish(("a", "b"), ("c",), (), changed=True, snapshot=False, patience=5)
-    assert wish.command("change") == [
+def test_a_request_is_passed_in_flags() -> None:
+    request = ChangeRequest(
+        install=("a", "b"), update=("c",), changed=True, snapshot=False, patience=5
+    )
+    assert request.command("change") == [
         "change", "--install=a,b", "--update=c", "--changed", "--no-snapshot", "--max-lock-wait=5",
     ]  # fmt: skip
 
 
-def _module(name: str, **values: Any) -> dict[str, Any]:
+def _module(name: str, **values: Any) -> Module:
     fixed = {"state": "uninstalled", "installed": "", "on_disk": "1", "source": "odoo"}
-    return {"name": name, "changed": False, "missing": False, **fixed, **values}
+    return Module(**{"name": name, "changed": False, "missing": False, **fixed, **values})
 
 
 MODULES = [
     _module("base", state="installed"),
     _module("crm"),
-    _module("mine", source="odoo/addons", depends=["base"], state="installed", changed=True),
+    _module("mine", source="odoo/addons", depends=("base",), state="installed", changed=True),
     _module("lost", state="installed", missing=True, on_disk="", source=""),
 ]
 
@@ -240,7 +243,7 @@ MODULES = [
     ],
 )
 def test_the_list_can_be_filtered(chosen: listing.Filter, found: list[str]) -> None:
-    assert [m["name"] for m in listing.wanted(MODULES, chosen)] == found
+    assert [m.name for m in listing.wanted(MODULES, chosen)] == found
 
 
 def test_a_state_that_there_is_not_is_refused() -> None:

@@ -1,7 +1,11 @@
-"""What is said of a container that could not be started."""
+"""The answers of containers, and what is said of one that could not be started."""
 
+import pytest
+
+from scripts.core.errors import OpsError
 from scripts.core.process import Completed
 from scripts.stack import oneshot
+from toolbox.contract.backups import OdooInfo
 
 _CHANGED = """ Network ipai-platform_backend Creating
 Error response from daemon: error while removing network: network ipai-platform_backend id \
@@ -18,3 +22,11 @@ def test_the_reason_of_the_program_itself_comes_first() -> None:
     said = Completed((), 1, "", "error: no room has active endpoints\nhint: make some\n")
     error = oneshot.failure(said, "backups", "BACKUP_MEMORY")
     assert (error.message, error.hint) == ("no room has active endpoints", "make some")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"odoo": "18.0"}'])
+def test_an_answer_of_another_form_is_an_error_with_a_way_out(text: str) -> None:
+    with pytest.raises(OpsError, match="cannot be read") as caught:
+        oneshot.answer(OdooInfo, text)
+    assert "git status" in caught.value.hint
+    assert oneshot.answer(OdooInfo, '{"odoo": "18.0", "modules": ["base"]}').modules == ("base",)

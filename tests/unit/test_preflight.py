@@ -109,7 +109,7 @@ def test_what_containers_cannot_read_of_a_clone_is_named_with_what_repairs_it(
             assert row.status is Status.OK
             continue
         assert row.status is Status.FAILED
-        assert row.detail.startswith("containers cannot read backup, modules, odoo and")
+        assert row.detail.startswith("containers cannot read toolbox, odoo, odoo/health.py and")
         program = environment is Environment.PROD
         assert ("containers cannot execute nginx/trusted-proxies" in row.detail) == program
         subprocess.run(["sh", "-c", row.hint.removeprefix("Run: ")], cwd=clone, check=True)
@@ -122,7 +122,7 @@ def test_what_containers_cannot_read_of_a_clone_is_named_with_what_repairs_it(
 
 def _tracked(target: Path) -> Path:
     """What is mounted, made as Git makes it: by the umask."""
-    for name in ("backup", "modules", "odoo", "postgres", "redis", "nginx"):
+    for name in ("toolbox", "odoo", "postgres", "redis", "nginx"):
         for source in sorted((ROOT / name).rglob("*")):
             if source.is_file() and "__pycache__" not in source.parts:
                 copy = target / source.relative_to(ROOT)

@@ -11,7 +11,7 @@ from scripts.core.process import Completed
 from scripts.stack import engine, lifecycle
 from scripts.stack.compose import Stack
 
-from .backups import HERE, MANIFEST, RUN, ready_stack, runner_of
+from .backups import HERE, MANIFEST, RUN, STORED, ready_stack, runner_of
 from .fakes import FakeReporter, says
 
 
@@ -22,7 +22,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 def offers(**databases: int) -> Completed:
     """What `restore offer` says of MANIFEST."""
-    offer = {"backup": MANIFEST, "databases": databases, "handle": "aGFuZGxl"}
+    offer = {"backup": {**MANIFEST, "stored": STORED}, "databases": databases, "handle": "aGFuZGxl"}
     return says(json.dumps(offer))
 
 
@@ -81,7 +81,7 @@ def test_a_clone_is_made_of_the_repository_that_was_there(
     runner.answers[f"{RUN} backup create"] = says(json.dumps({**MANIFEST, "handle": "aGFuZGxl"}))
     runner.answers[f"{RUN} restore databases"] = says('{"odoo": 5}')
     runner.answers[f"{RUN} restore stage"] = says(json.dumps({**MANIFEST, "databases": {}}))
-    runner.answers[f"{RUN} restore swap"] = says('{"replaced": false}')
+    runner.answers[f"{RUN} restore swap"] = says('{"database": "staging", "replaced": false}')
     for option in ("--database", "--existing"):  # the first is remembered
         restore.clone(stack, FakeReporter(), "", "staging")
         assert runner.ran(f"{RUN} backup create {option}")

@@ -6,13 +6,14 @@ import io
 import lzma
 import tarfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-Load = Callable[[str], Any]
+from toolbox.backup import archives, dump_errors, psql
+from toolbox.core.errors import Failure
+
 _SQL = b"--\n-- PostgreSQL database dump\n--\nSELECT 1;\n-- PostgreSQL database dump complete\n--\n"
 _CLUSTER = b"--\n-- PostgreSQL database cluster dump\n--\n"
 _PSQL = "psql:<stdin>:7: "
@@ -48,11 +49,9 @@ def _tar(*names: str) -> bytes:
         ])
     ],
 )  # fmt: skip
-def test_what_a_file_is_shows_in_its_content(
-    load: Load, tmp_path: Path, content: bytes, form: str
-) -> None:
+def test_what_a_file_is_shows_in_its_content(tmp_path: Path, content: bytes, form: str) -> None:
     (tmp_path / "named.anyhow").write_bytes(content)
-    assert load("archives").form(tmp_path / "named.anyhow") == form
+    assert archives.form(tmp_path / "named.anyhow") == form
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,7 @@ def test_what_a_file_is_shows_in_its_content(
     [
         pytest.param(content, reason, id=f"{reason} {number}")
         for number, (content, reason) in enumerate([
-            (b"", "no dump"), (b"hello\n" * 2000, "no dump"),
+            (b"", "neither a dump"), (b"hello\n" * 2000, "neither a dump"),
             (_SQL.decode().encode("utf-16"), "UTF-16"),
             (_zip(_SQL, "other.sql"), r"no dump\.sql"), (_zip(_SQL)[:40], "cut off"),
             (gzip.compress(_SQL)[:20], "cut off"),
@@ -68,31 +67,31 @@ def test_what_a_file_is_shows_in_its_content(
     ],
 )  # fmt: skip
 def test_what_is_no_dump_is_refused_with_a_reason(
-    load: Load, tmp_path: Path, content: bytes, reason: str
+    tmp_path: Path, content: bytes, reason: str
 ) -> None:
     (tmp_path / "dump.sql").write_bytes(content)
-    with pytest.raises(load("common").Failure, match=reason):
-        load("archives").form(tmp_path / "dump.sql")
+    with pytest.raises(Failure, match=reason):
+        archives.form(tmp_path / "dump.sql")
 
 
-def test_a_folder_that_was_put_into_a_tar_is_taken_out_flat(load: Load, tmp_path: Path) -> None:
+def test_a_folder_that_was_put_into_a_tar_is_taken_out_flat(tmp_path: Path) -> None:
     tar = tmp_path / "d.tar"
     tar.write_bytes(_tar("d/toc.dat", "d/1.dat", "other/2.dat", "../../escaped"))
     (tmp_path / "place").mkdir()
-    folder = load("archives").unpack(tar, tmp_path / "place")
+    folder = archives.unpack(tar, tmp_path / "place")
     assert sorted(p.name for p in folder.iterdir()) == ["1.dat", "toc.dat"]
     assert not (tmp_path.parent / "escaped").exists()
 
 
 @pytest.mark.parametrize("tail", [b"", b"-- PostgreSQL database dump"], ids=["no", "half"])
-def test_a_dump_without_its_last_line_is_cut_off(load: Load, tmp_path: Path, tail: bytes) -> None:
+def test_a_dump_without_its_last_line_is_cut_off(tmp_path: Path, tail: bytes) -> None:
     (tmp_path / "half.sql").write_bytes(_SQL[:40] + tail)
-    with pytest.raises(load("common").Failure, match="its last line is missing"):
-        load("archives").check(tmp_path / "half.sql")
+    with pytest.raises(Failure, match="its last line is missing"):
+        archives.check(tmp_path / "half.sql")
 
 
-def _read(load: Load, *lines: str) -> Any:
-    errors = load("dump_errors").DumpErrors("a.sql")
+def _read(*lines: str) -> Any:
+    errors = dump_errors.DumpErrors("a.sql")
     errors.read(f"{line}\n" for line in lines)
     return errors
 
@@ -117,14 +116,14 @@ def _read(load: Load, *lines: str) -> Any:
     ],
 )  # fmt: skip
 def test_what_only_the_other_server_has_is_left_out_and_told(
-    load: Load, message: str, statement: str, told: str
+    message: str, statement: str, told: str
 ) -> None:
     for error, shown in (
         (f"{_PSQL}ERROR:  {message}", f"{_PSQL}STATEMENT:  {statement}"),
         (f"pg_restore: error: could not execute query: ERROR:  {message}",
          f"Command was: {statement}"),
     ):  # fmt: skip
-        found = _read(load, error, "LINE 1: any", shown).lines
+        found = _read(error, "LINE 1: any", shown).lines
         assert [told in line and message in line for line in found] == [True] * bool(told)
 
 
@@ -141,14 +140,14 @@ def test_what_only_the_other_server_has_is_left_out_and_told(
         [f"{_PSQL}FATAL:  terminating connection", "x"],
     ],
 )
-def test_every_other_error_ends_it(load: Load, lines: list[str]) -> None:
-    with pytest.raises(load("common").Failure, match=r"PostgreSQL refuses a\.sql"):
-        _read(load, *lines)
+def test_every_other_error_ends_it(lines: list[str]) -> None:
+    with pytest.raises(Failure, match=r"PostgreSQL refuses a\.sql"):
+        _read(*lines)
 
 
-def test_what_a_stranger_says_cannot_control_the_terminal(load: Load) -> None:
-    with pytest.raises(load("common").Failure) as caught:
-        _read(load, f"{_PSQL}error: \x1b]0;evil\x07 {'x' * 9999}")
+def test_what_a_stranger_says_cannot_control_the_terminal() -> None:
+    with pytest.raises(Failure) as caught:
+        _read(f"{_PSQL}error: \x1b]0;evil\x07 {'x' * 9999}")
     assert "\x1b" not in caught.value.message and len(caught.value.message) < 400
 
 
@@ -158,9 +157,9 @@ def _psql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
 
 
-def _feed(load: Load, content: bytes) -> Any:
-    errors = load("dump_errors").DumpErrors("a.sql")
-    load("psql").load_sql(io.BytesIO(content), errors, "/nowhere", "any")
+def _feed(content: bytes) -> Any:
+    errors = dump_errors.DumpErrors("a.sql")
+    psql.load_sql(io.BytesIO(content), errors, "/nowhere", "any")
     return errors
 
 
@@ -169,10 +168,10 @@ _MARK = "tail -n 1 | sed 's/.warn //' >&2"
 
 
 def test_a_psql_with_much_to_say_is_fed_to_its_end(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _psql(tmp_path, monkeypatch, f"head -c 500000 /dev/zero >&2\necho >&2\n{_MARK}")
-    _feed(load, _SQL.replace(b"1", b"1" * 500_000))
+    _feed(_SQL.replace(b"1", b"1" * 500_000))
 
 
 @pytest.mark.parametrize(
@@ -187,12 +186,12 @@ def test_a_psql_with_much_to_say_is_fed_to_its_end(
     ids=["quit", "not read", "lost", "cut", "refused"],
 )
 def test_a_dump_that_psql_has_not_executed_to_its_end_is_none(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     script: str, content: bytes, reason: str,
 ) -> None:  # fmt: skip
     _psql(tmp_path, monkeypatch, script)
-    with pytest.raises(load("common").Failure, match=reason):
-        _feed(load, content)
+    with pytest.raises(Failure, match=reason):
+        _feed(content)
 
 
 @pytest.mark.parametrize(
@@ -206,9 +205,7 @@ def test_a_dump_that_psql_has_not_executed_to_its_end_is_none(
     ],
     ids=["known", "unknown", "builtin"],
 )  # fmt: skip
-def test_a_locale_of_the_other_server_keeps_no_database_away(
-    load: Load, line: bytes, kept: bool
-) -> None:
-    found = load("psql")._with_a_locale_of_ours(line)
+def test_a_locale_of_the_other_server_keeps_no_database_away(line: bytes, kept: bool) -> None:
+    found = psql._with_a_locale_of_ours(line)
     start = b"CREATE DATABASE a WITH TEMPLATE = template0 ENCODING = 'UTF8'"
     assert found == (line if kept else start + b" LOCALE = 'C';\n")

@@ -23,8 +23,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     answers["docker image inspect --format {{range .Config.Env}}"] = says("ODOO_VERSION=18.0\n")
     answers[f"{RUN} restore databases"] = says('{"odoo": 5}')
     answers[f"{RUN} --volume"] = says(json.dumps({**MANIFEST, "databases": {"odoo": 5}}))
-    answers[f"{RUN} restore swap"] = says('{"replaced": false}')
-    answers[f"{RUN} restore scan"] = says("{}")
+    answers[f"{RUN} restore swap"] = says('{"database": "staging", "replaced": false}')
+    answers[f"{RUN} restore scan"] = says('{"scanned": [], "databases": {"odoo": 5}}')
     answers[f"{RUN} restore discard"] = says("{}")
     return stack
 

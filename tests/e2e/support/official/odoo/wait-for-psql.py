@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-import psycopg2  # type: ignore[import-untyped] # a package of the image's
+import psycopg2  # a package of the image's
 
 OPTIONS = {"db_host": "host", "db_port": "port", "db_user": "user", "db_password": "password"}
 

@@ -1,0 +1,1 @@
+"""The program that makes, reads and restores backups."""

@@ -1,0 +1,1 @@
+"""What both programs know: PostgreSQL, the filestore, errors and progress."""

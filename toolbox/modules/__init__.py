@@ -1,0 +1,1 @@
+"""The program that installs, updates and tries modules, or undoes it."""
