@@ -6,7 +6,7 @@ from pathlib import Path
 
 from toolbox.backup import restic
 
-_PROJECT = Path(__file__).parent  # mounted from there, so that it has its owner
+_PROJECT = Path(__file__).parents[1]  # toolbox/, which is mounted from there and has its owner
 _PARTS = ("config", "data", "index", "keys", "locks", "snapshots")  # of a repository of restic's
 
 

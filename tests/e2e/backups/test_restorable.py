@@ -182,7 +182,7 @@ def test_files_of_backups_belong_to_the_owner_of_their_folder(books: Books, tmp_
         assert platform.inv("backup.prune", "--keep", "1d").returncode == 0
         assert _owners(folder) == {(4711, 4712)}
         # A folder that Docker makes belongs to root: the project's owner is the one to read it.
-        os.chown(platform.root / "backup", 4711, 4712)
+        os.chown(platform.root / "toolbox", 4711, 4712)
         made = tmp_path / "made" / "by-docker"
         run = ["docker", "compose", "run", "--rm", "-T", "--no-deps", "backup", "create"]
         done = platform.run(*run, BACKUP_FOLDER=str(made))
@@ -190,7 +190,7 @@ def test_files_of_backups_belong_to_the_owner_of_their_folder(books: Books, tmp_
         assert _owners(made) == {(4711, 4712)}
     finally:
         assert platform.run("chown", "-R", "0:0", str(folder)).returncode == 0
-        os.chown(platform.root / "backup", 0, 0)
+        os.chown(platform.root / "toolbox", 0, 0)
 
 
 def _owners(folder: Path) -> set[tuple[int, int]]:
