@@ -30,7 +30,7 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         ports.append(("Odoo", "ODOO_PORT", settings.odoo_bind, settings.odoo_port))
     if settings.debug:
         ports.append(("The debugger", "ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
-    programs = [readable.PROGRAM] if settings.tls else []  # production's Nginx only
+    programs = readable.PRODUCTION_PROGRAMS if settings.tls else readable.PROGRAMS
     ours = {port for service in services if service.state == "running" for port in service.ports}
     return [
         Check("Memory", lambda: _memory(engine)),

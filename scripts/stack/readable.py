@@ -33,7 +33,8 @@ READ: Final = (
 )
 SUPABASE: Final = ("supabase/postgres/initdb.d",)
 # Run by the entrypoint of Nginx's image, where root may execute no more than others.
-PROGRAM: Final = "nginx/trusted-proxies"
+PROGRAMS: Final = ("nginx/gate-at-start",)
+PRODUCTION_PROGRAMS: Final = (*PROGRAMS, "nginx/trusted-proxies")
 _ALONE: Final = ("odoo",)
 _SKIPPED: Final = {"__pycache__", "node_modules"}
 _SHOWN: Final = 3

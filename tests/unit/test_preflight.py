@@ -110,8 +110,9 @@ def test_what_containers_cannot_read_of_a_clone_is_named_with_what_repairs_it(
             continue
         assert row.status is Status.FAILED
         assert row.detail.startswith("containers cannot read toolbox, odoo, odoo/health.py and")
+        assert "containers cannot execute nginx/gate-at-start" in row.detail
         program = environment is Environment.PROD
-        assert ("containers cannot execute nginx/trusted-proxies" in row.detail) == program
+        assert ("nginx/trusted-proxies" in row.detail) == program
         subprocess.run(["sh", "-c", row.hint.removeprefix("Run: ")], cwd=clone, check=True)
         assert _files(clone, environment).status is Status.OK
         for run in (clone / "odoo").glob("*.py"):  # by Odoo's user

@@ -35,7 +35,8 @@ def test_every_script_of_nginxs_image_has_run(official: Production) -> None:
     names = re.findall(r"(?:launching|sourcing) /docker-entrypoint\.d/([\w.-]+)", log)
     assert names == [
         "10-listen-on-ipv6-by-default.sh", "15-local-resolvers.envsh",
-        "20-envsubst-on-templates.sh", "25-trusted-proxies.sh", "30-tune-worker-processes.sh",
+        "20-envsubst-on-templates.sh", "25-trusted-proxies.sh", "30-gate.sh",
+        "30-tune-worker-processes.sh",
     ]  # fmt: skip
     assert "not executable: /docker-entrypoint.d/40" in log
     configuration = official.execute("nginx", "nginx", "-T")

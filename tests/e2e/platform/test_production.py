@@ -36,10 +36,10 @@ def test_quickstart_makes_a_production_platform_from_nothing(bare: Production) -
 
 def _refused_as_cloned_under_umask_077(bare: Production) -> str:
     """The command that repairs it."""
-    bare.run("chmod", "-R", "go-rwx", "backup", "modules", "nginx", "odoo", "postgres", "redis")
+    bare.run("chmod", "-R", "go-rwx", "toolbox", "nginx", "odoo", "postgres", "redis")
     done = bare.inv("up", "--prod")
     assert done.returncode == 1 and bare.container("odoo_db") == ""
-    assert "Files: containers cannot read backup, modules, odoo and" in done.stderr
-    assert "containers cannot execute nginx/trusted-proxies" in done.stderr
+    assert "Files: containers cannot read toolbox, odoo, odoo/health.py and" in done.stderr
+    assert "containers cannot execute nginx/gate-at-start, nginx/trusted-proxies" in done.stderr
     [repair] = re.findall(r"Run: (chmod .*? nginx/trusted-proxies)", done.stderr)
     return str(repair)
