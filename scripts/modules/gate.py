@@ -16,7 +16,8 @@ _CLOSED: Final = "closed"  # what it says
 _OPEN: Final = "open"  # what it is told
 _BY_ANOTHER: Final = "closed already"  # why it refuses, though nobody passes
 _PAUSE: Final = 0.2  # seconds between two tries to close it again
-_PATIENCE: Final = 10.0  # seconds in which one has to succeed; it stays closed for 5 by itself
+_PATIENCE: Final = 4.0  # seconds in which one of them has to succeed; nginx/gate waits for 5
+_LEAST: Final = 0.5  # seconds that each of them has
 _END: Final = 60.0  # seconds for the end of the one that holds it
 
 
@@ -64,54 +65,84 @@ class _Holder:
         self._lock = threading.Lock()  # of the next two together
         self._talk: Talk | None = None
         self._refusal = ""
+        self._late: threading.Timer | None = None  # for the answer of one that closes it again
         self._thread = threading.Thread(target=self._hold, daemon=True)
 
     def close(self) -> None:
         """Returns once it is closed; raises OpsError if it cannot be."""
         self._thread.start()
         self._begun.wait()
-        if self._refusal:
+        if refusal := self._refusal or self.lost:
             raise OpsError(
-                f"Nginx does not close its gate: {self._refusal}",
+                f"Nginx does not close its gate: {refusal}",
                 "Another change may be on its way; see also: inv logs --service nginx",
             )
 
     def open(self) -> None:
-        """Returns once it is open."""
+        """Returns once it is open, or lost."""
         with self._lock:
             self._over.set()
             if self._talk:
                 self._talk.say(_OPEN)
-        if self._thread.is_alive():
+        if self._thread.is_alive() and not self.lost:
             self._thread.join(_END)
 
     def _hold(self) -> None:
-        self._refusal = self._keep_closed()
-        self._begun.set()
+        try:
+            reason = self._keep_closed()
+            if self._begun.is_set():
+                self._close_again()
+            else:
+                self._refusal = reason
+        except BaseException as error:  # or the change would go on with visitors in
+            reason = f"{type(error).__name__}: {error}"
+            if self._begun.is_set():
+                self._lose(reason)
+            else:
+                self._refusal = reason
+            raise
+        finally:
+            self._begun.set()
+
+    def _close_again(self) -> None:
+        """Once it has been lost, and each time that it is; returns when this is over."""
         since = time.monotonic()
-        while not self._refusal and not self._over.wait(_PAUSE):
+        while not self._over.wait(_PAUSE) and not self.lost:
             began = time.monotonic()
-            reason = self._keep_closed(again=True)
+            left = max(since + _PATIENCE - began, _LEAST)
+            self._late = threading.Timer(left, self._lose_unanswered)
+            self._late.daemon = True
+            self._late.start()
+            reason = self._keep_closed()
+            self._late.cancel()
             if not reason or _BY_ANOTHER in reason or not self._is_needed():
                 since = time.monotonic()
             elif began - since > _PATIENCE:
-                self.lost = reason
-                self._give_up()
-                return
+                self._lose(reason)
 
-    def _keep_closed(self, *, again: bool = False) -> str:
+    def _lose_unanswered(self) -> None:
+        if self._is_needed():
+            self._lose("the engine does not answer")
+
+    def _lose(self, reason: str) -> None:
+        if not self._over.is_set():
+            self.lost = reason
+            self._give_up()
+
+    def _keep_closed(self) -> str:
         """Hold it until this is over, or the process has ended; why it could not begin."""
         try:
             with self._stack.runner.talk(self._argv) as talk:
                 if talk.hear() != _CLOSED:
                     return talk.end().last_line or "it has ended without a word"
-                self._begun.set()
-                if again:
+                if self._late:
+                    self._late.cancel()
                     self._reporter.note("note: the gate of Nginx was lost, and is closed again")
                 with self._lock:
                     self._talk = talk
                     if self._over.is_set():
                         talk.say(_OPEN)
+                self._begun.set()
                 while talk.hear():
                     pass
                 with self._lock:

@@ -1,7 +1,7 @@
 """The containers that work on modules, and how they are spoken with."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -71,7 +71,7 @@ def ask(
     if not done.ok:
         raise _failure(done)
     event = oneshot.answer(dict[str, Any], done.stdout.splitlines()[-1])
-    return oneshot.record(kind, event["result"])
+    return oneshot.record(kind, event.get("result"))
 
 
 def _on(database: str) -> list[str]:
@@ -98,14 +98,14 @@ class Conversation:
         """What the program reports at `step`; raises OpsError with its reason if it ends before."""
         while line := self.talk.hear():
             event = self._read(line)
-            if event["step"] == step:
+            if event.get("step") == step:
                 return oneshot.record(kind, event)
         raise self._reason()
 
     def result(self, kind: type[T]) -> T:
         """How it ended; raises OpsError with its reason if it failed."""
         event = self.wait_for(Step.RESULT, dict[str, Any])
-        return oneshot.record(kind, event["result"])
+        return oneshot.record(kind, event.get("result"))
 
     def answer(self, answer: Answer) -> None:
         """Have it go on."""
@@ -126,14 +126,15 @@ class Conversation:
         """Leave; returns whether what had begun is undone, or nothing had."""
         done = self.talk.end()
         for line in filter(None, done.stdout.splitlines()):
-            self._read(line)
+            with suppress(OpsError):  # such as a line in the middle of which it was killed
+                self._read(line)
         return Step.SNAPSHOT not in self.events or bool(
             {Step.UNDONE, Step.RESULT} & self.events.keys()
         )
 
     def _read(self, line: str) -> dict[str, Any]:
         event = oneshot.answer(dict[str, Any], line)
-        self.events[event["step"]] = event
+        self.events[str(event.get("step"))] = event
         return event
 
     def leave(self) -> None:

@@ -1,6 +1,7 @@
 """The gate that `inv` holds while modules change, and what becomes of a lost one."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import pytest
 from scripts.core.errors import OpsError
 from scripts.modules import gate
 from scripts.stack.compose import Stack
+from tests.conftest import ROOT
 
 from .fakes import FakeReporter, FakeRunner, FakeTalk, says, settings_in
 
@@ -29,12 +31,15 @@ class Nginx(FakeRunner):
     def __init__(self, *states: str, closes: int = 99) -> None:
         super().__init__(lasting=(GATE,))
         self.closes, self.begun = closes, threading.Semaphore(0)
+        self.failure: OSError | None = None
         rows = [json.dumps({"Service": "nginx", "Name": "nginx", "State": s}) for s in states]
         self.answers["docker ps"] = says("\n".join(rows))
         self.answers[GATE] = says("closed")
 
     @contextmanager
     def talk(self, *arguments: object, **named: object) -> Iterator[FakeTalk]:
+        if self.failure:
+            raise self.failure
         if len(self.talks) >= self.closes:
             self.answers[GATE] = says(code=1, stderr="it does not start")
         with super().talk(*arguments, **named) as talk:  # type: ignore[arg-type]
@@ -111,3 +116,35 @@ def test_a_block_that_fails_for_another_reason_keeps_it(tmp_path: Path) -> None:
     ):
         raise OpsError("Odoo does not work")
     assert nginx.talks[0].heard == ["open"]
+
+
+def test_an_engine_that_does_not_answer_in_time_is_a_gate_that_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "_PATIENCE", 0.0)
+    monkeypatch.setattr(gate, "_LEAST", 0.05)
+    nginx, gave_up = Nginx("running"), Given()
+    with (
+        pytest.raises(OpsError, match="kept out: the engine does not answer"),
+        gate.closed(_stack(tmp_path, nginx), FakeReporter(), gave_up),
+    ):
+        nginx.answers[GATE] = says()
+        nginx.talks[0].over.set()
+        assert gave_up.wait(SECONDS)
+        raise OpsError("whoever started this is gone")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # as in life
+def test_a_failure_of_the_host_is_no_closed_gate(tmp_path: Path) -> None:
+    nginx = Nginx("running")
+    nginx.failure = OSError("Too many open files")
+    with (
+        pytest.raises(OpsError, match="does not close its gate: OSError: Too many open files"),
+        gate.closed(_stack(tmp_path, nginx), FakeReporter(), Given()),
+    ):
+        pytest.fail("the block was begun")
+
+
+def test_it_waits_for_less_time_than_a_lost_gate_stays_closed() -> None:
+    [seconds] = re.findall(r"^seconds=(\d+)", (ROOT / "nginx/gate").read_text(), re.MULTILINE)
+    assert int(seconds) > gate._PATIENCE + gate._LEAST
