@@ -153,6 +153,9 @@ def _run(given: argparse.Namespace) -> Any:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: interrupted"))
+    # Docker's client passes on that a terminal was closed, also where nohup has it ignored. What
+    # is to end then is decided on the host, which sends SIGTERM.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     given = _parser().parse_args()
     try:
         print(to_json(_run(given)), flush=True)

@@ -238,6 +238,9 @@ def _stop(free_before: int) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: interrupted"))
+    # Docker's client passes on that a terminal was closed, also where nohup has it ignored. What
+    # is to end then is decided on the host, which sends SIGTERM.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--database", default="")

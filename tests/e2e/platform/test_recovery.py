@@ -138,6 +138,25 @@ def test_odoo_runs_again_after_a_restore_that_was_ended_while_it_stopped(
     assert platform.get("/web/login") == 200
 
 
+@pytest.mark.usefixtures("backup")
+def test_a_terminal_that_is_closed_while_a_restore_loads_leaves_nothing_half_made(
+    platform: Checkout,
+) -> None:
+    ours, its = pty.openpty()
+    process = _restoring(platform, its)
+    os.close(its)
+    _read_until(ours, b"Restoring and verifying")
+    assert eventually(lambda: "odoo__restoring" in _databases(platform), 60)
+    os.close(ours)  # which the client of Docker hears of, too, and its container
+    assert process.wait(300) == 143
+    assert eventually(lambda: "odoo__restoring" not in _databases(platform), 60)
+    assert platform.get("/web/login") == 200
+
+
+def _databases(platform: Checkout) -> list[str]:
+    return platform.sql("SELECT datname FROM pg_database", "postgres").split()
+
+
 def test_a_damaged_file_of_sessions_is_repaired_by_a_command(
     platform: Checkout,
 ) -> None:
