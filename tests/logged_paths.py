@@ -44,6 +44,7 @@ MASKED: Final = [
     # Short ones, told by the place: discuss, point_of_sale, link_tracker, mass_mailing_sms,
     # website_sale_loyalty, survey
     (f"/chat/1/{_DISCUSS}", "/chat/1/***"),
+    (f"/es_419/chat/1/{_DISCUSS}", "/es_419/chat/1/***"),
     (f"/chat/{_DISCUSS}/sales", "/chat/***/sales"),
     (f"/meet/{_DISCUSS}", "/meet/***"),
     (f"/pos_customer_display/2/{_HEX[:16]}", "/pos_customer_display/2/***"),

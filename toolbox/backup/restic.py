@@ -189,7 +189,10 @@ def find(wanted: str) -> StoredBackup:
 
 def manifest(chosen: StoredBackup) -> Manifest:
     """What is said of a set, but for its configuration, which may hold secrets."""
-    return from_json(Manifest, _manifest(chosen))
+    try:
+        return from_json(Manifest, _manifest(chosen))
+    except ValueError as error:
+        raise Failure(f"the manifest of backup {chosen.id} cannot be read: {error}") from error
 
 
 def configuration(chosen: StoredBackup) -> dict[str, Any]:

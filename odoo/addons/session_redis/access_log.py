@@ -38,7 +38,7 @@ _TOKEN = re.compile(
 )
 # Short ones by their place, on its own or in an address, with or without a language.
 _PLACE = re.compile(
-    r"""((?:^|(?<=[\s'"(])|://[^/\s]*)(?:/[a-z]{2,3}(?:[_@-][A-Za-z]+)?)?/"""
+    r"""((?:^|(?<=[\s'"(])|://[^/\s]*)(?:/[a-z]{2,3}(?:[_@-][A-Za-z0-9]+)?)?/"""
     "(?:(?:r|s|coupon|chat/[0-9]+|pos_customer_display/[0-9]+|sms/[0-9]+(?:/unsubscribe)?)/"
     rf"|(?:chat|meet)/(?![0-9]+{_END})))[^/?#\s\"'\x1b]+"
 )
