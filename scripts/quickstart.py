@@ -150,6 +150,12 @@ def prepare_tls(stack: Stack, reporter: Reporter) -> None:
         setup.prepare(stack, reporter)
 
 
+def prepare_restore(stack: Stack, reporter: Reporter) -> None:
+    """Where a restore starts the platform, as on a new host: what `inv up` prepares, too."""
+    if not any(found.service == "odoo" for found in stack.services()):
+        prepare_tls(stack, reporter)
+
+
 def health_checks(stack: Stack) -> list[Check]:
     """The lines of `inv health` for the variant that runs."""
     running = probes.running(stack)

@@ -129,12 +129,14 @@ def restore_task(
     neutralize: bool = False, undo: bool = False, configuration: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Bring a backup back; verified before anything live is touched; asks."""
+    from scripts import quickstart
     from scripts.backups import restore, strangers
 
     session = open_to_change(c, yes=yes)
     stack = Stack(session.settings, session.runner)
     if configuration:
         return _restore_configuration(session, stack, source)
+    quickstart.prepare_restore(stack, session.console)
     if undo:
         restore.refuse_with_undo(source, neutralize=neutralize)
         done = restore.undo(stack, session.console, to_database)

@@ -1,15 +1,18 @@
 """What `quickstart` says at its end: never a password that does not log in."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from scripts import quickstart
+from scripts.core.settings import Environment
 from scripts.rotation import door
 from scripts.rotation.door import Door
 from scripts.stack.compose import Stack
+from scripts.tls.store import Store
 
-from .fakes import FakeRunner, settings_in
+from .fakes import FakeReporter, FakeRunner, says, settings_in
 
 
 def _said(root: Path, monkeypatch: pytest.MonkeyPatch, found: Door | None, file: str) -> str:
@@ -52,3 +55,15 @@ def test_a_file_that_opens_nothing_is_not_named(
     said = _said(tmp_path, monkeypatch, found, file)
     assert words in said and "inv secrets.reset admin" in said
     assert "odoo_admin_password.txt" not in said
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_restore_that_starts_production_finds_a_certificate_as_up_does(
+    tmp_path: Path, there: bool
+) -> None:
+    settings = settings_in(tmp_path, environment=Environment.PROD)
+    row = json.dumps({"Service": "odoo", "Name": "odoo", "State": "exited"})
+    stack = Stack(settings, FakeRunner(answers={"docker ps": says(row if there else "")}))
+    quickstart.prepare_restore(stack, FakeReporter())
+    # One that is there has whatever its owner gave it, which is no matter of a restore.
+    assert (Store(settings.certificates).read() is None) == there
