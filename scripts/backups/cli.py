@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.backups import attachments, configuration, memory, notify, retention, service
+from scripts.backups import attachments, configuration, notify, retention, service, state
 from scripts.backups.retention import Backup
 from scripts.core import last_backup, schedule
 from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.core.job import BACKUP, Job
 from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings, remember
@@ -60,7 +60,7 @@ def lock(settings: Settings) -> Path:
 
 
 @dataclass(frozen=True)
-class Wish:
+class BackupRequest:
     """What `inv backup` was asked for."""
 
     plain: str = ""  # a file for a readable SQL dump
@@ -70,24 +70,24 @@ class Wish:
     new_repository: bool = False  # a repository that was there once need not be there again
 
 
-def create(stack: Stack, reporter: Reporter, wish: Wish) -> CreatedBackup:
+def create(stack: Stack, reporter: Reporter, request: BackupRequest) -> CreatedBackup:
     """Make a backup, and files of it if asked; its manifest, which may name lost attachments."""
-    target = wish.tell or stack.settings.backup_notify
+    target = request.tell or stack.settings.backup_notify
     with notify.outcome(target, stack.settings.project) as told:
-        targets = _targets(wish)
-        with exclusive(lock(stack.settings), "backup"):
+        targets = _targets(request)
+        with file_lock(lock(stack.settings), "backup"):
             service.prepare(stack, reporter)
             with reporter.step("Making a backup"):
-                manifest = make(stack, reporter, new_repository=wish.new_repository)
+                manifest = make(stack, reporter, new_repository=request.new_repository)
             for flag, path in targets.items():
                 _export(stack, reporter, manifest.id, flag, path)
         told["id"] = manifest.id
         if said := attachments.warning(manifest):
             told |= {"status": "warning", "message": said}
-        if wish.forget:
+        if request.forget:
             prune(stack, reporter, stack.settings.backup_keep, rehearse=False)
-    if not memory.key_was_shown(stack.settings):
-        reporter.note(f"Without its key nobody can read a backup. {memory.KEY_HINT}")
+    if not state.key_was_shown(stack.settings):
+        reporter.note(f"Without its key nobody can read a backup. {state.KEY_HINT}")
     return manifest
 
 
@@ -95,19 +95,19 @@ def make(
     stack: Stack, reporter: Reporter, *options: str, new_repository: bool = False
 ) -> CreatedBackup:
     """Have the container make one; where there was a repository before, there has to be one."""
-    seen = memory.repository_was_seen(stack.settings) and not new_repository
+    seen = state.repository_was_seen(stack.settings) and not new_repository
     command = ["create", *(["--existing"] if seen else []), *options, "--configuration"]
     # By standard input: a setting may hold a token, and a command line is no place for it.
     given = json.dumps(configuration.collect(stack, reporter))
     manifest = service.ask(stack, reporter, service.MAKE, *command, kind=CreatedBackup, stdin=given)
-    memory.remember_repository(stack.settings)
+    state.remember_repository(stack.settings)
     if manifest.database == stack.settings.database:
         last_backup.remember(stack.settings, manifest.id, len(manifest.files.lost))
     return manifest
 
 
-def _targets(wish: Wish) -> dict[str, Path]:
-    given = [("--plain", wish.plain), ("--zip", wish.zipped)]
+def _targets(request: BackupRequest) -> dict[str, Path]:
+    given = [("--plain", request.plain), ("--zip", request.zipped)]
     targets = {flag: Path(name).expanduser().resolve() for flag, name in given if name}
     for path in targets.values():
         if not path.parent.is_dir():
@@ -142,7 +142,7 @@ def show(stack: Stack, reporter: Reporter, name: str) -> ShownBackup:
 
 def check(stack: Stack, reporter: Reporter, *, data: bool) -> int:
     """Whether the repository is whole; with `data` every byte of it is read."""
-    with exclusive(lock(stack.settings), "backup.check"):
+    with file_lock(lock(stack.settings), "backup.check"):
         service.prepare(stack, reporter)
         with reporter.step("Checking the repository"):
             command = ["check", *(["--data"] if data else [])]
@@ -154,7 +154,7 @@ def prune(stack: Stack, reporter: Reporter, rule: str, *, rehearse: bool) -> lis
     """Forget the backups that `rule` does not keep, and free their room."""
     if not re.fullmatch(RULE, rule):
         raise UsageError(f"--keep {rule!r} is no rule", "For example: --keep 7d,5w,12m")
-    with exclusive(lock(stack.settings), "backup.prune"):
+    with file_lock(lock(stack.settings), "backup.prune"):
         doomed = retention.expired(listed(stack, reporter), rule)
         if not rehearse:
             with reporter.step(f"Forgetting {len(doomed)} backups"):
@@ -199,19 +199,19 @@ def job(settings: Settings) -> Job:
     )
 
 
-def plan(stack: Stack, wish: Wish, *, on: bool) -> str:
+def plan(stack: Stack, request: BackupRequest, *, on: bool) -> str:
     """Have a backup made every night, or no longer; gives back a line for people.
 
     Raises OpsError as long as nobody has seen the key: nights of backups that burn
     together with their only key would be worse than none, for somebody relies on them.
     """
-    if wish.plain or wish.zipped or wish.new_repository:
+    if request.plain or request.zipped or request.new_repository:
         raise UsageError("only --notify goes with --schedule and --unschedule")
-    if on and not memory.key_was_shown(stack.settings):
-        raise OpsError("nobody has taken the key of the backups elsewhere yet", memory.KEY_HINT)
-    if wish.tell:  # an address may hold a token, and a command line is no place for it
-        notify.refuse_no_address(wish.tell)
-        remember(stack.settings, {"BACKUP_NOTIFY": wish.tell})
+    if on and not state.key_was_shown(stack.settings):
+        raise OpsError("nobody has taken the key of the backups elsewhere yet", state.KEY_HINT)
+    if request.tell:  # an address may hold a token, and a command line is no place for it
+        notify.refuse_no_address(request.tell)
+        remember(stack.settings, {"BACKUP_NOTIFY": request.tell})
     if on:
         return f"Backup: {schedule.install(job(stack.settings), stack.runner)}"
     there = schedule.remove(job(stack.settings).name, stack.runner)

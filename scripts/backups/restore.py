@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scripts.backups import cli, service, strangers
 from scripts.core.errors import OpsError, UsageError, WarningError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.stack import engine, image_names, images, inspecting, lifecycle
 from scripts.stack.compose import Stack
@@ -73,7 +73,7 @@ def restore(
     come up on the restored one. `of` is the database wanted of a file that holds several.
     """
     name = _name(to or stack.settings.database)
-    with exclusive(cli.lock(stack.settings), "restore"):
+    with file_lock(cli.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         file = strangers.file(source)
         if of and not file:
@@ -118,7 +118,7 @@ def _is_live(stack: Stack, name: str) -> bool:
 
 
 def refuse_with_undo(source: str, *, neutralize: bool) -> None:
-    """Raises UsageError for what `--undo` would not heed."""
+    """Raises UsageError for what `--undo` ignores."""
     if source != "latest" or neutralize:
         raise UsageError("--undo takes no backup and no --neutralize")
 
@@ -126,7 +126,7 @@ def refuse_with_undo(source: str, *, neutralize: bool) -> None:
 def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
     """Put back what the last restore of the database `of` (the platform's own) replaced."""
     name = _name(of or stack.settings.database)
-    with exclusive(cli.lock(stack.settings), "restore"):
+    with file_lock(cli.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         known = databases(stack, reporter)
         if name + BEFORE not in known:
@@ -152,7 +152,7 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
     origin, name = _name(source or stack.settings.database), _name(to)
     if name in (origin, stack.settings.database):
         raise UsageError(f"{name!r} is in use: a clone needs a name of its own")
-    with exclusive(cli.lock(stack.settings), "clone"):
+    with file_lock(cli.lock(stack.settings), "clone"):
         _prepare(stack, reporter)
         known = databases(stack, reporter)
         _agree(reporter, f"a neutralised copy of {origin}", name, known)

@@ -12,7 +12,7 @@ from scripts.core.files import make_private_folder
 from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, image_names, images, oneshot
+from scripts.stack import engine, image_names, images, oneoff
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import OdooInfo
 from toolbox.contract.messages import NOTE
@@ -48,7 +48,7 @@ def argv(stack: Stack, name: str, *command: str, mounts: Mapping[Path, str]) -> 
     """The words after `docker compose` that run `command` in a container of its own."""
     if stack.settings.backups_elsewhere and name in (MAKE, RESTORE):
         name += "_offsite"
-    return oneshot.argv(name, *command, mounts=mounts)
+    return oneoff.argv(name, *command, mounts=mounts)
 
 
 def ask(
@@ -62,7 +62,7 @@ def ask(
 ) -> T:
     """The program's answer, a record of `kind`; raises OpsError with its reason if it fails."""
     printed = run(stack, reporter, service, *command, mounts=mounts, stdin=stdin)
-    return oneshot.answer(kind, printed.splitlines()[-1])
+    return oneoff.answer(kind, printed.splitlines()[-1])
 
 
 def run(
@@ -102,7 +102,7 @@ def run_odoo(
 ) -> Completed:
     """Run `command` in an Odoo of its own, without any way out, on `database`."""
     own = {"ODOO_DATABASE": database, **(variables or {})}
-    words = oneshot.argv("odoo_drill", *command, variables=own)
+    words = oneoff.argv("odoo_drill", *command, variables=own)
     given = _environment(stack.settings)
     return stack.run(*words, timeout=_SECONDS, env=given, stdin=stdin, check=False)
 
@@ -115,7 +115,7 @@ def odoo_here(stack: Stack) -> OdooInfo:
     done = run_odoo(stack, _NO_DATABASE_OF_ODOO, "python3", "-P", "-m", "toolbox.backup.odoo_info")
     if not done.ok:
         raise OpsError(f"Odoo does not tell its version: {done.last_line}", "See: inv images")
-    return oneshot.answer(OdooInfo, done.stdout.splitlines()[-1])
+    return oneoff.answer(OdooInfo, done.stdout.splitlines()[-1])
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -134,12 +134,12 @@ def installation(settings: Settings) -> str:
 
 def failure(done: Completed) -> OpsError:
     """The reason that a container of ours gave, for people."""
-    return oneshot.failure(done, "backups", "BACKUP_MEMORY")
+    return oneoff.failure(done, "backups", "BACKUP_MEMORY")
 
 
 def need_database(stack: Stack) -> None:
     """Start PostgreSQL, which is all that a restore needs of the platform."""
-    oneshot.need(stack, "odoo_db")
+    oneoff.need(stack, "odoo_db")
 
 
 def refuse_colon(path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Final
 
 from scripts.backups import cli, service
 from scripts.core.errors import OpsError, WarningError
-from scripts.core.files import exclusive, make_folder, write_atomic
+from scripts.core.files import file_lock, make_folder, write_atomic
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, oneshot
+from scripts.stack import engine, oneoff
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import Manifest, SmokeTestResult
 from toolbox.contract.names import SCRATCH
@@ -66,7 +66,7 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
     """
     started = time.monotonic()
     name = stack.settings.database + SCRATCH
-    with exclusive(cli.lock(stack.settings), "backup.verify"):
+    with file_lock(cli.lock(stack.settings), "backup.verify"):
         engine.probe(stack.runner)
         service.prepare(stack, reporter)
         service.need_database(stack)
@@ -93,7 +93,7 @@ def _use(stack: Stack, name: str, lost: list[str]) -> SmokeTestResult:
             f"the backup restores, but Odoo does not run on it: {done.last_line}",
             "An older one may: inv backup.list",
         )
-    return oneshot.answer(SmokeTestResult, done.stdout.splitlines()[-1])
+    return oneoff.answer(SmokeTestResult, done.stdout.splitlines()[-1])
 
 
 def _certify(

@@ -31,10 +31,10 @@ def backup_create(
     session = open_to_change(c)
     stack, quiet = Stack(session.settings, session.runner), backups.Quiet(session.console)
     files = session.path(plain), session.path(zip)
-    wish = backups.Wish(*files, notify, forget=prune, new_repository=new_repository)
+    request = backups.BackupRequest(*files, notify, forget=prune, new_repository=new_repository)
     if schedule or unschedule:
-        return session.console.say(backups.plan(stack, wish, on=schedule))
-    made = backups.create(stack, quiet, wish)
+        return session.console.say(backups.plan(stack, request, on=schedule))
+    made = backups.create(stack, quiet, request)
     return backups.show_made(session.console, made, as_json=json)
 
 
@@ -110,10 +110,10 @@ def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
 @command(name="key")
 def backup_key(c: Context) -> None:
     """Print the key of the repository, to be kept somewhere else."""
-    from scripts.backups import memory
+    from scripts.backups import state
 
     session = open_session(c)
-    session.console.say(memory.key(session.settings))
+    session.console.say(state.key(session.settings))
 
 
 @command({"source": "A backup, latest, or a file: a zip of Odoo's or a dump of pg_dump's.",

@@ -29,10 +29,10 @@ def setup_tls(
 
     session = open_to_change(c, prod=True, yes=yes)
     names = tuple(domain.split(",")) if domain else ()
-    wish = cli.Wish(
+    request = cli.TlsRequest(
         mode, names, email, server, staging, force, trust, untrust, schedule, unschedule
     )
-    lines = cli.set_up(Stack(session.settings, session.runner), session.console, wish)
+    lines = cli.set_up(Stack(session.settings, session.runner), session.console, request)
     session.console.say("\n".join(lines))
 
 

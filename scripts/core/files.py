@@ -112,7 +112,7 @@ def _open_lock(path: Path) -> TextIO:
 
 
 @contextmanager
-def exclusive(path: Path, doing: str) -> Iterator[None]:
+def file_lock(path: Path, doing: str) -> Iterator[None]:
     """Hold the lock file `path`; raises OpsError naming the holder if it is taken.
 
     The kernel lets go of the lock when the process ends, however it ends.

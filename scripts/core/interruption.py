@@ -14,7 +14,7 @@ class TerminatedError(KeyboardInterrupt):
     """
 
 
-def heed_termination() -> None:
+def raise_on_sigterm() -> None:
     """Make SIGTERM, SIGHUP and Ctrl-C interruptions, after which what was begun is put right.
 
     Not SIGHUP where it is ignored, as by nohup. And make a pipe that nobody reads an error,

@@ -54,11 +54,11 @@ class CommandFailedError(OpsError):
 class Talk(Protocol):
     """A process that is spoken with, a line at a time."""
 
-    def hear(self) -> str:
+    def read_line(self) -> str:
         """The next line it prints, '' when it prints no more."""
         ...
 
-    def say(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         """Send it a line; one that has ended hears nothing."""
         ...
 
@@ -101,12 +101,12 @@ class Runner(Protocol):
         ...
 
     def talk(
-        self, argv: Sequence[str], heed: Callable[[str], None] = ...
+        self, argv: Sequence[str], on_stderr: Callable[[str], None] = ...
     ) -> AbstractContextManager[Talk]:
         """Start `argv`, to be spoken with while the block lasts.
 
         When the block ends, or this process does in whatever way (kill -9 too), its
-        standard input ends; a Ctrl-C at the terminal does not reach it. `heed` is given
+        standard input ends; a Ctrl-C at the terminal does not reach it. `on_stderr` is given
         each line of its standard error as it comes.
         """
         ...
@@ -171,7 +171,7 @@ class SystemRunner:
 
     @contextmanager
     def talk(
-        self, argv: Sequence[str], heed: Callable[[str], None] = lambda _: None
+        self, argv: Sequence[str], on_stderr: Callable[[str], None] = lambda _: None
     ) -> Iterator[Talk]:
         """See Runner.talk."""
         if self._skip(argv, changes=True):
@@ -183,7 +183,7 @@ class SystemRunner:
             )  # fmt: skip
         except (FileNotFoundError, PermissionError) as error:
             raise OpsError(f"the program {argv[0]!r} is not installed") from error
-        spoken = _SystemTalk(child, self.redact, heed)
+        spoken = _SystemTalk(child, self.redact, on_stderr)
         try:
             yield spoken
         finally:
@@ -227,7 +227,7 @@ class _SystemTalk:
 
     child: subprocess.Popen[str]
     redact: Callable[[str], str]
-    heed: Callable[[str], None]
+    on_stderr: Callable[[str], None]
     _errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -238,13 +238,13 @@ class _SystemTalk:
         assert self.child.stderr
         for line in self.child.stderr:
             self._errors.append(self.redact(line.rstrip("\n")))
-            self.heed(self._errors[-1])
+            self.on_stderr(self._errors[-1])
 
-    def hear(self) -> str:
+    def read_line(self) -> str:
         assert self.child.stdout
         return self.redact(self.child.stdout.readline().rstrip("\n"))
 
-    def say(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         assert self.child.stdin
         with suppress(BrokenPipeError, ValueError):  # by its end, by ours
             self.child.stdin.write(line + "\n")

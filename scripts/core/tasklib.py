@@ -16,7 +16,7 @@ from invoke.tasks import Task, task
 
 from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError, WarningError
-from scripts.core.interruption import TerminatedError, heed_termination
+from scripts.core.interruption import TerminatedError, raise_on_sigterm
 from scripts.core.process import SystemRunner
 from scripts.core.redact import redactor
 from scripts.core.settings import Settings
@@ -43,7 +43,7 @@ def open_session(
     c: Context, *, prod: bool = False, dev: bool = False, debug: bool = False, yes: bool = False
 ) -> Session:
     """Settings, runner and console of this call; Invoke's --dry and --echo are honoured."""
-    heed_termination()
+    raise_on_sigterm()
     settings = Settings.load(prod=prod, dev=dev, debug=debug)
     folder = _called_from()
     os.chdir(settings.root)  # `inv` works from any folder, and its tools look around themselves

@@ -13,7 +13,7 @@ from scripts.core.settings import Settings
 from scripts.health import volumes
 from scripts.health.asking import Answer, Answers, as_json
 from scripts.health.volumes import Room
-from scripts.stack import frontdoor
+from scripts.stack import ingress
 from scripts.stack.compose import Stack
 
 _OK: Final = Finding(Status.OK)
@@ -57,7 +57,7 @@ def _failed(detail: str, service: str) -> Finding:
 
 
 def _nginx(stack: Stack, certificate: Callable[[], Finding]) -> Finding:
-    reply = frontdoor.get(stack.settings, "/nginx-health")
+    reply = ingress.get(stack.settings, "/nginx-health")
     if reply.status != 200:
         return _failed(f"status {reply.status}", "nginx")
     return certificate() if stack.settings.tls else _OK
@@ -87,7 +87,7 @@ def _login_page(settings: Settings) -> Reply:
     path = "/web/login"
     here = {None, "localhost", "127.0.0.1", settings.bind, *settings.domains}
     for _ in range(1 + _MOST_REDIRECTS):
-        reply = frontdoor.get(settings, path, timeout=15)
+        reply = ingress.get(settings, path, timeout=15)
         target = urlsplit(reply.location)
         if reply.status not in _REDIRECTS or _is_selector(reply) or target.hostname not in here:
             return reply

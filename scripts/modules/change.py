@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.core.report import Reporter
-from scripts.modules import gate, service, serving
+from scripts.modules import maintenance, odoo_restart, service
 from scripts.stack.compose import Stack
 from toolbox.contract.changes import (
     Answer,
@@ -108,13 +108,13 @@ def change(stack: Stack, reporter: Reporter, request: ChangeRequest, doing: str)
             if plan.empty:
                 return _outcome(program, plan)
             if live and request.snapshot:  # what is written meanwhile is lost if it is undone
-                outside.enter_context(gate.closed(stack, reporter, program.leave))
+                outside.enter_context(maintenance.enabled(stack, reporter, program.leave))
             program.answer(Answer.GO)
             with reporter.step(_title(plan)):
                 changed = program.wait_for(Step.CHANGED, Changed)
             if live:
-                outside.enter_context(serving.anew_if_undone(stack))
-            restarted = live and serving.bring_up(stack, reporter, restart=changed.restart)
+                outside.enter_context(odoo_restart.restart_if_undone(stack))
+            restarted = live and odoo_restart.bring_up(stack, reporter, restart=changed.restart)
             program.answer(Answer.KEEP)
             return _outcome(program, plan, restarted=restarted)
 
@@ -151,7 +151,7 @@ def _agree(reporter: Reporter, plan: ChangePlan) -> None:
 def rehearse(stack: Stack, reporter: Reporter, request: ChangeRequest) -> Outcome:
     """Make the change on a neutralised copy that nobody sees, and throw that away."""
     command = validated(request).command("rehearse")
-    with exclusive(service.lock(stack.settings), "module.rehearse"):
+    with file_lock(service.lock(stack.settings), "module.rehearse"):
         service.prepare(stack)
         with service.conversation(
             stack, reporter, service.APART, request.database, *command
@@ -199,13 +199,13 @@ def roll_back(
                 raise OpsError("nothing was changed", "Say yes, or give --yes.")
             live = chosen.database == stack.settings.database
             if live:
-                outside.enter_context(gate.closed(stack, reporter, program.leave))
+                outside.enter_context(maintenance.enabled(stack, reporter, program.leave))
             program.answer(Answer.GO)
             with reporter.step(f"Going back to {chosen.made}"):
                 program.wait_for(Step.CHANGED, Changed)
             if live:
-                outside.enter_context(serving.anew_if_undone(stack))
-                serving.bring_up(stack, reporter, restart=True)
+                outside.enter_context(odoo_restart.restart_if_undone(stack))
+                odoo_restart.bring_up(stack, reporter, restart=True)
             program.answer(Answer.KEEP)
             result = program.result(RollbackResult)
     present = f"What was there is the snapshot {result.present}"
@@ -219,7 +219,7 @@ def test(stack: Stack, reporter: Reporter, module: str) -> ModuleTestResult:
     """Run the tests of one module; raises OpsError if any fails, or there are none."""
     if len(split(module)) != 1:
         raise UsageError(f"{module!r}: not the name of one module", "For example: sale")
-    with exclusive(service.lock(stack.settings), "module.test"):
+    with file_lock(service.lock(stack.settings), "module.test"):
         service.prepare(stack)
         with reporter.step(f"Installing {module} into a database of its own, and testing it"):
             words = ("test", *split(module))

@@ -8,11 +8,11 @@ from typing import Any, Final, TypeVar
 
 from scripts.core import unfinished
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.core.process import CommandFailedError, Completed, Talk
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, image_names, lifecycle, oneshot
+from scripts.stack import engine, image_names, lifecycle, oneoff
 from scripts.stack.compose import Stack
 from toolbox.contract.changes import Answer, RecoverResult, SnapshotTaken, Step
 from toolbox.contract.messages import NOTE, PROGRESS
@@ -33,7 +33,7 @@ def lock(settings: Settings) -> Path:
 @contextmanager
 def alone(settings: Settings, doing: str) -> Iterator[None]:
     """Nobody else changes modules, or starts, stops or restarts the platform meanwhile."""
-    with exclusive(lock(settings), doing), exclusive(lifecycle.lock(settings), doing):
+    with file_lock(lock(settings), doing), file_lock(lifecycle.lock(settings), doing):
         yield
 
 
@@ -44,7 +44,7 @@ def prepare(stack: Stack) -> None:
     if stack.runner.dry:
         raise UsageError("this cannot be shown without running it", "See: inv module.rehearse")
     _refuse_other_image(stack)
-    oneshot.need(stack, "odoo_db", "redis")  # Odoo does not start without its sessions
+    oneoff.need(stack, "odoo_db", "redis")  # Odoo does not start without its sessions
 
 
 def _refuse_other_image(stack: Stack) -> None:
@@ -64,14 +64,14 @@ def ask(
     stack: Stack, reporter: Reporter, service: str, database: str, *command: str, kind: type[T]
 ) -> T:
     """The program's answer, a record of `kind`; raises OpsError with its reason if it fails."""
-    words = oneshot.argv(service, *_on(database), *command)
+    words = oneoff.argv(service, *_on(database), *command)
     done = stack.run(*words, timeout=_SECONDS, check=False)
     for line in done.stderr.splitlines():
         _pass_on(line, reporter)
     if not done.ok:
         raise _failure(done)
-    event = oneshot.answer(dict[str, Any], done.stdout.splitlines()[-1])
-    return oneshot.record(kind, event.get("result"))
+    event = oneoff.answer(dict[str, Any], done.stdout.splitlines()[-1])
+    return oneoff.record(kind, event.get("result"))
 
 
 def _on(database: str) -> list[str]:
@@ -79,7 +79,7 @@ def _on(database: str) -> list[str]:
 
 
 def _failure(done: Completed) -> OpsError:
-    return oneshot.failure(done, "modules", "ODOO_MEMORY")
+    return oneoff.failure(done, "modules", "ODOO_MEMORY")
 
 
 def _pass_on(line: str, reporter: Reporter) -> None:
@@ -96,26 +96,26 @@ class Conversation:
 
     def wait_for(self, step: Step, kind: type[T]) -> T:
         """What the program reports at `step`; raises OpsError with its reason if it ends before."""
-        while line := self.talk.hear():
+        while line := self.talk.read_line():
             event = self._read(line)
             if event.get("step") == step:
-                return oneshot.record(kind, event)
+                return oneoff.record(kind, event)
         raise self._reason()
 
     def result(self, kind: type[T]) -> T:
         """How it ended; raises OpsError with its reason if it failed."""
         event = self.wait_for(Step.RESULT, dict[str, Any])
-        return oneshot.record(kind, event.get("result"))
+        return oneoff.record(kind, event.get("result"))
 
     def answer(self, answer: Answer) -> None:
         """Have it go on."""
-        self.talk.say(answer)
+        self.talk.write_line(answer)
 
     @property
     def snapshot(self) -> SnapshotTaken | None:
         """The snapshot that it has made."""
         event = self.events.get(Step.SNAPSHOT)
-        return oneshot.record(SnapshotTaken, event) if event else None
+        return oneoff.record(SnapshotTaken, event) if event else None
 
     @property
     def undone(self) -> bool:
@@ -133,7 +133,7 @@ class Conversation:
         )
 
     def _read(self, line: str) -> dict[str, Any]:
-        event = oneshot.answer(dict[str, Any], line)
+        event = oneoff.answer(dict[str, Any], line)
         self.events[str(event.get("step"))] = event
         return event
 
@@ -155,7 +155,7 @@ def conversation(
 
     Also where its container died before it could do that itself.
     """
-    words = oneshot.argv(service, *_on(database), *command)
+    words = oneoff.argv(service, *_on(database), *command)
     with stack.runner.talk(stack.argv(*words), lambda line: _pass_on(line, reporter)) as talk:
         spoken = Conversation(talk)
         try:
@@ -172,7 +172,7 @@ def conversation(
 def _recover(stack: Stack, reporter: Reporter, database: str) -> None:
     try:
         with reporter.step("Putting back what was there before"):
-            oneshot.need(stack, "odoo_db")
+            oneoff.need(stack, "odoo_db")
             ask(stack, reporter, LIVE, database, "recover", kind=RecoverResult)
     except (OpsError, CommandFailedError) as error:
         reporter.note(f"that failed: {error.message}")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from scripts import credentials
-from scripts.backups import memory
+from scripts.backups import state
 from scripts.core.errors import OpsError
 from scripts.core.files import make_private_folder
 from scripts.core.process import Completed
 from scripts.rotation import sql
-from scripts.stack import engine, image_names, images, oneshot
+from scripts.stack import engine, image_names, images, oneoff
 from scripts.stack.compose import Stack
 
 DATABASE: Final = "odoo_db_data"
@@ -113,7 +113,7 @@ class Repository:
 def repository(stack: Stack) -> Repository:
     """Whether there is one; one on another machine is asked for, if none was ever seen there."""
     settings = stack.settings
-    seen = memory.repository_was_seen(settings)
+    seen = state.repository_was_seen(settings)
     if is_repository(settings.backup_folder) if not settings.backups_elsewhere else seen:
         return Repository(True, "a repository of backups is there, which only it opens")
     if seen:
@@ -135,12 +135,12 @@ def _asked(stack: Stack) -> Repository:
         return Repository(None, f"{unknown} before `inv images`")
     done = _elsewhere(stack)
     if done.ok:
-        found = oneshot.answer(dict[str, bool], done.stdout.splitlines()[-1])["exists"]
+        found = oneoff.answer(dict[str, bool], done.stdout.splitlines()[-1])["exists"]
         reason = "a repository is at BACKUP_REPOSITORY, which only it opens"
         return Repository(found, reason if found else "")
     if done.code == _TIMED_OUT:
         return Repository(None, f"{unknown} (no answer within {_ELSEWHERE_SECONDS} s)")
-    message = oneshot.failure(done, "backups", "BACKUP_MEMORY").message
+    message = oneoff.failure(done, "backups", "BACKUP_MEMORY").message
     return Repository(None, f"{unknown} ({message})")
 
 

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from typing import Final
 
 from scripts import credentials
-from scripts.backups import cli, memory
+from scripts.backups import cli, state
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.modules.service import alone
-from scripts.rotation import living, local_supabase, repository, serving
+from scripts.rotation import living, local_supabase, odoo_restart, repository
 from scripts.rotation.journal import PROVEN, UNDONE, Journal, Plan
 from scripts.rotation.work import STARTED, Work
 from scripts.stack import engine
@@ -108,7 +108,7 @@ def _with_key(
 @contextmanager
 def _alone(settings: Settings, doing: str) -> Iterator[None]:
     """Nothing else that changes the platform, or reads secrets for long, runs meanwhile."""
-    with exclusive(cli.lock(settings), doing), alone(settings, doing):
+    with file_lock(cli.lock(settings), doing), alone(settings, doing):
         yield
 
 
@@ -168,19 +168,19 @@ def _await_containers(stack: Stack) -> None:
 
 
 def _carry_out(work: Work) -> None:
-    work.journal.install(set(work.plan.names) - serving.late(work))
+    work.journal.install(set(work.plan.names) - odoo_restart.late(work))
     repository.change(work)
     local_supabase.change(work)
-    serving.change(work)
+    odoo_restart.change(work)
     work.remember(state=PROVEN)
-    serving.stop_what_did_not_run(work)
+    odoo_restart.stop_what_did_not_run(work)
 
 
 def _finish(work: Work) -> list[str]:
     """End what the old values open; returns lines for people."""
     try:
         repository.finish(work)
-        serving.finish(work)
+        odoo_restart.finish(work)
     except OpsError as error:
         hint = f"{error.hint} To finish it: inv secrets".strip()
         raise OpsError(f"the new secrets are in use, but {error.message}", hint) from error
@@ -205,15 +205,15 @@ def _try_to_undo(work: Work) -> str:
 
 def _undo(work: Work) -> str:
     """Have everything as it was; returns a sentence on that."""
-    kept = serving.kept(work) | local_supabase.kept(work)
+    kept = odoo_restart.kept(work) | local_supabase.kept(work)
     if work.plan.state != UNDONE:
         work.forget_removed()
-        serving.undo_database(work)
+        odoo_restart.undo_database(work)
         local_supabase.undo_database(work)
         work.journal.install(kept)
         work.journal.put_back(set(work.plan.names) - kept)
         local_supabase.undo_start(work)
-        serving.undo_start(work)
+        odoo_restart.undo_start(work)
         work.remember(state=UNDONE)
     repository.undo(work)
     work.journal.discard()
@@ -240,11 +240,11 @@ def _recover(stack: Stack, reporter: Reporter) -> None:
 
 def _told(work: Work) -> list[str]:
     names = work.plan.names
-    tried = serving.tried(work) | local_supabase.tried(work) | repository.tried(work)
+    tried = odoo_restart.tried(work) | local_supabase.tried(work) | repository.tried(work)
     known = {True: "new, tried and in use", False: "new; nothing has used the old one yet"}
     lines = [f"secrets/{name}.txt: {known[name in tried]}" for name in names]
     if repository.NAME in tried:
-        lines.append(f"The copy of the old key elsewhere opens nothing. {memory.KEY_HINT}")
+        lines.append(f"The copy of the old key elsewhere opens nothing. {state.KEY_HINT}")
     if local_supabase.SIGNING in tried:
         lines.append("Keys made before end with the old secret: inv supabase.keys --show")
     return lines

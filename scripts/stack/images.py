@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import digest, exclusive
+from scripts.core.files import digest, file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import ImageSource
 from scripts.stack import debian, engine, inspecting, wheels
@@ -24,7 +24,7 @@ def ensure(stack: Stack, reporter: Reporter, *also: str) -> dict[str, str]:
     if stack.runner.dry:
         return effective(stack.settings)
     wanted = [*PULLED, *also]
-    with exclusive(stack.settings.state_folder / "images.lock", "images"):
+    with file_lock(stack.settings.state_folder / "images.lock", "images"):
         return _ensure(stack, reporter, wanted)
 
 
@@ -43,7 +43,7 @@ def ensure_all(stack: Stack, reporter: Reporter) -> None:
 def ensure_one(stack: Stack, reporter: Reporter, name: str) -> None:
     """Bring the image of the variable `name` alone into the engine."""
     if not stack.runner.dry:
-        with exclusive(stack.settings.state_folder / "images.lock", "images"):
+        with file_lock(stack.settings.state_folder / "images.lock", "images"):
             bring(stack, reporter, [name])
 
 
@@ -60,7 +60,7 @@ def ensure_postgrest(stack: Stack, reporter: Reporter) -> None:
     try:
         if source is ImageSource.DEBIAN or (source is ImageSource.AUTO and ours):
             raise NoRegistryError("images are built here, not pulled")
-        with exclusive(stack.settings.state_folder / "images.lock", "images"):
+        with file_lock(stack.settings.state_folder / "images.lock", "images"):
             pull(stack, reporter, image)
     except NoRegistryError as error:
         raise OpsError(

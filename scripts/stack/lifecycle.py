@@ -8,11 +8,11 @@ from typing import Final
 
 from scripts.core.checks import Check, Status, require, run_all
 from scripts.core.errors import OpsError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
-from scripts.stack import debugger, engine, environments, frontdoor, identity, images, preflight
+from scripts.stack import debugger, engine, environments, identity, images, ingress, preflight
 from scripts.stack.compose import Service, Stack
 from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
 
@@ -40,7 +40,7 @@ def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> 
     changed if a check fails, and with the log of the guilty service if the
     start does.
     """
-    with exclusive(lock(stack.settings), "up"):
+    with file_lock(lock(stack.settings), "up"):
         host = engine.probe(stack.runner)
         checks = [*extra_checks, *preflight.checks(stack, host, stack.services())]
         results = run_all(checks)
@@ -110,7 +110,7 @@ def _await_login_page(
     watch = _Watch(stack, services, restarts=dict(before or {}))
     while True:
         try:
-            reply = frontdoor.get(stack.settings, "/web/login", timeout=10)
+            reply = ingress.get(stack.settings, "/web/login", timeout=10)
             problem = f"{url} answers with status {reply.status}"
             served = reply.status in (200, 303)
         except OpsError as error:
@@ -228,7 +228,7 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
     With `volumes` the data goes too, after its volumes were named and the
     person agreed; without a terminal only `--yes` agrees.
     """
-    with exclusive(lock(stack.settings), "down"):
+    with file_lock(lock(stack.settings), "down"):
         engine.probe(stack.runner)
         # Compose leaves services of a profile, and what only they use, unless it is named.
         arguments = ["--profile", "*", "down", "--remove-orphans"]
@@ -250,7 +250,7 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
 
 def restart(stack: Stack, reporter: Reporter, service: str = "") -> None:
     """Restart `service`, or all running ones, and wait until Odoo can be used again."""
-    with exclusive(lock(stack.settings), "restart"):
+    with file_lock(lock(stack.settings), "restart"):
         engine.probe(stack.runner)
         running = {s.service for s in stack.services() if s.state == "running"}
         if not running or (service and service not in running):

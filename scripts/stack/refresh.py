@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from scripts.core.errors import OpsError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.stack import debian, image_names, image_sources, images, odoo_package
 from scripts.stack.compose import Stack
@@ -22,7 +22,7 @@ def refresh(stack: Stack, reporter: Reporter) -> None:
     images.ensure(stack, reporter, image_names.BACKUP)  # decides where they come from
     if stack.runner.dry:
         return
-    with exclusive(stack.settings.state_folder / "images.lock", "images --refresh"):
+    with file_lock(stack.settings.state_folder / "images.lock", "images --refresh"):
         used = image_names.effective(stack.settings)
         names = [
             name

@@ -90,15 +90,15 @@ def enqueue(
     `payload` is a JSON object, or @ and the name of a file with one. Raises
     UsageError for what is wrong with it before anybody is asked.
     """
-    wish: dict[str, Any] = {
+    request: dict[str, Any] = {
         "p_source": source, "p_job_type": job_type, "p_payload": _payload(payload),
         "p_priority": priority, "p_max_retries": max_retries, "p_timeout_seconds": timeout,
     }  # fmt: skip
     if at:
-        wish["p_scheduled_at"] = _moment(at)
+        request["p_scheduled_at"] = _moment(at)
     if key:
-        wish["p_idempotency_key"] = key
-    return str(queue.call("enqueue_job", **wish))
+        request["p_idempotency_key"] = key
+    return str(queue.call("enqueue_job", **request))
 
 
 def _payload(text: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _HOURS: Final = (3, 15)  # twice a day, as certbot does: one failed try is no dr
 
 
 @dataclass(frozen=True)
-class Wish:
+class TlsRequest:
     """What the flags of `inv setup-tls` ask for."""
 
     mode: str = ""
@@ -38,68 +38,69 @@ class Wish:
     unschedule: bool = False
 
 
-def set_up(stack: Stack, reporter: Reporter, wish: Wish) -> list[str]:
-    """Do what `wish` says; gives back lines for people. Raises UsageError and OpsError."""
-    _check(wish)
+def set_up(stack: Stack, reporter: Reporter, request: TlsRequest) -> list[str]:
+    """Do what `request` says; gives back lines for people. Raises UsageError and OpsError."""
+    _check(request)
     if stack.runner.dry:
         raise UsageError(
             "setup-tls cannot be rehearsed", "Try --staging: its certificates do no harm."
         )
     lines = []
-    if wish.mode:
-        lines += describe(stack.settings, _certificate(stack, reporter, wish))
+    if request.mode:
+        lines += describe(stack.settings, _certificate(stack, reporter, request))
     job = renewal_job(stack.settings)
     if (
-        wish.mode == Kind.LETSENCRYPT
-        and not wish.schedule
+        request.mode == Kind.LETSENCRYPT
+        and not request.schedule
         and not schedule.find(job.name, stack.runner)
     ):
         lines.append("Renewal:     not scheduled yet: inv setup-tls --schedule")
-    if wish.trust:
+    if request.trust:
         lines += trust.trust(_ca(stack.settings), stack.runner, reporter)
-    if wish.untrust:
+    if request.untrust:
         lines += trust.untrust(_ca(stack.settings), stack.runner)
-    if wish.schedule:
+    if request.schedule:
         where = schedule.install(job, stack.runner)
         lines.append(f"Renewal: {where}")
-    if wish.unschedule:
+    if request.unschedule:
         there = schedule.remove(job.name, stack.runner)
         lines.append("Renewal: no longer scheduled" if there else "Renewal: was not scheduled")
     return lines
 
 
-def _check(wish: Wish) -> None:
-    if wish.mode not in ("", *Kind) or wish.mode == Kind.OWN:
+def _check(request: TlsRequest) -> None:
+    if request.mode not in ("", *Kind) or request.mode == Kind.OWN:
         raise UsageError(
-            f"{wish.mode!r} is no kind of certificate", "Use: inv setup-tls selfsigned|letsencrypt"
+            f"{request.mode!r} is no kind of certificate",
+            "Use: inv setup-tls selfsigned|letsencrypt",
         )
-    others = (wish.trust, wish.untrust, wish.schedule, wish.unschedule)
-    if not wish.mode and not any(others):
+    others = (request.trust, request.untrust, request.schedule, request.unschedule)
+    if not request.mode and not any(others):
         raise UsageError(
             "which certificate?", "Use: inv setup-tls selfsigned, or: inv setup-tls letsencrypt"
         )
-    if wish.mode != Kind.LETSENCRYPT and (wish.email or wish.server or wish.staging):
+    if request.mode != Kind.LETSENCRYPT and (request.email or request.server or request.staging):
         raise UsageError("--email, --server and --staging go with `inv setup-tls letsencrypt`")
-    if wish.mode == "" and (wish.domains or wish.force):
+    if request.mode == "" and (request.domains or request.force):
         raise UsageError("--domain and --force need a kind of certificate: selfsigned, letsencrypt")
-    if wish.email and not re.fullmatch(r"[^@\s]+@[^@\s]+", wish.email):
-        raise UsageError(f"{wish.email!r} is no e-mail address")
-    if wish.domains and not any(name.strip() for name in wish.domains):
+    if request.email and not re.fullmatch(r"[^@\s]+@[^@\s]+", request.email):
+        raise UsageError(f"{request.email!r} is no e-mail address")
+    if request.domains and not any(name.strip() for name in request.domains):
         raise UsageError("--domain names no domain")
-    if wish.staging and wish.server:
+    if request.staging and request.server:
         raise UsageError("--staging and --server name two different authorities")
-    if wish.server and not re.fullmatch(r"https://[^\s/]\S*", wish.server):
-        raise UsageError(f"--server {wish.server} is no https:// address of an ACME directory")
-    if (wish.schedule and wish.unschedule) or (wish.trust and wish.untrust):
+    if request.server and not re.fullmatch(r"https://[^\s/]\S*", request.server):
+        raise UsageError(f"--server {request.server} is no https:// address of an ACME directory")
+    if (request.schedule and request.unschedule) or (request.trust and request.untrust):
         raise UsageError("a flag and its opposite exclude each other")
 
 
-def _certificate(stack: Stack, reporter: Reporter, wish: Wish) -> Outcome:
-    if wish.mode == Kind.SELFSIGNED:
-        return setup.use_selfsigned(stack, wish.domains, force=wish.force)
-    server = acme.STAGING if wish.staging else wish.server
+def _certificate(stack: Stack, reporter: Reporter, request: TlsRequest) -> Outcome:
+    if request.mode == Kind.SELFSIGNED:
+        return setup.use_selfsigned(stack, request.domains, force=request.force)
+    server = acme.STAGING if request.staging else request.server
     return setup.use_letsencrypt(
-        stack, reporter, wish.domains, server=server, email=wish.email, force=wish.force
+        stack, reporter, request.domains, server=server, email=request.email, force=request.force
     )
 
 

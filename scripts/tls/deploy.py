@@ -6,7 +6,7 @@ from typing import Final
 
 from scripts.core.errors import OpsError
 from scripts.core.settings import HTTPS
-from scripts.stack import frontdoor
+from scripts.stack import ingress
 from scripts.stack.compose import Stack
 from scripts.tls.store import Installed, Store
 
@@ -127,6 +127,6 @@ def _await_served(stack: Stack) -> None:
 def served_problem(stack: Stack) -> str:
     """Whether Nginx serves the certificate in use; '' if it does."""
     try:
-        return frontdoor.certificate_problem(stack.settings)
+        return ingress.certificate_problem(stack.settings)
     except OpsError as error:
         return error.message

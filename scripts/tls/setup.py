@@ -7,12 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings, fixed, remember
 from scripts.stack import engine
 from scripts.stack.compose import Stack
-from scripts.tls import acme, answering, certificates, deploy, hostnames, selfsigned
+from scripts.tls import acme, certificates, challenge_server, deploy, hostnames, selfsigned
 from scripts.tls.selfsigned import Authority, Done
 from scripts.tls.store import Installed, Kind, Store
 
@@ -52,7 +52,7 @@ def use_selfsigned(stack: Stack, given: Sequence[str] = (), *, force: bool = Fal
     """
     asked = _asked(given)
     _check_move(stack.settings, hostnames.site_names(asked) or stack.settings.domains)
-    with exclusive(_lock(stack.settings), "setup-tls"):
+    with file_lock(_lock(stack.settings), "setup-tls"):
         present = Store(stack.settings.certificates).read()
         if present and present.kind is not Kind.SELFSIGNED and not force:
             raise OpsError(
@@ -106,7 +106,7 @@ def use_letsencrypt(
     server, email = server or settings.acme_server, email or settings.acme_email
     acme.check_names(names, server)
     _check_move(settings, names)
-    with exclusive(_lock(settings), "setup-tls"):
+    with file_lock(_lock(settings), "setup-tls"):
         engine.probe(stack.runner)
         present = Store(settings.certificates).read()
         reason = _reason(present, names, server, force)
@@ -144,7 +144,7 @@ def _obtain(
 ) -> Installed:
     if Store(stack.settings.certificates).read() is None:
         _selfsigned(stack, None, (), force=False)  # for Nginx to start with at all
-    with answering.nginx(stack, reporter):
+    with challenge_server.nginx(stack, reporter):
         acme.preflight(stack, reporter, names)
         pair = acme.obtain(stack, names, server=server, email=email, force=force)
     return Installed(pair, Kind.LETSENCRYPT, server)
@@ -160,7 +160,7 @@ def renew(stack: Stack, reporter: Reporter, *, force: bool = False) -> tuple[Ren
     settings = stack.settings
     if stack.runner.dry:
         raise UsageError("a renewal cannot be rehearsed", "inv renew-tls does nothing if not due.")
-    with exclusive(_lock(settings), "renew-tls"):
+    with file_lock(_lock(settings), "renew-tls"):
         present = Store(settings.certificates).read()
         if present is None:
             raise OpsError("there is no certificate to renew", "inv setup-tls selfsigned")
@@ -217,7 +217,7 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
     """
     if not stack.settings.tls or stack.runner.dry:
         return
-    with exclusive(_lock(stack.settings), "up"):
+    with file_lock(_lock(stack.settings), "up"):
         present = Store(stack.settings.certificates).read()
         if present is None or present.kind is Kind.SELFSIGNED:
             outcome = _selfsigned(stack, present, (), force=False)

@@ -44,12 +44,12 @@ class FakeTalk:
     lasting: bool = False
     over: threading.Event = field(default_factory=threading.Event)
 
-    def hear(self) -> str:
+    def read_line(self) -> str:
         if not self.lines and self.lasting:
             self.over.wait(60)
         return self.lines.pop(0) if self.lines else ""
 
-    def say(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         self.heard.append(line)
         self.over.set()
 
@@ -106,7 +106,7 @@ class FakeRunner:
 
     @contextmanager
     def talk(
-        self, argv: Sequence[str], heed: Callable[[str], None] = lambda _: None
+        self, argv: Sequence[str], on_stderr: Callable[[str], None] = lambda _: None
     ) -> Iterator["FakeTalk"]:
         """A process that prints the lines of its answer, and ends with it."""
         self.calls.append(list(argv))
@@ -117,7 +117,7 @@ class FakeRunner:
         talk = FakeTalk(answer, answer.stdout.splitlines(), lasting=lasting)
         self.talks.append(talk)
         for line in answer.stderr.splitlines():
-            heed(line)
+            on_stderr(line)
         try:
             yield talk
         finally:
@@ -187,7 +187,7 @@ class FakeNginx(FakeRunner):
     serves: bytes = b""
 
     def served(self, settings: Settings, *, timeout: float = 5.0) -> bytes:
-        """Stands in for frontdoor.served_certificate."""
+        """Stands in for ingress.served_certificate."""
         if not self.running or not self.serves:
             raise OpsError("no HTTPS")
         return ssl.PEM_cert_to_DER_cert(self.serves.decode().partition("END C")[0] + _PEM_END)

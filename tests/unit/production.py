@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from scripts.core.settings import Environment
-from scripts.stack import engine, frontdoor, images
+from scripts.stack import engine, images, ingress
 from scripts.stack.compose import Stack
 from scripts.tls import deploy
 from scripts.tls.certificates import Pair
@@ -31,7 +31,7 @@ def running(root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
     monkeypatch.setattr(images, "ensure", lambda *_: None)
     monkeypatch.setattr(images, "ensure_one", lambda *_: None)
     fake = FakeNginx(root=root, domain=DOMAIN)
-    monkeypatch.setattr(frontdoor, "served_certificate", fake.served)
+    monkeypatch.setattr(ingress, "served_certificate", fake.served)
     found = {name: {"addresses": [], "error": "", "body": "t"} for name in (DOMAIN, NEW)}
     fake.answers[LOOK] = says(json.dumps({"token": "t", "found": found}))
     return fake

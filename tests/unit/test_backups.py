@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.backups import cli, memory, notify, retention, service, verify
-from scripts.backups.cli import Wish
+from scripts.backups import cli, notify, retention, service, state, verify
+from scripts.backups.cli import BackupRequest
 from scripts.backups.retention import Backup
 from scripts.core import http
 from scripts.core.errors import OpsError, UsageError
@@ -78,7 +78,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 def test_a_backup_prepares_private_folders_and_gives_the_manifest(stack: Stack) -> None:
     runner_of(stack).answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
-    made = cli.create(stack, FakeReporter(), Wish())
+    made = cli.create(stack, FakeReporter(), BackupRequest())
     assert made.id == RECORD.id and made.files == RECORD.files
     for folder in (stack.settings.backup_folder, stack.settings.secrets_folder / "backup"):
         assert folder.stat().st_mode & 0o777 == 0o700
@@ -90,29 +90,29 @@ def test_a_repository_elsewhere_has_a_way_out_and_no_folder(stack: Stack) -> Non
     settings = replace(stack.settings, backup_repository="s3:https://host/bucket")
     there = replace(stack, settings=settings)
     runner_of(stack).answers[f"{RUN} backup_offsite create"] = says(json.dumps(MANIFEST))
-    assert cli.create(there, FakeReporter(), Wish())
+    assert cli.create(there, FakeReporter(), BackupRequest())
     assert not settings.backup_folder.exists()
 
 
 def test_without_a_key_nothing_is_started(stack: Stack) -> None:
     (stack.settings.secrets_folder / "backup_key.txt").unlink()
     with pytest.raises(OpsError, match=r"backup_key\.txt does not exist"):
-        cli.create(stack, FakeReporter(), Wish())
+        cli.create(stack, FakeReporter(), BackupRequest())
     assert not runner_of(stack).ran(RUN)
 
 
 def test_the_key_is_asked_for_until_it_was_shown(stack: Stack) -> None:
     runner, heard = runner_of(stack), FakeReporter()
     runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
-    cli.create(stack, heard, Wish())
+    cli.create(stack, heard, BackupRequest())
     assert "inv backup.key" in "".join(heard.said)
     with pytest.raises(OpsError, match="the key of the backups elsewhere"):
-        cli.plan(stack, Wish(), on=True)
-    assert memory.key(stack.settings) == "k" * 43
-    cli.create(stack, quiet := FakeReporter(), Wish())
+        cli.plan(stack, BackupRequest(), on=True)
+    assert state.key(stack.settings) == "k" * 43
+    cli.create(stack, quiet := FakeReporter(), BackupRequest())
     assert "inv backup.key" not in "".join(quiet.said)
     (stack.settings.secrets_folder / "backup_key.txt").write_text("n" * 43)
-    assert not memory.key_was_shown(stack.settings)
+    assert not state.key_was_shown(stack.settings)
 
 
 def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
@@ -122,7 +122,7 @@ def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> N
     runner.answers[f"{RUN} backup list"] = says(json.dumps(known))
     runner.answers[f"{RUN} backup forget"] = says('{"forgotten": [], "snapshots": 0}')
     settings = replace(stack.settings, backup_keep="1d")
-    cli.create(replace(stack, settings=settings), FakeReporter(), Wish(forget=True))
+    cli.create(replace(stack, settings=settings), FakeReporter(), BackupRequest(forget=True))
     assert runner.ran(f"{RUN} backup forget 20260101-020000-abcd")
     assert cli.job(settings).argv[1:] == ("backup", "--prune")
 
@@ -130,14 +130,14 @@ def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> N
 def test_a_repository_that_was_there_has_to_be_there_again(stack: Stack, tmp_path: Path) -> None:
     runner = runner_of(stack)
     runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
-    cli.create(stack, FakeReporter(), Wish())
+    cli.create(stack, FakeReporter(), BackupRequest())
     assert not runner.ran(f"{RUN} backup create --existing")
-    cli.create(stack, FakeReporter(), Wish(new_repository=True))
+    cli.create(stack, FakeReporter(), BackupRequest(new_repository=True))
     assert not runner.ran(f"{RUN} backup create --existing")
     elsewhere = replace(stack.settings, backup_folder=tmp_path / "other")
-    cli.create(replace(stack, settings=elsewhere), FakeReporter(), Wish())
+    cli.create(replace(stack, settings=elsewhere), FakeReporter(), BackupRequest())
     assert not runner.ran(f"{RUN} backup create --existing")
-    cli.create(replace(stack, settings=elsewhere), FakeReporter(), Wish())
+    cli.create(replace(stack, settings=elsewhere), FakeReporter(), BackupRequest())
     assert runner.ran(f"{RUN} backup create --existing")
 
 
@@ -153,12 +153,15 @@ def test_only_files_are_replaced_and_no_two_by_one(stack: Stack, tmp_path: Path)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "a:b").mkdir()
     file = str(tmp_path / "b.sql")
-    for wish in (
-        Wish(plain=str(tmp_path / "pipe")), Wish(plain=str(tmp_path)), Wish(zipped="/dev/null"),
-        Wish(plain=str(tmp_path / "a:b" / "b.sql")), Wish(plain=file, zipped=file),
-    ):  # fmt: skip
+    for request in (
+        BackupRequest(plain=str(tmp_path / "pipe")),
+        BackupRequest(plain=str(tmp_path)),
+        BackupRequest(zipped="/dev/null"),
+        BackupRequest(plain=str(tmp_path / "a:b" / "b.sql")),
+        BackupRequest(plain=file, zipped=file),
+    ):
         with pytest.raises(UsageError):
-            cli.create(stack, FakeReporter(), wish)
+            cli.create(stack, FakeReporter(), request)
     assert not runner_of(stack).calls
 
 
@@ -166,10 +169,10 @@ def test_a_file_is_written_by_way_of_its_folder(stack: Stack, tmp_path: Path) ->
     runner = runner_of(stack)
     runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
     runner.answers[f"{RUN} --volume"] = says("{}")
-    cli.create(stack, FakeReporter(), Wish(plain=str(tmp_path / "b.sql")))
+    cli.create(stack, FakeReporter(), BackupRequest(plain=str(tmp_path / "b.sql")))
     assert runner.ran(f"{RUN} --volume {tmp_path}:/out backup export {MANIFEST['id']} --plain")
     with pytest.raises(UsageError, match="its folder must exist"):
-        cli.create(stack, FakeReporter(), Wish(zipped=str(tmp_path / "none" / "b.zip")))
+        cli.create(stack, FakeReporter(), BackupRequest(zipped=str(tmp_path / "none" / "b.zip")))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ def test_prune_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
 @pytest.mark.parametrize("url", ["notaurl", "https://", "file:///etc/passwd"])
 def test_an_address_that_is_none_is_refused_before_the_work(stack: Stack, url: str) -> None:
     with pytest.raises(UsageError, match="--notify"):
-        cli.create(stack, FakeReporter(), Wish(tell=url))
+        cli.create(stack, FakeReporter(), BackupRequest(tell=url))
     assert not runner_of(stack).calls
 
 

@@ -60,8 +60,8 @@ def test_a_file_to_restore_is_meant_from_the_folder_of_the_call(
 def test_files_of_a_backup_are_meant_from_the_folder_of_the_call(
     passed: Callable[..., tuple[Any, ...]],
 ) -> None:
-    wish = passed(backup.backup_create, plain="x.sql")[-1]
-    assert (wish.plain, wish.zipped) == ("/data/x.sql", "")
+    request = passed(backup.backup_create, plain="x.sql")[-1]
+    assert (request.plain, request.zipped) == ("/data/x.sql", "")
 
 
 def test_the_payload_of_a_job_is_meant_from_the_folder_of_the_call(

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from scripts.core.errors import OpsError
-from scripts.core.files import digest, exclusive, make_private_folder, write_atomic
+from scripts.core.files import digest, file_lock, make_private_folder, write_atomic
 
 _ROOT = Path(__file__).resolve().parents[2]
 _HOLDER = """
 import sys
 from pathlib import Path
-from scripts.core.files import exclusive
-with exclusive(Path(sys.argv[1]), "up"):
+from scripts.core.files import file_lock
+with file_lock(Path(sys.argv[1]), "up"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -116,7 +116,7 @@ def test_what_root_makes_belongs_to_the_owner_of_its_folder(
     monkeypatch.setattr(os, "chown", lambda _, user, group: given.append((user, group)))
     owner = (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
     write_atomic(tmp_path / "file", b"x")
-    with exclusive(tmp_path / "made" / "lock", "test"):
+    with file_lock(tmp_path / "made" / "lock", "test"):
         assert given == [owner] * 3  # the file, the folder, the lock in it
 
     def refuse(*_: object) -> None:
@@ -171,10 +171,10 @@ def test_a_digest_changes_with_content_name_mode_and_salt(tmp_path: Path) -> Non
 def test_a_taken_lock_names_who_holds_it(tmp_path: Path) -> None:
     lock = tmp_path / "state" / "lock"
     with _holder(lock) as child:
-        with pytest.raises(OpsError) as caught, exclusive(lock, "down"):
+        with pytest.raises(OpsError) as caught, file_lock(lock, "down"):
             pytest.fail("two commands hold one lock")
         assert caught.value.message == f"`inv up` (process {child.pid}) is still running"
-    with exclusive(lock, "down"):
+    with file_lock(lock, "down"):
         assert lock.read_text() == f"`inv down` (process {os.getpid()})"
 
 
@@ -183,12 +183,12 @@ def test_a_killed_holder_leaves_no_lock_behind(tmp_path: Path) -> None:
     with _holder(lock) as child:
         child.kill()
         child.wait()
-        with exclusive(lock, "up"):
+        with file_lock(lock, "up"):
             pass
 
 
 def test_a_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="inside"), exclusive(tmp_path / "lock", "up"):
+    with pytest.raises(ValueError, match="inside"), file_lock(tmp_path / "lock", "up"):
         raise ValueError("inside")
-    with exclusive(tmp_path / "lock", "up"):
+    with file_lock(tmp_path / "lock", "up"):
         pass

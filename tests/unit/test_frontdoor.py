@@ -10,7 +10,7 @@ from scripts.core import http
 from scripts.core.errors import OpsError
 from scripts.core.http import Identity, Reply
 from scripts.core.settings import Environment, Settings
-from scripts.stack import frontdoor
+from scripts.stack import ingress
 from scripts.tls.certificates import Pair
 from tests.unit.fakes import settings_in
 from tests.unit.pki import DOMAIN, Server, https, issued_now, parts
@@ -106,7 +106,7 @@ def test_a_port_that_accepts_and_says_nothing_is_not_waited_for(tmp_path: Path) 
             http.get(f"http://127.0.0.1:{port}/", timeout=0.05)
         settings = settings_in(tmp_path, environment=Environment.PROD, https_port=port)
         with pytest.raises(OpsError, match="timed out"):
-            frontdoor.served_certificate(settings, timeout=0.05)
+            ingress.served_certificate(settings, timeout=0.05)
 
 
 # --- the front door ---
@@ -115,25 +115,25 @@ def test_a_port_that_accepts_and_says_nothing_is_not_waited_for(tmp_path: Path) 
 def test_the_port_of_this_machine_is_asked_for_the_domain(
     server: Server, settings: Settings
 ) -> None:
-    assert frontdoor.get(settings, "/empty").status == 204
+    assert ingress.get(settings, "/empty").status == 204
     assert (server.sni, server.hosts, server.paths) == ([DOMAIN], [DOMAIN], ["/empty"])
-    assert frontdoor.certificate_problem(settings) == ""
+    assert ingress.certificate_problem(settings) == ""
     assert server.sni == [DOMAIN, DOMAIN]
 
 
 def test_another_certificate_than_the_file_is_a_problem(settings: Settings, pair: Pair) -> None:
     _put(settings, issued_now((DOMAIN, "localhost")).certificate)
-    assert "serves another certificate" in frontdoor.certificate_problem(settings)
+    assert "serves another certificate" in ingress.certificate_problem(settings)
     with pytest.raises(OpsError, match="not with the expected certificate"):
-        frontdoor.get(settings, "/")
+        ingress.get(settings, "/")
 
 
 def test_only_the_first_certificate_of_the_file_counts(settings: Settings, pair: Pair) -> None:
     leaf, issuer = parts(pair.certificate)
     _put(settings, b"Notes of somebody\n" + leaf)
-    assert frontdoor.certificate_problem(settings) == ""
+    assert ingress.certificate_problem(settings) == ""
     _put(settings, issuer + leaf)
-    assert frontdoor.certificate_problem(settings) != ""
+    assert ingress.certificate_problem(settings) != ""
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_only_the_first_certificate_of_the_file_counts(settings: Settings, pair:
 )
 def test_a_broken_file_is_explained(settings: Settings, content: bytes) -> None:
     _put(settings, content)
-    for look in (frontdoor.expected_certificate, frontdoor.certificate_problem):
+    for look in (ingress.expected_certificate, ingress.certificate_problem):
         with pytest.raises(OpsError, match=r"fullchain\.pem cannot be read") as caught:
             look(settings)
         assert "inv setup-tls selfsigned" in caught.value.hint
@@ -150,7 +150,7 @@ def test_a_broken_file_is_explained(settings: Settings, content: bytes) -> None:
 def test_a_missing_file_is_explained(settings: Settings) -> None:
     (settings.certificates / "current" / "fullchain.pem").unlink()
     with pytest.raises(OpsError, match="cannot be read") as caught:
-        frontdoor.get(settings, "/")
+        ingress.get(settings, "/")
     assert "inv setup-tls selfsigned" in caught.value.hint
 
 
@@ -159,9 +159,9 @@ def test_where_nothing_listens_it_is_said(tmp_path: Path, pair: Pair) -> None:
     settings = settings_in(tmp_path, environment=Environment.PROD, https_port=port)
     _put(settings, pair.certificate)
     with pytest.raises(OpsError, match=rf"no HTTPS at 127\.0\.0\.1:{port}"):
-        frontdoor.certificate_problem(settings)
+        ingress.certificate_problem(settings)
     with pytest.raises(OpsError, match="nothing answers at"):
-        frontdoor.get(settings, "/")
+        ingress.get(settings, "/")
 
 
 @pytest.mark.parametrize(
@@ -172,4 +172,4 @@ def test_a_port_open_to_everybody_is_reached_by_the_loopback(
     tmp_path: Path, bind: str, host: str
 ) -> None:
     settings = settings_in(tmp_path, bind=bind, https_port=8443)
-    assert frontdoor.address(settings) == (host, 8443)
+    assert ingress.address(settings) == (host, 8443)

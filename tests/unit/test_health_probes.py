@@ -14,7 +14,7 @@ from scripts.core.http import Reply
 from scripts.core.process import Completed
 from scripts.core.settings import ROOT
 from scripts.health import probes
-from scripts.stack import frontdoor
+from scripts.stack import ingress
 from scripts.stack.compose import Stack
 
 from .fakes import FakeRunner, says, settings_in
@@ -53,7 +53,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
 
     def answering(replies: Mapping[str, Reply]) -> None:
         pages = {"/nginx-health": Reply(200, "ok"), "/web/login": _LOGIN, **replies}
-        monkeypatch.setattr(frontdoor, "get", lambda _, path, **__: pages[path])
+        monkeypatch.setattr(ingress, "get", lambda _, path, **__: pages[path])
 
     answering({})
     return answering

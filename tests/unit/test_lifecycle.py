@@ -12,7 +12,7 @@ from scripts.core.errors import OpsError
 from scripts.core.http import Reply
 from scripts.core.interruption import TerminatedError
 from scripts.core.process import Completed
-from scripts.stack import diagnosis, frontdoor, lifecycle
+from scripts.stack import diagnosis, ingress, lifecycle
 from scripts.stack.compose import Stack
 
 from .fakes import FakeReporter, FakeRunner, says, settings_in
@@ -30,7 +30,7 @@ def _words(runner: FakeRunner) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frontdoor, "get", lambda *_, **__: Reply(200, ""))
+    monkeypatch.setattr(ingress, "get", lambda *_, **__: Reply(200, ""))
 
 
 def test_what_waits_for_its_next_try_is_started_at_once(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_what_somebody_who_is_gone_was_stopping_is_started_when_it_has_stopped(
 
     runner = Engine({"docker ps": says(f"{_row('odoo')}\n{_row('odoo_init')}")})
     served = [503, 200]
-    monkeypatch.setattr(frontdoor, "get", lambda *_, **__: Reply(served.pop(0), ""))
+    monkeypatch.setattr(ingress, "get", lambda *_, **__: Reply(served.pop(0), ""))
     lifecycle.resume_odoo(Stack(settings_in(tmp_path), runner), FakeReporter())
     assert _words(runner) == ["up --detach --no-build --no-recreate"] * 2
 

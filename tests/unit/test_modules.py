@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.modules import change, listing, service
 from scripts.stack import engine, image_names, lifecycle
 from scripts.stack.compose import Stack
@@ -139,7 +139,7 @@ def test_the_platform_is_not_stopped_while_modules_change(stack: Stack) -> None:
     told = pytest.raises(OpsError, match=r"`inv module.install` .* is still running")
     with service.alone(stack.settings, "module.install"), told:
         lifecycle.down(stack, FakeReporter())
-    with exclusive(lifecycle.lock(stack.settings), "up"), pytest.raises(OpsError, match="inv up"):
+    with file_lock(lifecycle.lock(stack.settings), "up"), pytest.raises(OpsError, match="inv up"):
         _install(stack)
     assert not _runner(stack).talks
 

@@ -134,9 +134,9 @@ def test_the_last_line_prefers_the_errors(stdout: str, stderr: str, last: str) -
 def _terminated(child: str, folder: Path) -> subprocess.Popen[str]:
     """A process that runs `child`, and prints 'terminated' when a SIGTERM has ended that."""
     code = f"""
-from scripts.core.interruption import TerminatedError, heed_termination
+from scripts.core.interruption import TerminatedError, raise_on_sigterm
 from scripts.core.process import SystemRunner
-heed_termination()
+raise_on_sigterm()
 try:
     SystemRunner().run(["sh", "-c", {child!r}])
 except TerminatedError:

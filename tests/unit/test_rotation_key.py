@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts import credentials
-from scripts.backups import memory
+from scripts.backups import state
 from scripts.rotation import living
 from scripts.rotation.journal import Journal
 
@@ -37,7 +37,7 @@ def elsewhere(made: Rotating, monkeypatch: pytest.MonkeyPatch) -> Rotating:
 @pytest.fixture
 def unmounted(made: Rotating) -> Rotating:
     """With the disk of its backups away."""
-    memory.remember_repository(made.stack.settings)
+    state.remember_repository(made.stack.settings)
     (made.stack.settings.backup_folder / "config").unlink()
     return made
 

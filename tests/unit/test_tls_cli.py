@@ -11,7 +11,7 @@ from scripts.core.console import Console
 from scripts.core.errors import EXIT_USAGE, OpsError, UsageError
 from scripts.stack.compose import Stack
 from scripts.tls import acme, certificates, cli, setup, trust
-from scripts.tls.cli import Wish
+from scripts.tls.cli import TlsRequest
 from scripts.tls.selfsigned import Done
 from scripts.tls.setup import Outcome, Renewal
 from scripts.tls.store import Installed, Kind
@@ -46,31 +46,34 @@ def _selfsigned(*, ca: Done = Done.KEPT) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    ("wish", "word"),
+    ("wanted", "word"),
     [
-        (Wish(), "which certificate"),
-        (Wish("nonsense"), "'nonsense' is no kind"),
-        (Wish("own"), "'own' is no kind"),
-        (Wish("Selfsigned"), "'Selfsigned' is no kind"),
-        (Wish("selfsigned", email="a@b.c"), "go with `inv setup-tls letsencrypt`"),
-        (Wish("selfsigned", server="https://a.b"), "go with `inv setup-tls letsencrypt`"),
-        (Wish("selfsigned", staging=True), "go with `inv setup-tls letsencrypt`"),
-        (Wish(schedule=True, staging=True), "go with `inv setup-tls letsencrypt`"),
-        (Wish(trust=True, domains=(DOMAIN,)), "need a kind of certificate"),
-        (Wish(schedule=True, force=True), "need a kind of certificate"),
-        (Wish("letsencrypt", staging=True, server="https://a.b"), "two different authorities"),
-        (Wish("letsencrypt", server="a.b/dir"), "https://"),
-        (Wish("letsencrypt", server="http://a.b/dir"), "https://"),
-        (Wish("letsencrypt", server="https://"), "https://"),
-        (Wish("selfsigned", schedule=True, unschedule=True), "exclude each other"),
-        (Wish(trust=True, untrust=True), "exclude each other"),
+        (TlsRequest(), "which certificate"),
+        (TlsRequest("nonsense"), "'nonsense' is no kind"),
+        (TlsRequest("own"), "'own' is no kind"),
+        (TlsRequest("Selfsigned"), "'Selfsigned' is no kind"),
+        (TlsRequest("selfsigned", email="a@b.c"), "go with `inv setup-tls letsencrypt`"),
+        (TlsRequest("selfsigned", server="https://a.b"), "go with `inv setup-tls letsencrypt`"),
+        (TlsRequest("selfsigned", staging=True), "go with `inv setup-tls letsencrypt`"),
+        (TlsRequest(schedule=True, staging=True), "go with `inv setup-tls letsencrypt`"),
+        (TlsRequest(trust=True, domains=(DOMAIN,)), "need a kind of certificate"),
+        (TlsRequest(schedule=True, force=True), "need a kind of certificate"),
+        (
+            TlsRequest("letsencrypt", staging=True, server="https://a.b"),
+            "two different authorities",
+        ),
+        (TlsRequest("letsencrypt", server="a.b/dir"), "https://"),
+        (TlsRequest("letsencrypt", server="http://a.b/dir"), "https://"),
+        (TlsRequest("letsencrypt", server="https://"), "https://"),
+        (TlsRequest("selfsigned", schedule=True, unschedule=True), "exclude each other"),
+        (TlsRequest(trust=True, untrust=True), "exclude each other"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused_before_anything_is_done(
-    stack: Stack, wish: Wish, word: str
+    stack: Stack, wanted: TlsRequest, word: str
 ) -> None:
     with pytest.raises(UsageError, match=word) as caught:
-        cli.set_up(stack, FakeReporter(), wish)
+        cli.set_up(stack, FakeReporter(), wanted)
     assert caught.value.exit_code == EXIT_USAGE
     assert isinstance(stack.runner, FakeRunner)
     assert stack.runner.calls == []
@@ -80,21 +83,25 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_done(
 def test_it_cannot_be_rehearsed_and_staging_is_named_instead(tmp_path: Path) -> None:
     stack = Stack(settings_in(tmp_path), FakeRunner(dry=True))
     with pytest.raises(UsageError, match="cannot be rehearsed") as caught:
-        cli.set_up(stack, FakeReporter(), Wish("selfsigned"))
+        cli.set_up(stack, FakeReporter(), TlsRequest("selfsigned"))
     assert "--staging" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("wish", "server"),
+    ("wanted", "server"),
     [
-        (Wish("letsencrypt"), ""),
-        (Wish("letsencrypt", staging=True), acme.STAGING),
-        (Wish("letsencrypt", server="https://a.b/dir"), "https://a.b/dir"),
+        (TlsRequest("letsencrypt"), ""),
+        (TlsRequest("letsencrypt", staging=True), acme.STAGING),
+        (TlsRequest("letsencrypt", server="https://a.b/dir"), "https://a.b/dir"),
     ],
 )
 def test_the_flags_choose_the_authority(
-    stack: Stack, outcome: Outcome, monkeypatch: pytest.MonkeyPatch, wish: Wish, server: str
+    stack: Stack,
+    outcome: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: TlsRequest,
+    server: str,
 ) -> None:
     asked: list[str] = []
 
@@ -103,7 +110,7 @@ def test_the_flags_choose_the_authority(
         return outcome
 
     monkeypatch.setattr(setup, "use_letsencrypt", use)
-    lines = cli.set_up(stack, FakeReporter(), wish)
+    lines = cli.set_up(stack, FakeReporter(), wanted)
     assert asked == [server]
     assert "Authority:   https://acme.example/dir" in lines
 
@@ -123,7 +130,7 @@ def test_certificate_then_trust_then_schedule(
     monkeypatch.setattr(setup, "use_selfsigned", record("certificate", _selfsigned()))
     monkeypatch.setattr(trust, "trust", record("trust", ["trusted"]))
     monkeypatch.setattr(schedule, "install", record("schedule", "a timer"))
-    lines = cli.set_up(stack, FakeReporter(), Wish("selfsigned", trust=True, schedule=True))
+    lines = cli.set_up(stack, FakeReporter(), TlsRequest("selfsigned", trust=True, schedule=True))
     assert done == ["certificate", "trust", "schedule"]
     assert lines[-2:] == ["trusted", "Renewal: a timer"]
 
@@ -139,7 +146,7 @@ def test_unscheduling_says_whether_there_was_anything(
         return there
 
     monkeypatch.setattr(schedule, "remove", remove)
-    (line,) = cli.set_up(stack, FakeReporter(), Wish(unschedule=True))
+    (line,) = cli.set_up(stack, FakeReporter(), TlsRequest(unschedule=True))
     assert names == ["ipai-platform-renew-tls"]
     assert line == f"Renewal: {said} scheduled"
 
@@ -153,7 +160,7 @@ def test_nothing_is_scheduled_where_the_certificate_failed(
     monkeypatch.setattr(setup, "use_selfsigned", fail)
     monkeypatch.setattr(schedule, "install", lambda *_: pytest.fail("was scheduled"))
     with pytest.raises(OpsError):
-        cli.set_up(stack, FakeReporter(), Wish("selfsigned", schedule=True))
+        cli.set_up(stack, FakeReporter(), TlsRequest("selfsigned", schedule=True))
 
 
 def test_the_job_runs_this_installation_and_takes_not_due_for_success(stack: Stack) -> None:

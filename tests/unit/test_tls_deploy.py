@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.errors import OpsError
-from scripts.stack import frontdoor
+from scripts.stack import ingress
 from scripts.stack.compose import Stack
 from scripts.tls import deploy
 from scripts.tls.deploy import State
@@ -106,7 +106,7 @@ def test_old_workers_that_answer_for_a_moment_are_no_error(
     problems = iter(["the old one", "the old one", ""])
     waits: list[float] = []
     monkeypatch.setattr(deploy, "_RELOAD_SECONDS", 600)
-    monkeypatch.setattr(frontdoor, "certificate_problem", lambda _: next(problems))
+    monkeypatch.setattr(ingress, "certificate_problem", lambda _: next(problems))
     monkeypatch.setattr("time.sleep", waits.append)
     deploy.apply(stack)
     assert len(waits) == 2

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import exclusive
+from scripts.core.files import file_lock
 from scripts.core.settings import Environment, Settings
 from scripts.stack.compose import Stack
 from scripts.tls import acme, certificates, setup
@@ -279,7 +279,7 @@ def test_a_name_is_refused_before_the_engine_is_asked(
 
 def test_two_at_once_are_refused(stack: Stack, reporter: FakeReporter) -> None:
     setup.use_selfsigned(stack)
-    with exclusive(stack.settings.state_folder / "tls.lock", "setup-tls"):
+    with file_lock(stack.settings.state_folder / "tls.lock", "setup-tls"):
         for attempt in (
             lambda: setup.use_selfsigned(stack),
             lambda: setup.use_letsencrypt(stack, reporter),

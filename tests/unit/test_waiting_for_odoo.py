@@ -11,7 +11,7 @@ import pytest
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
 from scripts.core.process import Completed
-from scripts.stack import frontdoor, lifecycle
+from scripts.stack import ingress, lifecycle
 from scripts.stack.compose import Stack
 from tests.unit.fakes import FakeReporter, FakeRunner, says, settings_in
 
@@ -67,7 +67,7 @@ class Trial:
         """Wait for an Odoo that serves its page after `page` seconds."""
         self.clock.now = _BEGIN
         self.patch.setattr(lifecycle, "time", self.clock)
-        self.patch.setattr(frontdoor, "get", lambda *_, **__: Reply(self._status(page), ""))
+        self.patch.setattr(ingress, "get", lambda *_, **__: Reply(self._status(page), ""))
         row = {"Service": "odoo", "Name": "x-odoo-1", "State": state, "Health": health}
         runner = Restarting(row={**row, "ExitCode": code})
         runner.clock = self.clock if restarts else None

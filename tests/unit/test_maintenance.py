@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.errors import OpsError
-from scripts.modules import gate
+from scripts.modules import maintenance
 from scripts.stack.compose import Stack
 from tests.conftest import ROOT
 
@@ -22,7 +22,7 @@ SECONDS = 10
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_PAUSE", 0.01)
+    monkeypatch.setattr(maintenance, "_PAUSE", 0.01)
 
 
 class Nginx(FakeRunner):
@@ -60,14 +60,14 @@ def _stack(folder: Path, nginx: Nginx) -> Stack:
 
 def test_where_nginx_does_not_run_there_is_nothing_to_close(tmp_path: Path) -> None:
     nginx = Nginx("exited")
-    with gate.closed(_stack(tmp_path, nginx), FakeReporter(), Given()):
+    with maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), Given()):
         pass
     assert not nginx.talks
 
 
 def test_a_lost_one_is_closed_again_and_that_is_said(tmp_path: Path) -> None:
     nginx, reporter, gave_up = Nginx("running"), FakeReporter(), Given()
-    with gate.closed(_stack(tmp_path, nginx), reporter, gave_up):
+    with maintenance.enabled(_stack(tmp_path, nginx), reporter, gave_up):
         assert nginx.begun.acquire(timeout=SECONDS)
         nginx.talks[0].over.set()  # its client was killed
         assert nginx.begun.acquire(timeout=SECONDS)
@@ -79,11 +79,11 @@ def test_a_lost_one_is_closed_again_and_that_is_said(tmp_path: Path) -> None:
 def test_where_none_can_be_closed_again_the_block_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "_PATIENCE", 0.05)
+    monkeypatch.setattr(maintenance, "_PATIENCE", 0.05)
     nginx, gave_up = Nginx("running", closes=1), Given()
     with (
         pytest.raises(OpsError, match="visitors cannot be kept out: it does not start") as caught,
-        gate.closed(_stack(tmp_path, nginx), FakeReporter(), gave_up),
+        maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), gave_up),
     ):
         nginx.talks[0].over.set()
         assert gave_up.wait(SECONDS)
@@ -94,9 +94,9 @@ def test_where_none_can_be_closed_again_the_block_is_given_up(
 def test_while_nginx_does_not_run_nothing_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "_PATIENCE", 0.0)
+    monkeypatch.setattr(maintenance, "_PATIENCE", 0.0)
     nginx, gave_up = Nginx("running", closes=1), Given()
-    with gate.closed(_stack(tmp_path, nginx), FakeReporter(), gave_up):
+    with maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), gave_up):
         nginx.answers["docker ps"] = says()
         nginx.talks[0].over.set()
         for _ in range(5):
@@ -112,7 +112,7 @@ def test_a_block_that_fails_for_another_reason_keeps_it(tmp_path: Path) -> None:
     nginx = Nginx("running")
     with (
         pytest.raises(OpsError, match="Odoo does not work"),
-        gate.closed(_stack(tmp_path, nginx), FakeReporter(), Given()),
+        maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), Given()),
     ):
         raise OpsError("Odoo does not work")
     assert nginx.talks[0].heard == ["open"]
@@ -121,12 +121,12 @@ def test_a_block_that_fails_for_another_reason_keeps_it(tmp_path: Path) -> None:
 def test_an_engine_that_does_not_answer_in_time_is_a_gate_that_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "_PATIENCE", 0.0)
-    monkeypatch.setattr(gate, "_LEAST", 0.05)
+    monkeypatch.setattr(maintenance, "_PATIENCE", 0.0)
+    monkeypatch.setattr(maintenance, "_LEAST", 0.05)
     nginx, gave_up = Nginx("running"), Given()
     with (
         pytest.raises(OpsError, match="kept out: the engine does not answer"),
-        gate.closed(_stack(tmp_path, nginx), FakeReporter(), gave_up),
+        maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), gave_up),
     ):
         nginx.answers[GATE] = says()
         nginx.talks[0].over.set()
@@ -140,11 +140,11 @@ def test_a_failure_of_the_host_is_no_closed_gate(tmp_path: Path) -> None:
     nginx.failure = OSError("Too many open files")
     with (
         pytest.raises(OpsError, match="does not close its gate: OSError: Too many open files"),
-        gate.closed(_stack(tmp_path, nginx), FakeReporter(), Given()),
+        maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), Given()),
     ):
         pytest.fail("the block was begun")
 
 
 def test_it_waits_for_less_time_than_a_lost_gate_stays_closed() -> None:
     [seconds] = re.findall(r"^seconds=(\d+)", (ROOT / "nginx/gate").read_text(), re.MULTILINE)
-    assert int(seconds) > gate._PATIENCE + gate._LEAST
+    assert int(seconds) > maintenance._PATIENCE + maintenance._LEAST

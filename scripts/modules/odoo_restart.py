@@ -32,7 +32,7 @@ def _started(stack: Stack) -> bool:
 
 
 @contextmanager
-def anew_if_undone(stack: Stack) -> Iterator[None]:
+def restart_if_undone(stack: Stack) -> Iterator[None]:
     """Restart Odoo if the block fails.
 
     It may have loaded what is undone then, and would use that code again when the module

@@ -22,7 +22,7 @@ _END: Final = 60.0  # seconds for the end of the one that holds it
 
 
 @contextmanager
-def closed(stack: Stack, reporter: Reporter, give_up: Callable[[], None]) -> Iterator[None]:
+def enabled(stack: Stack, reporter: Reporter, give_up: Callable[[], None]) -> Iterator[None]:
     """Nobody reaches Odoo by way of Nginx while the block lasts.
 
     Visitors get status 503 with Retry-After. The gate is held by a process in Nginx's
@@ -83,7 +83,7 @@ class _Holder:
         with self._lock:
             self._over.set()
             if self._talk:
-                self._talk.say(_OPEN)
+                self._talk.write_line(_OPEN)
         if self._thread.is_alive() and not self.lost:
             self._thread.join(_END)
 
@@ -133,7 +133,7 @@ class _Holder:
         """Hold it until this is over, or the process has ended; why it could not begin."""
         try:
             with self._stack.runner.talk(self._argv) as talk:
-                if talk.hear() != _CLOSED:
+                if talk.read_line() != _CLOSED:
                     return talk.end().last_line or "it has ended without a word"
                 if self._late:
                     self._late.cancel()
@@ -141,9 +141,9 @@ class _Holder:
                 with self._lock:
                     self._talk = talk
                     if self._over.is_set():
-                        talk.say(_OPEN)
+                        talk.write_line(_OPEN)
                 self._begun.set()
-                while talk.hear():
+                while talk.read_line():
                     pass
                 with self._lock:
                     self._talk = None

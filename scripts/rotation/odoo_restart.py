@@ -12,7 +12,7 @@ from scripts import sessions
 from scripts.core.errors import OpsError
 from scripts.rotation import door, living, sql, verifiers
 from scripts.rotation.work import Work
-from scripts.stack import lifecycle, oneshot
+from scripts.stack import lifecycle, oneoff
 from toolbox.contract.names import RESTORER
 
 _ROLE: Final = "odoo"
@@ -46,7 +46,7 @@ def change(work: Work) -> None:
     if not names or not living.database(work.stack):
         work.journal.install(names)
         return  # what is started later takes the files as they are then
-    oneshot.need(work.stack, sql.DATABASE_SERVICE)
+    oneoff.need(work.stack, sql.DATABASE_SERVICE)
     before, restorer = (
         sql.role(work.stack, sql.DATABASE_SERVICE, role) for role in (_ROLE, RESTORER)
     )
@@ -111,7 +111,7 @@ def _prove(work: Work) -> None:
 
 
 def _log_in(work: Work, program: str, server: str) -> None:
-    words = oneshot.argv("odoo_init", "python3", "-c", program)
+    words = oneoff.argv("odoo_init", "python3", "-c", program)
     done = work.stack.run(*words, timeout=_SECONDS, check=False)
     if not done.ok:
         raise OpsError(f"{server} does not take the new password: {done.last_line}")
@@ -153,7 +153,7 @@ def undo_database(work: Work) -> None:
     """Have PostgreSQL keep what it kept before; the files are still the new ones."""
     if not touched(work):
         return
-    oneshot.need(work.stack, sql.DATABASE_SERVICE)
+    oneoff.need(work.stack, sql.DATABASE_SERVICE)
     if work.concerns(_DATABASE, _MASTER) and work.runs("odoo"):
         lifecycle.pause_odoo(work.stack, work.reporter)
     if work.concerns(_DATABASE):
