@@ -50,7 +50,7 @@ def overview(stack: Stack) -> Overview:
 
 
 def revoke(stack: Stack, reporter: Reporter, login: str) -> int:
-    """End all sessions of `login`, after asking; gives back how many there were.
+    """End all sessions of `login`, after asking; returns how many there were.
 
     Raises OpsError if nobody agrees: without a terminal only `--yes` does.
     """
@@ -71,7 +71,7 @@ def end(stack: Stack, login: str) -> int:
 
 
 def bring_files(stack: Stack) -> int:
-    """Move the sessions that Odoo once kept in files; gives back how many."""
+    """Move the sessions that Odoo once kept in files; returns how many."""
     return int(_ask(stack, "import", changes=True)["moved"])
 
 

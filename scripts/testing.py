@@ -192,7 +192,7 @@ def install(root: Path, name: str, runner: Runner, reporter: Reporter) -> None:
 
 
 def lock(root: Path, runner: Runner, reporter: Reporter) -> None:
-    """Write requirements/*.lock anew, for all platforms, with hashes."""
+    """Write requirements/*.lock again, for all platforms, with hashes."""
     install(root, "lock", runner, reporter)
     folder = root / "requirements"
     sources = sorted(folder.glob("*.in"))

@@ -200,7 +200,7 @@ def job(settings: Settings) -> Job:
 
 
 def plan(stack: Stack, request: BackupRequest, *, on: bool) -> str:
-    """Have a backup made every night, or no longer; gives back a line for people.
+    """Have a backup made every night, or no longer; returns a line for people.
 
     Raises OpsError as long as nobody has seen the key: nights of backups that burn
     together with their only key would be worse than none, for somebody relies on them.

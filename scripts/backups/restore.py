@@ -144,7 +144,7 @@ def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
 
 
 def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
-    """Copy the database `source` as `to`, harmless: it can reach nobody outside.
+    """Copy the database `source` as `to`, neutralised: it can reach nobody outside.
 
     The copy has its name, by which it can be served, only after a scan has found no
     mail server, payment provider, webhook or scheduled action that is alive.

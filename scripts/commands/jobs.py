@@ -75,7 +75,7 @@ def jobs_show(c: Context, id: str, target: str = "local", json: bool = False) ->
 
 @command({"id": "Which job.", "target": TARGET}, name="retry")
 def jobs_retry(c: Context, id: str, target: str = "local") -> None:
-    """Give a dead or cancelled job all its tries anew."""
+    """Give a dead or cancelled job all its tries again."""
     from scripts.supabase import jobs
     from scripts.supabase.database import Target
     from scripts.supabase.jobs import Queue

@@ -70,7 +70,7 @@ def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
 
 @command({"yes": YES}, name="reset")
 def supabase_reset(c: Context, yes: bool = False) -> None:
-    """Destroy the local database and make it anew with all migrations; asks."""
+    """Destroy the local database and make it again with all migrations; asks."""
     from scripts.supabase import service
 
     session = open_to_change(c, yes=yes)

@@ -14,7 +14,7 @@ from scripts.core.errors import OpsError
 
 
 def write_new(path: Path, data: bytes, mode: int) -> bool:
-    """As write_atomic, but an existing `path` is kept; gives back False then."""
+    """As write_atomic, but an existing `path` is kept; returns False then."""
     try:
         _write_beside(path, data, mode, os.link)
     except FileExistsError:
@@ -38,7 +38,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
 def _cannot_write(path: Path, error: OSError) -> OpsError:
     return OpsError(
         f"cannot write {path}: {error.strerror}",
-        "Free some disk space or mend the permissions, then run it again; "
+        "Free some disk space or fix the permissions, then run it again; "
         "the previous content is untouched.",
     )
 

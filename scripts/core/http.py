@@ -82,9 +82,13 @@ def post(url: str, body: Mapping[str, str], *, timeout: float = 15.0) -> None:
         # A redirect would be followed by a GET, which tells nobody anything.
         answer = requests.post(url, json=dict(body), timeout=timeout, allow_redirects=False)
     except requests.RequestException as error:  # its text may hold the whole address
-        raise OpsError(f"nobody could be told: {type(error).__name__}") from error
+        raise OpsError(
+            f"the notification could not be delivered: {type(error).__name__}"
+        ) from error
     if not 200 <= answer.status_code < 300:
-        raise OpsError(f"nobody could be told: the address answers {answer.status_code}")
+        raise OpsError(
+            f"the notification could not be delivered: the address answers {answer.status_code}"
+        )
 
 
 def _pinned(identity: Identity) -> Any:

@@ -116,7 +116,7 @@ class Runner(Protocol):
         ...
 
     def detach(self, argv: Sequence[str], log: Path) -> int:
-        """Start a daemon in a session of its own; gives back its process id."""
+        """Start a daemon in a session of its own; returns its process id."""
         ...
 
 

@@ -222,7 +222,7 @@ def fixed(name: str) -> bool:
 
 
 def remember(settings: Settings, values: Mapping[str, str]) -> list[str]:
-    """Write `values` into `.env`, keeping every other line; gives back what changed."""
+    """Write `values` into `.env`, keeping every other line; returns what changed."""
     path = settings.env_file.resolve()  # a link stays a link
     lines = env_file.text(path).splitlines()
     changed = []

@@ -12,7 +12,7 @@ _STARTED: Final = ("running", "restarting")
 
 
 def bring_up(stack: Stack, reporter: Reporter, *, restart: bool) -> bool:
-    """Have Odoo work on what was done; gives back whether it was restarted.
+    """Have Odoo work on what was done; returns whether it was restarted.
 
     Raises OpsError with its log if it does not. One that was stopped stays so.
     """
@@ -36,7 +36,7 @@ def restart_if_undone(stack: Stack) -> Iterator[None]:
     """Restart Odoo if the block fails.
 
     It may have loaded what is undone then, and would use that code again when the module
-    comes back mended: no restart is planned for one that was not installed before.
+    comes back repaired: no restart is planned for one that was not installed before.
     """
     try:
         yield

@@ -43,7 +43,7 @@ def brought(stack: Stack, reporter: Reporter) -> frozenset[str]:
 
 
 def create(settings: Settings, name: str, taken: Collection[str] = _ALWAYS) -> Path:
-    """Make the module `name` in odoo/addons; gives back its folder.
+    """Make the module `name` in odoo/addons; returns its folder.
 
     `taken` are the names of Odoo's own. Raises UsageError for a name that cannot be had,
     and OpsError if it cannot be written; nothing is left then.
@@ -59,7 +59,7 @@ def create(settings: Settings, name: str, taken: Collection[str] = _ALWAYS) -> P
     except OSError as error:
         raise OpsError(
             f"cannot make odoo/addons/{name}: {error.strerror}",
-            "Free some disk space or mend the permissions, then run it again.",
+            "Free some disk space or fix the permissions, then run it again.",
         ) from error
 
 

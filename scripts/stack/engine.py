@@ -116,7 +116,7 @@ def _compose_version(runner: Runner, info: dict[str, Any]) -> str:
 def ensure(runner: Runner, reporter: Reporter, root: Path) -> Engine:
     """Install and start what is missing, after saying so; raises OpsError if that fails.
 
-    Each round mends one trouble, and a trouble that stays is given up on.
+    Each round fixes one trouble, and a trouble that stays is given up on.
     """
     tried: set[Trouble] = set()
     while True:

@@ -72,7 +72,7 @@ def _bring_up(stack: Stack, option: str) -> None:
     try:
         _await_login_page(stack, before=before)
     except OpsError:
-        # A stop had begun before; whoever wanted that may be gone (kill -9).
+        # A stop had begun before; the command that began it may be gone (kill -9).
         if not _was_stopped(stack.services(), before):
             raise
         _bring_up(stack, option)  # not for ever: what is started now was not running before
@@ -208,7 +208,7 @@ def await_odoo(stack: Stack) -> None:
 
 
 def forget_static_files(stack: Stack) -> None:
-    """Have Nginx ask Odoo anew for what it keeps for a day; in development it keeps nothing."""
+    """Have Nginx ask Odoo again for what it keeps for a day; in development it keeps nothing."""
     kept = ["find", "/var/cache/nginx", "-type", "f", "-delete"]
     stack.exec("nginx", *kept, user="nginx", timeout=60)
 
@@ -223,7 +223,7 @@ def _ended(stack: Stack) -> bool:
 
 
 def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
-    """Stop and remove the containers; gives back False if the person said no.
+    """Stop and remove the containers; returns False if the person said no.
 
     With `volumes` the data goes too, after its volumes were named and the
     person agreed; without a terminal only `--yes` agrees.

@@ -85,7 +85,7 @@ def enqueue(
     queue: Queue, source: str, job_type: str, payload: str, *, priority: int, at: str,
     max_retries: int, timeout: int, key: str,
 ) -> str:  # fmt: skip
-    """Put a job into the queue; gives back its id.
+    """Put a job into the queue; returns its id.
 
     `payload` is a JSON object, or @ and the name of a file with one. Raises
     UsageError for what is wrong with it before anybody is asked.
@@ -150,7 +150,7 @@ def show(queue: Queue, job: str) -> dict[str, Any]:
 
 
 def retry(queue: Queue, job: str) -> None:
-    """Give a dead or cancelled job all its tries anew."""
+    """Give a dead or cancelled job all its tries again."""
     queue.call("retry_job", p_job_id=_identity(job))
 
 

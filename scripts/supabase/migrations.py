@@ -94,7 +94,7 @@ def _compare(applied: Sequence[str], migrations: Sequence[Migration]) -> State:
 
 
 def migrate(database: Database, reporter: Reporter) -> list[Migration]:
-    """Apply what is pending, a transaction each; gives back what was applied.
+    """Apply what is pending, a transaction each; returns what was applied.
 
     Raises OpsError at the first that fails: that one is undone as a whole, those
     before it stay. The cloud is asked about first.
@@ -131,7 +131,7 @@ def _apply(database: Database, reporter: Reporter, migration: Migration) -> None
         except OpsError as error:
             if "schema_migrations_pkey" in error.message:
                 error = OpsError("somebody else is applying it", "Wait, then run this again.")
-            hint = error.hint or "It was undone as a whole; mend the file and run this again."
+            hint = error.hint or "It was undone as a whole; fix the file and run this again."
             raise OpsError(f"{migration.path.name}: {error.message}", hint) from None
 
 

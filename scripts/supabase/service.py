@@ -58,7 +58,7 @@ def preflight(settings: Settings) -> list[Check]:
 
 
 def up(stack: Stack, reporter: Reporter) -> str:
-    """Start database and PostgREST and apply the migrations; gives back PostgREST's address.
+    """Start database and PostgREST and apply the migrations; returns PostgREST's address.
 
     Raises OpsError that says what runs and what does not where PostgREST's image
     cannot be had.
@@ -86,7 +86,7 @@ def _start(stack: Stack, service: str) -> None:
 
 
 def reset(stack: Stack, reporter: Reporter) -> None:
-    """Destroy the local database and make it anew, empty but for the migrations; asks."""
+    """Destroy the local database and make it again, empty but for the migrations; asks."""
     engine.probe(stack.runner)
     question = "This destroys the local Supabase's database for good. Continue?"
     if not reporter.confirm(question, unattended=False):

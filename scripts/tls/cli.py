@@ -39,7 +39,7 @@ class TlsRequest:
 
 
 def set_up(stack: Stack, reporter: Reporter, request: TlsRequest) -> list[str]:
-    """Do what `request` says; gives back lines for people. Raises UsageError and OpsError."""
+    """Do what `request` says; returns lines for people. Raises UsageError and OpsError."""
     _check(request)
     if stack.runner.dry:
         raise UsageError(

@@ -30,19 +30,19 @@ def state(stack: Stack) -> State:
     if nginx.state == "restarting":
         return State.FAILING
     if nginx.state != "running":
-        raise OpsError(f"Nginx is {nginx.state}", "Let it go on, or start it anew: inv up --prod")
+        raise OpsError(f"Nginx is {nginx.state}", "Let it go on, or start it again: inv up --prod")
     if HTTPS not in nginx.targets:
         return State.ABSENT  # the development environment
     if stack.settings.https_port not in nginx.ports:
         raise OpsError(
             f"Nginx listens on another port than NGINX_HTTPS_PORT={stack.settings.https_port}",
-            "Start it anew with the present settings: inv up --prod",
+            "Start it again with the present settings: inv up --prod",
         )
     return State.SERVING
 
 
 def start(stack: Stack) -> None:
-    """Start Nginx alone, or anew if its settings have changed; raises OpsError."""
+    """Start Nginx alone, or again if its settings have changed; raises OpsError."""
     stack.run(*_START, timeout=120, changes=True)
 
 
@@ -78,7 +78,7 @@ def install(stack: Stack, new: Installed, *, serve: bool = True) -> None:
 def apply(stack: Stack) -> None:
     """Have Nginx, if it runs, serve the certificate in use under the names of the settings.
 
-    It is reloaded, which no connection notices; only new names start it anew.
+    It is reloaded, which no connection notices; only new names start it again.
     Raises OpsError if it then serves another certificate, or how it is cannot be known.
     """
     found = state(stack)

@@ -1,4 +1,4 @@
-"""Certificates of a private CA of our own: kept while good, else made anew."""
+"""Certificates of a private CA of our own: kept while good, else made again."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

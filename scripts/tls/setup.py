@@ -180,7 +180,7 @@ def _warn_of_authority(stack: Stack, reporter: Reporter) -> None:
     if ends < datetime.now(UTC) + certificates.LEAF_LIFE:
         reporter.note(
             f"warning: the private CA ends on {ends:%Y-%m-%d}; `inv setup-tls selfsigned --force`"
-            " makes a new one, which everybody has to trust anew"
+            " makes a new one, which everybody has to trust again"
         )
 
 

@@ -67,7 +67,7 @@ class Store:
         if missing:
             raise OpsError(
                 f"{missing[0]} is missing",
-                f"Put it there, or remove {self.current} and make a certificate anew.",
+                f"Put it there, or remove {self.current} and make a certificate again.",
             )
         try:
             pair = Pair(halves[0].read_bytes(), halves[1].read_bytes())
@@ -84,7 +84,7 @@ class Store:
         return Installed(pair, Kind.OWN) if by_hand else recorded
 
     def add(self, new: Installed, now: datetime | None = None) -> str:
-        """Write `new` as a version beside the others; gives back its name."""
+        """Write `new` as a version beside the others; returns its name."""
         stamp = f"{now or datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         name = f"{new.kind}-{stamp}"
         version = self.folder / "versions" / name
@@ -108,7 +108,7 @@ class Store:
         return name
 
     def switch(self, version: str) -> str:
-        """Put `version` in use; gives back the one that was, '' if none.
+        """Put `version` in use; returns the one that was, '' if none.
 
         Raises OpsError, with what was in use still in use, where the disk refuses.
         """

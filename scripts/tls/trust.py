@@ -147,7 +147,7 @@ def trust(
 
 
 def untrust(ca: Path, runner: Runner, *, machine: Machine | None = None) -> list[str]:
-    """Take away what `trust` has added for `ca`; gives back what was done, a line each.
+    """Take away what `trust` has added for `ca`; returns what was done, a line each.
 
     Raises OpsError where root is needed or this kind of machine is unknown.
     """

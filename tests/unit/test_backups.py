@@ -246,14 +246,14 @@ def test_an_address_that_nobody_answers_at_hides_no_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def deaf(url: str, body: dict[str, str]) -> None:
-        raise OpsError("nobody could be told")
+        raise OpsError("the notification could not be delivered")
 
     monkeypatch.setattr(http, "post", deaf)
-    both = r"the disk is full \(nobody could be told\)"
+    both = r"the disk is full \(the notification could not be delivered\)"
     with pytest.raises(OpsError, match=both), notify.outcome("https://x.test", "i"):
         raise OpsError("the disk is full")
     with (
-        pytest.raises(OpsError, match="nobody could be told"),
+        pytest.raises(OpsError, match="the notification could not be delivered"),
         notify.outcome("https://x.test", "i"),
     ):
         pass

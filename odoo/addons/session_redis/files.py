@@ -18,7 +18,7 @@ _IDENTIFIER = 42
 
 
 def move(folder: Path, client: Redis, prefix: str, anonymous_lifetime: int) -> int:
-    """Move all, gives back how many. Safe to repeat, to interrupt, and to run beside itself.
+    """Move all, returns how many. Safe to repeat, to interrupt, and to run beside itself.
 
     A file goes when Redis has its session; what is in Redis already is newer and stays.
     """

@@ -23,7 +23,7 @@ def test_python_code_is_loaded_soon_after_it_was_saved(probe: Probe) -> None:
     assert probe.says("second")
     assert time.monotonic() - begun < RELOAD_SECONDS * BUSY
     assert probe.platform.inspect("odoo")["State"]["StartedAt"] == container
-    assert "Python code has changed: starting Odoo anew" in probe.log()
+    assert "Python code has changed: starting Odoo again" in probe.log()
 
 
 def test_a_new_file_and_a_removed_one_count_as_well(probe: Probe) -> None:
@@ -51,23 +51,23 @@ def test_code_that_does_not_parse_is_named_and_the_old_one_goes_on(probe: Probe)
 
 
 def test_many_files_saved_at_once_start_odoo_once(probe: Probe) -> None:
-    before = probe.log().count("starting Odoo anew")
+    before = probe.log().count("starting Odoo again")
     for number in range(20):
         (probe.folder / f"more_{number}.py").write_text("")
         time.sleep(0.1)
     probe.save("words.py", "fourth", "fifth")
     assert probe.says("fifth")
     # Once more at most, where a busy machine made a pause between the files.
-    assert before < probe.log().count("starting Odoo anew") <= before + 2
+    assert before < probe.log().count("starting Odoo again") <= before + 2
 
 
 def test_code_that_fails_when_it_is_loaded_can_be_mended(probe: Probe) -> None:
     probe.save("words.py", '"fifth"', "undefined")
     assert eventually(lambda: "name 'undefined' is not defined" in probe.log(), 60)
-    starts = probe.log().count("starting Odoo anew")
+    starts = probe.log().count("starting Odoo again")
     probe.save("words.py", "undefined", '"sixth"')
     # Odoo tries again at every request, and may find the mended code by itself.
-    assert eventually(lambda: probe.log().count("starting Odoo anew") > starts, RELOAD_SECONDS)
+    assert eventually(lambda: probe.log().count("starting Odoo again") > starts, RELOAD_SECONDS)
     assert probe.says("sixth")
     assert probe.platform.inspect("odoo")["RestartCount"] == 0
 

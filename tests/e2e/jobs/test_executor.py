@@ -38,7 +38,7 @@ def running(queue: Local, listener: Listener, key: str) -> Iterator[Executor]:
 
 
 def enqueue(queue: Local, job_type: str, payload: Any, **more: Any) -> str:
-    """A job; gives back its id."""
+    """A job; returns its id."""
     job = {"p_source": "test", "p_job_type": job_type, "p_payload": payload, **more}
     return str(queue.rest.call("enqueue_job", **job))
 

@@ -123,7 +123,7 @@ def test_a_second_request_cannot_hide_in_the_first(production: Production, what:
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
-        # A line feed alone ends a line for Nginx, which makes the lines for Odoo anew.
+        # A line feed alone ends a line for Nginx, which makes the lines for Odoo again.
         (["X-Any: a\nContent-Length: 2"], "{}"),
         (["Transfer-Encoding: chunked"], "2\r\n{}\r\n0\r\n\r\n"),
         (["Transfer-Encoding: chunked"], "2;name=value\r\n{}\r\n0\r\nTrailer: x\r\n\r\n"),

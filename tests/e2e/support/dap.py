@@ -32,7 +32,7 @@ class Debugger:
             yield debugger
 
     def send(self, command: str, **arguments: Any) -> int:
-        """Send a request; gives back its number."""
+        """Send a request; returns its number."""
         self.number += 1
         request = {"seq": self.number, "type": "request", "command": command}
         body = json.dumps({**request, "arguments": arguments}).encode()

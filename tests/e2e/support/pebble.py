@@ -71,7 +71,7 @@ class Pebble:
             "certificateValidityPeriod": self.valid_seconds,
         }
         (folder / f"{self.name}.json").write_text(json.dumps({"pebble": config}))
-        # No artificial waiting and no refused nonces; every order is checked anew.
+        # No artificial waiting and no refused nonces; every order is checked again.
         env = ["PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"]
         started = self.checkout.run(
             "docker", "run", "--detach", "--name", self.container,
@@ -103,7 +103,7 @@ def identity(checkout: Checkout) -> Path:
 
 
 def make_identity(folder: Path, *names: str) -> Path:
-    """What Pebble shows over HTTPS, for `names`; gives back the CA file to trust."""
+    """What Pebble shows over HTTPS, for `names`; returns the CA file to trust."""
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     ca = certificates.make_ca(now)

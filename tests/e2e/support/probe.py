@@ -63,7 +63,7 @@ class Probe:
         assert self.says("first")
 
     def save(self, name: str, old: str, new: str) -> None:
-        """What an editor does: the file anew, with one thing changed."""
+        """What an editor does: the file again, with one thing changed."""
         path: Path = self.folder / name
         content = path.read_text()
         assert old in content
