@@ -275,8 +275,7 @@ def test_another_project_name_renames_everything() -> None:
         pytest.skip("the Compose client is not installed")
     env = {**public_environment(), "COMPOSE_PROJECT_NAME": "second"}
     argv = ["docker", "compose", "--env-file", "/dev/null", "--file", str(ROOT / "compose.yaml")]
-    done = run(*argv, "config", "--format", "json", env=env)
-    merged = json.loads(done.stdout)
+    merged = json.loads(run(*argv, "config", "--format", "json", env=env).stdout)
     assert merged["name"] == "second"
     for kind in ("volumes", "networks"):
         assert all(item["name"].startswith("second_") for item in merged[kind].values())

@@ -87,7 +87,7 @@ def test_where_none_can_be_closed_again_the_block_is_given_up(
     ):
         nginx.talks[0].over.set()
         assert gave_up.wait(SECONDS)
-        raise OpsError("whoever started this is gone", "What was there before is there again.")
+        raise OpsError("the host is gone", "What was there before is there again.")
     assert caught.value.hint == "What was there before is there again."
 
 
@@ -131,7 +131,7 @@ def test_an_engine_that_does_not_answer_in_time_is_a_gate_that_is_lost(
         nginx.answers[GATE] = says()
         nginx.talks[0].over.set()
         assert gave_up.wait(SECONDS)
-        raise OpsError("whoever started this is gone")
+        raise OpsError("the host is gone")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # as in life

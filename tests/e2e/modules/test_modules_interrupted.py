@@ -87,7 +87,7 @@ def held_by(shop: Workshop) -> str:
 
 @contextmanager
 def nobody_gets_in(shop: Workshop) -> Iterator[None]:
-    """Whoever tries, all the time while the block lasts."""
+    """Visitors who try all the time while the block lasts."""
     seen: collections.Counter[int] = collections.Counter()
     over = threading.Event()
 
