@@ -2,6 +2,7 @@
 
 import shutil
 
+from tests.e2e.support import series
 from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout
 
@@ -11,7 +12,7 @@ def test_a_new_machine_gets_settings_and_images_from_the_backup_itself(
 ) -> None:
     there, here = books.platform.root / ".env", fresh.root / ".env"
     before = there.read_text()
-    image = f"localhost/{fresh.project}/odoo:19.0"
+    image = f"localhost/{fresh.project}/odoo:{series.expected()}"
     lines = [line for line in before.splitlines() if not line.startswith("ODOO_IMAGE=")]
     try:
         there.write_text("\n".join([*lines, "ODOO_MEMORY=3G", "TOKEN=tok-4711"]) + "\n")
