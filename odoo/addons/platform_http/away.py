@@ -155,8 +155,9 @@ def _is_lost(error):
     if isinstance(error, psycopg2.OperationalError):
         # Without a code: it could not be opened, or ended without a word.
         return not error.pgcode or error.pgcode.startswith(_LOST)
-    # What libpq says, to greenlets above all, where the other side is gone.
-    return type(error) is psycopg2.DatabaseError and "no message from the libpq" in str(error)
+    # Of libpq itself, without a code of the server's: the other side is gone, at times in the
+    # middle of an answer.
+    return type(error) is psycopg2.DatabaseError and not error.pgcode
 
 
 def _comes_from(error, function):

@@ -40,6 +40,7 @@ class TestAway(BaseCase):
             psycopg2.OperationalError("server closed the connection unexpectedly"),
             psycopg2.InterfaceError("connection already closed"),
             psycopg2.DatabaseError("error with no message from the libpq"),
+            psycopg2.DatabaseError("lost synchronization with server"),
             *map(coded, ("57P01", "57P02", "57P03", "08006", "53300")),
         ):
             self.assertTrue(away.is_outage(raised(error)), error)
