@@ -54,7 +54,7 @@ def service_unit(job: Job) -> str:
         "After=network-online.target docker.service",
         "",
         "[Service]",
-        "Type=oneoff",
+        "Type=oneshot",
         "User=root",  # makes systemd set HOME, where Docker's plugins and settings may be
         f"WorkingDirectory={_literal(str(job.folder))}",
         f"ExecStart={program}",
