@@ -87,7 +87,7 @@ def run(stack: Stack, reporter: Reporter, request: Request) -> NoReturn:
     if everything:
         phases.run("static tests", _pytest(stack, request, host, "static"))
     places = [request.only] if request.only else ["e2e"] if everything or request.soak else []
-    runner.replace(_pytest(stack, request, host, *places))
+    runner.replace_process(_pytest(stack, request, host, *places))
 
 
 def package_of_this_machine(settings: Settings, reporter: Reporter) -> str:

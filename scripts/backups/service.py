@@ -2,14 +2,14 @@
 
 import hashlib
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
 from scripts.core import unfinished
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_private_folder
-from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.stack import engine, image_names, images, oneoff
@@ -44,13 +44,6 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
         images.ensure(stack, reporter, image_names.BACKUP)
 
 
-def argv(stack: Stack, name: str, *command: str, mounts: Mapping[Path, str]) -> list[str]:
-    """The words after `docker compose` that run `command` in a container of its own."""
-    if stack.settings.backups_elsewhere and name in (MAKE, RESTORE):
-        name += "_offsite"
-    return oneoff.argv(name, *command, mounts=mounts)
-
-
 def ask(
     stack: Stack,
     reporter: Reporter,
@@ -74,9 +67,12 @@ def run(
     stdin: str | None = None,
 ) -> str:
     """What the program prints; raises OpsError with its reason if it fails."""
-    words = argv(stack, service, *command, mounts=mounts or {})
+    if stack.settings.backups_elsewhere and service in (MAKE, RESTORE):
+        service += "_offsite"
     given = _environment(stack.settings)
-    done = stack.run(*words, timeout=_SECONDS, env=given, stdin=stdin, check=False)
+    done = oneoff.run(
+        stack, service, *command, mounts=mounts, env=given, stdin=stdin, timeout=_SECONDS
+    )
     for line in done.stderr.splitlines():
         if line.startswith(NOTE):
             reporter.note(line)
@@ -102,9 +98,10 @@ def run_odoo(
 ) -> Completed:
     """Run `command` in an Odoo of its own, without any way out, on `database`."""
     own = {"ODOO_DATABASE": database, **(variables or {})}
-    words = oneoff.argv("odoo_drill", *command, variables=own)
     given = _environment(stack.settings)
-    return stack.run(*words, timeout=_SECONDS, env=given, stdin=stdin, check=False)
+    return oneoff.run(
+        stack, "odoo_drill", *command, variables=own, env=given, stdin=stdin, timeout=_SECONDS
+    )
 
 
 def odoo_here(stack: Stack) -> OdooInfo:
@@ -146,8 +143,3 @@ def refuse_colon(path: Path) -> None:
     """Compose's `--volume` takes the first colon for its own."""
     if ":" in str(path):
         raise UsageError(f"{path} has a colon in its name", "Choose another folder.")
-
-
-def short(names: Sequence[str]) -> str:
-    """Names for a sentence."""
-    return ", ".join(names) or "nothing"

@@ -6,9 +6,9 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.commands.flags import JSON, YES
-from scripts.commands.opening import open_to_change
+from scripts.commands.session import Session, open_session, open_to_change
 from scripts.core.errors import OpsError
-from scripts.core.tasklib import Session, command, open_session
+from scripts.core.tasklib import command
 from scripts.stack.compose import Stack
 
 
@@ -29,7 +29,7 @@ def backup_create(
     from scripts.backups import cli as backups
 
     session = open_to_change(c)
-    stack, quiet = Stack(session.settings, session.runner), backups.Quiet(session.console)
+    stack, quiet = session.stack, backups.Quiet(session.console)
     files = session.path(plain), session.path(zip)
     request = backups.BackupRequest(*files, notify, forget=prune, new_repository=new_repository)
     if schedule or unschedule:
@@ -44,7 +44,7 @@ def backup_list(c: Context, json: bool = False) -> None:
     from scripts.backups import cli as backups
 
     session = open_to_change(c)
-    found = backups.listed(Stack(session.settings, session.runner), session.console)
+    found = backups.listed(session.stack, session.console)
     if json:
         session.console.json(backups.as_json(found))
     else:
@@ -58,7 +58,7 @@ def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
     from scripts.backups import cli as backups
 
     session = open_to_change(c)
-    manifest = backups.show(Stack(session.settings, session.runner), session.console, id)
+    manifest = backups.show(session.stack, session.console, id)
     if json:
         session.console.json(backups.json_of(manifest))
     else:
@@ -71,7 +71,7 @@ def backup_check(c: Context, data: bool = False) -> None:
     from scripts.backups import cli as backups
 
     session = open_to_change(c)
-    count = backups.check(Stack(session.settings, session.runner), session.console, data=data)
+    count = backups.check(session.stack, session.console, data=data)
     session.console.say(f"The repository is whole; it holds {count} backups")
 
 
@@ -82,7 +82,7 @@ def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool =
     from scripts.backups import cli as backups
 
     session = open_to_change(c)
-    stack, rule = Stack(session.settings, session.runner), keep or session.settings.backup_keep
+    stack, rule = session.stack, keep or session.settings.backup_keep
     gone = backups.prune(stack, session.console, rule, rehearse=dry_run)
     if json:
         return session.console.json(backups.as_json(gone))
@@ -98,7 +98,7 @@ def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
     from scripts.backups import verify
 
     session = open_to_change(c)
-    stack, quiet = Stack(session.settings, session.runner), backups.Quiet(session.console)
+    stack, quiet = session.stack, backups.Quiet(session.console)
     certificate = verify.verify(stack, quiet, id)
     if json:
         session.console.json(asdict(certificate))
@@ -133,17 +133,18 @@ def restore_task(
     from scripts.backups import restore, strangers
 
     session = open_to_change(c, yes=yes)
-    stack = Stack(session.settings, session.runner)
     if configuration:
-        return _restore_configuration(session, stack, source)
-    quickstart.prepare_restore(stack, session.console)
+        return _restore_configuration(session, session.stack, source)
+    quickstart.prepare_restore(session.stack, session.console)
     if undo:
         restore.refuse_with_undo(source, neutralize=neutralize)
-        done = restore.undo(stack, session.console, to_database)
+        done = restore.undo(session.stack, session.console, to_database)
     else:
         given = source if strangers.is_backup(source) else session.path(source)
-        done = restore.restore(stack, session.console, given, to_database, neutralize=neutralize,
-                               of=from_database)  # fmt: skip
+        options = {"to": to_database, "of": from_database}
+        done = restore.restore(
+            session.stack, session.console, given, **options, neutralize=neutralize
+        )
     session.console.say("\n".join(done.lines))
     return done.warn()
 
@@ -164,8 +165,7 @@ def clone(c: Context, from_: str = "", to: str = "staging", yes: bool = False) -
     from scripts.backups import restore
 
     session = open_to_change(c, yes=yes)
-    stack = Stack(session.settings, session.runner)
-    done = restore.clone(stack, session.console, from_, to)
+    done = restore.clone(session.stack, session.console, from_, to)
     session.console.say("\n".join(done.lines))
     done.warn()
 
@@ -177,8 +177,7 @@ def files_check(c: Context, database: str = "", data: bool = False, json: bool =
     from scripts.backups import attachments
 
     session = open_to_change(c)
-    stack = Stack(session.settings, session.runner)
-    found = attachments.check(stack, session.console, database, data=data)
+    found = attachments.check(session.stack, session.console, database, data=data)
     session.console.result(asdict(found), found.lines, as_json=json)
     if found.lost:
         raise OpsError(f"{len(found.lost)} files of attachments are lost", attachments.REPAIR)

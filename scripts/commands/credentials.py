@@ -4,9 +4,8 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.commands.flags import JSON
-from scripts.commands.opening import open_to_change
-from scripts.core.tasklib import command, open_session
-from scripts.stack.compose import Stack
+from scripts.commands.session import open_session, open_to_change
+from scripts.core.tasklib import command
 
 
 @command({"check": "Only look; fail if a required secret is missing or weak.", "json": JSON},
@@ -18,14 +17,13 @@ def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
     from scripts.rotation import living
 
     session = open_session(c) if check else open_to_change(c)
-    stack = Stack(session.settings, session.runner)
     if check or session.runner.dry:
-        reports = living.inspect(stack)
+        reports = living.inspect(session.stack)
     else:
         from scripts.rotation import rotate  # which imports most of the others
 
-        rotate.recover(stack, session.console)
-        reports = living.ensure(stack)
+        rotate.recover(session.stack, session.console)
+        reports = living.ensure(session.stack)
     rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
     session.console.rows(["file", "state", "purpose"], rows, as_json=json)
     credentials.refuse_lost(reports)
@@ -41,7 +39,7 @@ def secrets_rotate(c: Context, names: str = "all") -> None:
     from scripts.rotation import rotate
 
     session = open_to_change(c)
-    done = rotate.rotate(Stack(session.settings, session.runner), session.console, names)
+    done = rotate.rotate(session.stack, session.console, names)
     session.console.say("\n".join(done))
 
 
@@ -51,7 +49,7 @@ def secrets_reset(c: Context, who: str = "admin") -> None:
     from scripts.rotation import rotate
 
     session = open_to_change(c)
-    done = rotate.reset(Stack(session.settings, session.runner), session.console, who)
+    done = rotate.reset(session.stack, session.console, who)
     session.console.say("\n".join(done))
 
 

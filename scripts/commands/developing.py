@@ -4,8 +4,8 @@ import shlex
 
 from invoke.context import Context
 
-from scripts.core.tasklib import command, open_session
-from scripts.stack.compose import Stack
+from scripts.commands.session import open_session
+from scripts.core.tasklib import command
 
 
 @command({"require_docker": "Fail where no engine can be had, instead of skipping.",
@@ -20,14 +20,13 @@ def test(c: Context, require_docker: bool = False, only: str = "", soak: bool = 
     from scripts import testing
 
     session = open_session(c)
-    stack = Stack(session.settings, session.runner)
     required = require_docker or session.settings.ci
     package = session.path(odoo_package) or testing.package_of_this_machine(
         session.settings, session.console
     )
     words = tuple(shlex.split(pytest))
     request = testing.Request(required, only, soak, package, jobs, words)
-    testing.run(stack, session.console, request)
+    testing.run(session.stack, session.console, request)
 
 
 @command()

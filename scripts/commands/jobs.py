@@ -4,8 +4,9 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.commands.flags import JSON
+from scripts.commands.session import Session, open_session
 from scripts.commands.supabase import TARGET
-from scripts.core.tasklib import Session, command, open_session
+from scripts.core.tasklib import command
 
 LIMIT = "At most so many."
 

@@ -5,9 +5,8 @@ from dataclasses import asdict
 from invoke.context import Context
 
 from scripts.commands.flags import JSON
-from scripts.commands.opening import open_to_look
-from scripts.core.tasklib import command, open_session
-from scripts.stack.compose import Stack
+from scripts.commands.session import open_session, open_to_look
+from scripts.core.tasklib import command
 
 
 @command({"json": JSON})
@@ -18,7 +17,7 @@ def health(c: Context, json: bool = False) -> None:
     from scripts.health import report
 
     session = open_session(c)
-    results = checks.run_all(quick.health_checks(Stack(session.settings, session.runner)))
+    results = checks.run_all(quick.health_checks(session.stack))
     if json:
         session.console.json([asdict(result) for result in results])
     else:
@@ -30,7 +29,7 @@ def health(c: Context, json: bool = False) -> None:
 def ps(c: Context, json: bool = False) -> None:
     """List the containers of the platform."""
     session = open_to_look(c)
-    services = Stack(session.settings, session.runner).services()
+    services = session.stack.services()
     rows = [[s.service, s.state, s.health, ", ".join(map(str, s.ports))] for s in services]
     session.console.rows(["service", "state", "health", "ports"], rows, as_json=json)
 
@@ -41,14 +40,14 @@ def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -
     """Show the log of one service or of all."""
     session = open_to_look(c)
     options = ["--tail", str(tail), *(["--follow"] if follow else []), *service.split()]
-    Stack(session.settings, session.runner).become("logs", *options)
+    session.stack.replace_process("logs", *options)
 
 
 @command({"service": "Which container."})
 def shell(c: Context, service: str = "odoo") -> None:
     """Open a shell in a container."""
     session = open_to_look(c)
-    Stack(session.settings, session.runner).become("exec", service, "bash")
+    session.stack.replace_process("exec", service, "bash")
 
 
 @command({"command": "Run this SQL and leave, instead of an interactive session."})
@@ -58,7 +57,7 @@ def psql(c: Context, command: str = "") -> None:
     options = ["-U", "odoo", "-d", session.settings.database]
     options += ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
     terminal = [] if session.console.interactive else ["-T"]
-    Stack(session.settings, session.runner).become("exec", *terminal, "odoo_db", "psql", *options)
+    session.stack.replace_process("exec", *terminal, "odoo_db", "psql", *options)
 
 
 @command(name="odoo-shell")
@@ -67,7 +66,7 @@ def odoo_shell(c: Context) -> None:
     session = open_to_look(c)
     terminal = [] if session.console.interactive else ["-T"]
     program = ["odoo", "shell", "-d", session.settings.database, "--no-http"]
-    Stack(session.settings, session.runner).become("exec", *terminal, "odoo", *program)
+    session.stack.replace_process("exec", *terminal, "odoo", *program)
 
 
 TASKS = (ps, logs, shell, psql, odoo_shell, health)

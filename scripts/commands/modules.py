@@ -6,9 +6,8 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.commands.flags import JSON, YES
-from scripts.commands.opening import open_to_change
-from scripts.core.tasklib import command, open_session
-from scripts.stack.compose import Stack
+from scripts.commands.session import open_session, open_to_change
+from scripts.core.tasklib import command
 
 DATABASE = "Another database than the platform's own."
 PATIENCE = "Seconds to wait for somebody's lock or unfinished work, before giving up."
@@ -33,8 +32,7 @@ def module_install(
         snapshot=not no_snapshot,
         patience=max_lock_wait,
     )
-    stack = Stack(session.settings, session.runner)
-    done = change.change(stack, session.console, request, "module.install")
+    done = change.change(session.stack, session.console, request, "module.install")
     session.console.result(done.json, done.lines, as_json=json)
 
 
@@ -57,8 +55,7 @@ def module_update(
         snapshot=not no_snapshot,
         patience=max_lock_wait,
     )
-    stack = Stack(session.settings, session.runner)
-    done = change.change(stack, session.console, request, "module.update")
+    done = change.change(session.stack, session.console, request, "module.update")
     session.console.result(done.json, done.lines, as_json=json)
 
 
@@ -79,8 +76,7 @@ def module_uninstall(
         snapshot=not no_snapshot,
         patience=max_lock_wait,
     )
-    stack = Stack(session.settings, session.runner)
-    done = change.change(stack, session.console, request, "module.uninstall")
+    done = change.change(session.stack, session.console, request, "module.uninstall")
     session.console.result(done.json, done.lines, as_json=json)
 
 
@@ -104,7 +100,7 @@ def module_rehearse(
         database=database,
         patience=max_lock_wait,
     )
-    done = change.rehearse(Stack(session.settings, session.runner), session.console, request)
+    done = change.rehearse(session.stack, session.console, request)
     session.console.result(done.json, change.rehearsed(done), as_json=json)
 
 
@@ -118,8 +114,7 @@ def module_rollback(
     from scripts.modules import change
 
     session = open_to_change(c, yes=yes)
-    stack = Stack(session.settings, session.runner)
-    lines = change.roll_back(stack, session.console, snapshot, database, accept=accept)
+    lines = change.roll_back(session.stack, session.console, snapshot, database, accept=accept)
     session.console.say("\n".join(lines))
 
 
@@ -129,8 +124,7 @@ def module_snapshots(c: Context, database: str = "", json: bool = False) -> None
     from scripts.modules import listing
 
     session = open_to_change(c)
-    stack = Stack(session.settings, session.runner)
-    found = listing.snapshots(stack, session.console, database)
+    found = listing.snapshots(session.stack, session.console, database)
     if json:
         return session.console.json([asdict(snapshot) for snapshot in found])
     return session.console.table(listing.SNAPSHOTS, listing.snapshot_rows(found))
@@ -142,8 +136,7 @@ def module_prune(c: Context, keep: int = 1, database: str = "") -> None:
     from scripts.modules import listing
 
     session = open_to_change(c)
-    stack = Stack(session.settings, session.runner)
-    gone = listing.prune(stack, session.console, database, keep)
+    gone = listing.prune(session.stack, session.console, database, keep)
     session.console.say(f"{len(gone)} forgotten")
 
 
@@ -161,9 +154,8 @@ def module_list(
     from scripts.modules import listing
 
     session = open_to_change(c)
-    stack = Stack(session.settings, session.runner)
     chosen = listing.Filter(state, changed, missing, source, every=all)
-    found = listing.wanted(listing.find(stack, session.console, database), chosen)
+    found = listing.wanted(listing.find(session.stack, session.console, database), chosen)
     if json:
         return session.console.json([asdict(module) for module in found])
     return session.console.table(listing.HEADER, listing.rows(found))
@@ -175,8 +167,7 @@ def module_info(c: Context, module: str, database: str = "", json: bool = False)
     from scripts.modules import listing
 
     session = open_to_change(c)
-    stack = Stack(session.settings, session.runner)
-    found = listing.one(listing.find(stack, session.console, database), module)
+    found = listing.one(listing.find(session.stack, session.console, database), module)
     session.console.result(asdict(found), listing.details(found), as_json=json)
 
 
@@ -186,7 +177,7 @@ def module_test(c: Context, module: str) -> None:
     from scripts.modules import change
 
     session = open_to_change(c)
-    done = change.test(Stack(session.settings, session.runner), session.console, module)
+    done = change.test(session.stack, session.console, module)
     session.console.say(f"{done.module}: {done.summary} ({done.seconds} s)")
 
 
@@ -196,8 +187,7 @@ def module_new(c: Context, name: str) -> None:
     from scripts.modules import scaffold
 
     session = open_session(c)
-    stack = Stack(session.settings, session.runner)
-    made = scaffold.create(session.settings, name, scaffold.brought(stack, session.console))
+    made = scaffold.create(session.settings, name, scaffold.brought(session.stack, session.console))
     session.console.say(f"{made.relative_to(session.settings.root)} is there; "
                         f"try it: inv module.test {name}")  # fmt: skip
 

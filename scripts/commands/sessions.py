@@ -6,9 +6,8 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.commands.flags import JSON, YES
-from scripts.commands.opening import open_to_change, open_to_look
+from scripts.commands.session import open_to_change, open_to_look
 from scripts.core.tasklib import command
-from scripts.stack.compose import Stack
 
 
 @command({"json": JSON}, name="list", default=True)
@@ -17,7 +16,7 @@ def sessions_list(c: Context, json: bool = False) -> None:
     from scripts import sessions
 
     session = open_to_look(c)
-    found = sessions.overview(Stack(session.settings, session.runner))
+    found = sessions.overview(session.stack)
     if json:
         session.console.json({**asdict(found), "sessions": found.sessions})
     else:
@@ -31,8 +30,7 @@ def sessions_revoke(c: Context, user: str, yes: bool = False) -> None:
     from scripts import sessions
 
     session = open_to_change(c, yes=yes)
-    stack = Stack(session.settings, session.runner)
-    ended = sessions.revoke(stack, session.console, user)
+    ended = sessions.revoke(session.stack, session.console, user)
     session.console.say(f"{ended} sessions of {user!r} ended")
 
 
@@ -42,7 +40,7 @@ def sessions_import(c: Context) -> None:
     from scripts import sessions
 
     session = open_to_change(c)
-    moved = sessions.bring_files(Stack(session.settings, session.runner))
+    moved = sessions.bring_files(session.stack)
     session.console.say(f"{moved} sessions moved")
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from invoke.context import Context
 
 from scripts.commands.flags import DEV, JSON, PROD, YES
-from scripts.commands.opening import open_to_change
+from scripts.commands.session import open_session, open_to_change
 from scripts.core.errors import OpsError
-from scripts.core.tasklib import command, open_session
+from scripts.core.tasklib import command
 from scripts.stack.compose import Stack
 
 
@@ -31,12 +31,11 @@ def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
     from scripts.stack import refresh as refreshing
 
     session = open_to_change(c)
-    stack = Stack(session.settings, session.runner)
     engine.probe(session.runner)
     if refresh:
-        refreshing.refresh(stack, session.console)
+        refreshing.refresh(session.stack, session.console)
     else:
-        images.ensure(stack, session.console, image_names.BACKUP)
+        images.ensure(session.stack, session.console, image_names.BACKUP)
     rows, advice = refreshing.listing(Stack(open_session(c).settings, session.runner))
     session.console.rows(["variable", "image", "id", "made"], rows, as_json=json)
     if advice:
@@ -56,8 +55,7 @@ def up(
     from scripts import quickstart as quick
 
     session = open_to_change(c, prod=prod, dev=dev, debug=debug, starts=True)
-    stack = Stack(session.settings, session.runner)
-    for line in quick.up(stack, session.console, supabase=supabase):
+    for line in quick.up(session.stack, session.console, supabase=supabase):
         session.console.say(line)
 
 
@@ -67,8 +65,7 @@ def down(c: Context, volumes: bool = False, yes: bool = False) -> None:
     from scripts.stack import lifecycle
 
     session = open_to_change(c, yes=yes)
-    stack = Stack(session.settings, session.runner)
-    if not lifecycle.down(stack, session.console, volumes=volumes):
+    if not lifecycle.down(session.stack, session.console, volumes=volumes):
         raise OpsError("nothing was destroyed", "Say yes, or give --yes where nobody can answer.")
 
 
@@ -78,7 +75,7 @@ def restart(c: Context, service: str = "") -> None:
     from scripts.stack import lifecycle
 
     session = open_to_change(c)
-    lifecycle.restart(Stack(session.settings, session.runner), session.console, service)
+    lifecycle.restart(session.stack, session.console, service)
 
 
 @command({"yes": YES})
@@ -88,8 +85,7 @@ def adopt(c: Context, yes: bool = False) -> None:
 
     session = open_session(c, yes=yes)
     engine.probe(session.runner)
-    stack = Stack(session.settings, session.runner)
-    session.console.say(identity.adopt(stack, session.console))
+    session.console.say(identity.adopt(session.stack, session.console))
 
 
 TASKS = (quickstart, up, down, restart, images_task, adopt)

@@ -6,9 +6,8 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from scripts.commands.flags import JSON, YES
-from scripts.commands.opening import open_to_change, open_to_look
-from scripts.core.tasklib import command, open_session
-from scripts.stack.compose import Stack
+from scripts.commands.session import open_session, open_to_change, open_to_look
+from scripts.core.tasklib import command
 
 TARGET = "local, or cloud: the project that SUPABASE_PROJECT_REF names."
 
@@ -36,7 +35,7 @@ def supabase_migrate(c: Context, target: str = "local", yes: bool = False) -> No
     from scripts.supabase.database import Database, Target
 
     session = open_to_change(c, yes=yes)
-    database = Database(Stack(session.settings, session.runner), Target.parse(target))
+    database = Database(session.stack, Target.parse(target))
     applied = migrations.migrate(database, session.console)
     names = ", ".join(migration.path.name for migration in applied)
     session.console.say(f"Applied: {names}" if applied else "Nothing to apply")
@@ -49,7 +48,7 @@ def supabase_status(c: Context, target: str = "local", json: bool = False) -> No
     from scripts.supabase.database import Target
 
     session = open_to_look(c)
-    lines = service.status(Stack(session.settings, session.runner), Target.parse(target))
+    lines = service.status(session.stack, Target.parse(target))
     header, rows = service.rows(lines)
     session.console.rows(header, rows, as_json=json)
     raise SystemExit(not all(line.good for line in lines))
@@ -62,10 +61,9 @@ def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
     from scripts.supabase.database import Database, Target
 
     session = open_to_look(c)
-    stack = Stack(session.settings, session.runner)
     options = ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
-    database = Database(stack, Target.parse(target))
-    stack.become(*database.psql(*options, terminal=session.console.interactive))
+    database = Database(session.stack, Target.parse(target))
+    session.stack.replace_process(*database.psql(*options, terminal=session.console.interactive))
 
 
 @command({"yes": YES}, name="reset")
@@ -74,7 +72,7 @@ def supabase_reset(c: Context, yes: bool = False) -> None:
     from scripts.supabase import service
 
     session = open_to_change(c, yes=yes)
-    service.reset(Stack(session.settings, session.runner), session.console)
+    service.reset(session.stack, session.console)
 
 
 ROOM = Collection(

@@ -3,9 +3,8 @@
 from invoke.context import Context
 
 from scripts.commands.flags import JSON, YES
-from scripts.commands.opening import open_to_change
+from scripts.commands.session import open_to_change
 from scripts.core.tasklib import command
-from scripts.stack.compose import Stack
 
 
 @command({"mode": "selfsigned or letsencrypt.",
@@ -32,7 +31,7 @@ def setup_tls(
     request = cli.TlsRequest(
         mode, names, email, server, staging, force, trust, untrust, schedule, unschedule
     )
-    lines = cli.set_up(Stack(session.settings, session.runner), session.console, request)
+    lines = cli.set_up(session.stack, session.console, request)
     session.console.say("\n".join(lines))
 
 
@@ -42,8 +41,7 @@ def renew_tls(c: Context, force: bool = False, json: bool = False) -> None:
     from scripts.tls import cli, setup
 
     session = open_to_change(c, prod=True)
-    stack = Stack(session.settings, session.runner)
-    renewal, outcome = setup.renew(stack, session.console, force=force)
+    renewal, outcome = setup.renew(session.stack, session.console, force=force)
     cli.show_renewal(session.console, renewal, outcome, as_json=json)
     raise SystemExit(cli.exit_code(renewal))
 

@@ -2,42 +2,22 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NoReturn, Protocol
+from typing import IO, Final, NoReturn, Protocol, TypedDict, Unpack
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
+from scripts.core.interactive import InteractiveProcess, SystemProcess
 from scripts.core.interruption import TerminatedError, uninterrupted
 
-_TAIL_LINES = 15
-_GRACE_SECONDS = 60  # as long as Compose gives the containers of backups
-_UNDO_SECONDS = 600  # what a process we speak with may take to put things right
-
-
-@dataclass(frozen=True)
-class Completed:
-    """What a finished process left behind."""
-
-    argv: tuple[str, ...]
-    code: int
-    stdout: str = ""
-    stderr: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the exit code was 0."""
-        return self.code == 0
-
-    @property
-    def last_line(self) -> str:
-        """The last line it printed, of the errors if there are any, else ''."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return lines[-1].strip() if lines else ""
+_TAIL_LINES: Final = 15
+_GRACE_SECONDS: Final = 60  # as long as Compose gives the containers of backups
 
 
 class CommandFailedError(OpsError):
@@ -51,24 +31,15 @@ class CommandFailedError(OpsError):
         self.completed = completed
 
 
-class Talk(Protocol):
-    """A process that is spoken with, a line at a time."""
+class RunOptions(TypedDict, total=False):
+    """How a program is run; each may be left out."""
 
-    def read_line(self) -> str:
-        """The next line it prints, '' when it prints no more."""
-        ...
-
-    def write_line(self, line: str) -> None:
-        """Send it a line; one that has ended hears nothing."""
-        ...
-
-    def leave(self) -> None:
-        """Say no more, which another thread may do while we hear."""
-        ...
-
-    def end(self) -> Completed:
-        """Say no more, and wait for its end; what it printed last and all its errors."""
-        ...
+    stdin: str | None  # what it reads; nothing by default
+    stdout: IO[bytes] | None  # receives both streams as they come, instead of the result
+    timeout: float | None  # seconds, after which it is killed; no limit by default
+    env: Mapping[str, str] | None  # added to this process's own
+    check: bool  # an exit code other than 0 is an error; the default
+    changes: bool  # a dry run must not run it; not by default
 
 
 class Runner(Protocol):
@@ -79,31 +50,18 @@ class Runner(Protocol):
         """Whether commands that change something are shown and not run."""
         ...
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: str | None = None,
-        stdout: IO[bytes] | None = None,
-        timeout: float | None = None,
-        env: Mapping[str, str] | None = None,
-        check: bool = True,
-        changes: bool = False,
-    ) -> Completed:
+    def run(self, argv: Sequence[str], **options: Unpack[RunOptions]) -> Completed:
         """Run `argv` to its end.
 
-        `stdout` receives both streams as they come, instead of the result.
-        `env` is added to this process's own. `changes` marks a command that a
-        dry run must not run. Raises CommandFailedError if `check` and the exit code
-        is not 0, and OpsError if the program is missing or `timeout` seconds
-        have passed (it is then killed).
+        Raises CommandFailedError if `check` and the exit code is not 0, and OpsError if the
+        program is missing or `timeout` seconds have passed.
         """
         ...
 
-    def talk(
+    def interact(
         self, argv: Sequence[str], on_stderr: Callable[[str], None] = ...
-    ) -> AbstractContextManager[Talk]:
-        """Start `argv`, to be spoken with while the block lasts.
+    ) -> AbstractContextManager[InteractiveProcess]:
+        """Start `argv`, with which lines are exchanged while the block lasts.
 
         When the block ends, or this process does in whatever way (kill -9 too), its
         standard input ends; a Ctrl-C at the terminal does not reach it. `on_stderr` is given
@@ -111,8 +69,8 @@ class Runner(Protocol):
         """
         ...
 
-    def replace(self, argv: Sequence[str]) -> NoReturn:
-        """Become `argv`: for interactive programs, which then own the terminal."""
+    def replace_process(self, argv: Sequence[str]) -> NoReturn:
+        """Run `argv` in the place of this process: for programs that own the terminal."""
         ...
 
     def detach(self, argv: Sequence[str], log: Path) -> int:
@@ -128,20 +86,12 @@ class SystemRunner:
     echo: bool = False
     redact: Callable[[str], str] = str
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: str | None = None,
-        stdout: IO[bytes] | None = None,
-        timeout: float | None = None,
-        env: Mapping[str, str] | None = None,
-        check: bool = True,
-        changes: bool = False,
-    ) -> Completed:
+    def run(self, argv: Sequence[str], **options: Unpack[RunOptions]) -> Completed:
         """See Runner.run."""
-        if self._skip(argv, changes):
+        if self._skip(argv, options.get("changes", False)):
             return Completed(tuple(argv), 0)
+        stdin, stdout = options.get("stdin"), options.get("stdout")
+        env, timeout = options.get("env"), options.get("timeout")
         try:
             with uninterrupted() as resume:
                 child = subprocess.Popen(
@@ -150,6 +100,9 @@ class SystemRunner:
                     stdout=stdout or subprocess.PIPE,
                     stderr=subprocess.STDOUT if stdout else subprocess.PIPE,
                     env={**os.environ, **env} if env else None,
+                    # No signal of the terminal reaches it: what is to end is decided here, and
+                    # told to all of its processes. `docker` does not pass SIGTERM on to Compose.
+                    start_new_session=True,
                 )
                 given = None if stdin is None else stdin.encode()
                 out, err = _await(child, given, timeout, resume)
@@ -165,15 +118,15 @@ class SystemRunner:
             self._text(out),
             self._text(err),
         )
-        if check and not completed.ok:
+        if options.get("check", True) and not completed.ok:
             raise CommandFailedError(completed)
         return completed
 
     @contextmanager
-    def talk(
+    def interact(
         self, argv: Sequence[str], on_stderr: Callable[[str], None] = lambda _: None
-    ) -> Iterator[Talk]:
-        """See Runner.talk."""
+    ) -> Iterator[InteractiveProcess]:
+        """See Runner.interact."""
         if self._skip(argv, changes=True):
             raise OpsError("this cannot be shown without running it", "Leave out --dry.")
         try:
@@ -183,14 +136,14 @@ class SystemRunner:
             )  # fmt: skip
         except (FileNotFoundError, PermissionError) as error:
             raise OpsError(f"the program {argv[0]!r} is not installed") from error
-        spoken = _SystemTalk(child, self.redact, on_stderr)
+        process = SystemProcess(child, self.redact, on_stderr)
         try:
-            yield spoken
+            yield process
         finally:
-            spoken.end()
+            process.end()
 
-    def replace(self, argv: Sequence[str]) -> NoReturn:
-        """See Runner.replace."""
+    def replace_process(self, argv: Sequence[str]) -> NoReturn:
+        """See Runner.replace_process."""
         if self._skip(argv, changes=True):
             raise SystemExit(0)
         sys.stdout.flush()
@@ -221,72 +174,25 @@ class SystemRunner:
         return self.redact(raw.decode(errors="replace")) if raw else ""
 
 
-@dataclass
-class _SystemTalk:
-    """See Talk."""
-
-    child: subprocess.Popen[str]
-    redact: Callable[[str], str]
-    on_stderr: Callable[[str], None]
-    _errors: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._reader = threading.Thread(target=self._read_errors, daemon=True)
-        self._reader.start()
-
-    def _read_errors(self) -> None:
-        assert self.child.stderr
-        for line in self.child.stderr:
-            self._errors.append(self.redact(line.rstrip("\n")))
-            self.on_stderr(self._errors[-1])
-
-    def read_line(self) -> str:
-        assert self.child.stdout
-        return self.redact(self.child.stdout.readline().rstrip("\n"))
-
-    def write_line(self, line: str) -> None:
-        assert self.child.stdin
-        with suppress(BrokenPipeError, ValueError):  # by its end, by ours
-            self.child.stdin.write(line + "\n")
-            self.child.stdin.flush()
-
-    def leave(self) -> None:
-        with suppress(BrokenPipeError):
-            self.child.stdin.close()  # type: ignore[union-attr]
-
-    def end(self) -> Completed:
-        assert self.child.stdout
-        self.leave()
-        rest = self.child.stdout.read() if not self.child.stdout.closed else ""
-        try:
-            self.child.wait(_UNDO_SECONDS)
-        finally:
-            self.child.kill()  # nothing, once it has ended
-        self._reader.join(1)
-        self.child.stdout.close()
-        argv = tuple(map(self.redact, map(str, self.child.args)))  # type: ignore[arg-type]
-        errors = "\n".join(self._errors)
-        return Completed(argv, self.child.returncode, self.redact(rest), errors)
-
-
 def _await(
     child: subprocess.Popen[bytes],
     stdin: bytes | None,
     timeout: float | None,
     resume: Callable[[], None],
 ) -> tuple[bytes | None, bytes | None]:
-    """Both outputs of `child`, which has ended, however this call ends."""
+    """Both outputs of `child`, which has ended with all its processes, however this call ends."""
     with child:
         try:
             resume()
             return child.communicate(stdin, timeout)
         except KeyboardInterrupt as interrupt:
-            if isinstance(interrupt, TerminatedError):
-                child.terminate()
+            terminated = isinstance(interrupt, TerminatedError)
+            _signal(child, signal.SIGTERM if terminated else signal.SIGINT)
             _let_end(child)
             raise
-        finally:
-            child.kill()  # nothing, once it has ended
+        except BaseException:
+            _signal(child, signal.SIGKILL)
+            raise
 
 
 def _let_end(child: subprocess.Popen[bytes]) -> None:
@@ -294,4 +200,9 @@ def _let_end(child: subprocess.Popen[bytes]) -> None:
     try:
         child.communicate(timeout=_GRACE_SECONDS)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        child.kill()
+        _signal(child, signal.SIGKILL)
+
+
+def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, number)

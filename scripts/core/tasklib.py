@@ -2,10 +2,7 @@
 
 import functools
 import inspect
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from invoke.context import Context
@@ -16,49 +13,10 @@ from invoke.tasks import Task, task
 
 from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError, WarningError
-from scripts.core.interruption import TerminatedError, raise_on_sigterm
-from scripts.core.process import SystemRunner
-from scripts.core.redact import redactor
-from scripts.core.settings import Settings
+from scripts.core.interruption import TerminatedError
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
-
-
-@dataclass(frozen=True)
-class Session:
-    """What every task works with."""
-
-    settings: Settings
-    runner: SystemRunner
-    console: Console
-    folder: Path  # where the person has called from
-
-    def path(self, given: str) -> str:
-        """A path as the person means it, from the folder of the call; '' stays ''."""
-        return str(self.folder / Path(given).expanduser()) if given else ""
-
-
-def open_session(
-    c: Context, *, prod: bool = False, dev: bool = False, debug: bool = False, yes: bool = False
-) -> Session:
-    """Settings, runner and console of this call; Invoke's --dry and --echo are honoured."""
-    raise_on_sigterm()
-    settings = Settings.load(prod=prod, dev=dev, debug=debug)
-    folder = _called_from()
-    os.chdir(settings.root)  # `inv` works from any folder, and its tools look around themselves
-    run = c.config.run
-    runner = SystemRunner(dry=run.dry, echo=run.echo, redact=redactor(settings.secrets_folder))
-    return Session(settings, runner, Console.standard(assume_yes=yes), folder)
-
-
-@functools.cache
-def _called_from() -> Path:
-    """The folder of the call. One call may have several commands, and the first leaves it."""
-    try:
-        return Path.cwd()
-    except FileNotFoundError:  # it was removed meanwhile; no relative path means anything there
-        return Path("/")
 
 
 class _Checked(Argument):

@@ -8,8 +8,8 @@ from typing import Final
 
 from scripts import credentials
 from scripts.core.checks import once
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.process import Completed
 from scripts.core.settings import Settings
 from scripts.health import volumes
 from scripts.health.volumes import Room

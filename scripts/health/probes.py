@@ -6,9 +6,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from scripts.core.checks import Check, Finding, Status, worst
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
-from scripts.core.process import Completed
 from scripts.core.settings import Settings
 from scripts.health import volumes
 from scripts.health.asking import Answer, Answers, as_json

@@ -119,13 +119,13 @@ def change(stack: Stack, reporter: Reporter, request: ChangeRequest, doing: str)
             return _outcome(program, plan, restarted=restarted)
 
 
-def _plan(program: service.Conversation, reporter: Reporter) -> ChangePlan:
+def _plan(program: service.RunningChange, reporter: Reporter) -> ChangePlan:
     with reporter.step("Looking at the modules"):
         return program.wait_for(Step.PLAN, ChangePlan)
 
 
 def _outcome(
-    program: service.Conversation, plan: ChangePlan, *, restarted: bool = False
+    program: service.RunningChange, plan: ChangePlan, *, restarted: bool = False
 ) -> Outcome:
     return Outcome(plan, program.result(ChangeResult), program.snapshot, restarted)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from scripts.core.errors import OpsError
-from scripts.core.process import Talk
+from scripts.core.interactive import InteractiveProcess
 from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
 
@@ -63,7 +63,7 @@ class _Holder:
         self._begun = threading.Event()
         self._over = threading.Event()
         self._lock = threading.Lock()  # of the next two together
-        self._talk: Talk | None = None
+        self._process: InteractiveProcess | None = None
         self._refusal = ""
         self._late: threading.Timer | None = None  # for the answer of one that closes it again
         self._thread = threading.Thread(target=self._hold, daemon=True)
@@ -82,8 +82,8 @@ class _Holder:
         """Returns once it is open, or lost."""
         with self._lock:
             self._over.set()
-            if self._talk:
-                self._talk.write_line(_OPEN)
+            if self._process:
+                self._process.write_line(_OPEN)
         if self._thread.is_alive() and not self.lost:
             self._thread.join(_END)
 
@@ -132,21 +132,21 @@ class _Holder:
     def _keep_closed(self) -> str:
         """Hold it until this is over, or the process has ended; why it could not begin."""
         try:
-            with self._stack.runner.talk(self._argv) as talk:
-                if talk.read_line() != _CLOSED:
-                    return talk.end().last_line or "it has ended without a word"
+            with self._stack.runner.interact(self._argv) as process:
+                if process.read_line() != _CLOSED:
+                    return process.end().last_line or "it has ended without a word"
                 if self._late:
                     self._late.cancel()
                     self._reporter.note("note: the gate of Nginx was lost, and is closed again")
                 with self._lock:
-                    self._talk = talk
+                    self._process = process
                     if self._over.is_set():
-                        talk.write_line(_OPEN)
+                        process.write_line(_OPEN)
                 self._begun.set()
-                while talk.read_line():
+                while process.read_line():
                     pass
                 with self._lock:
-                    self._talk = None
+                    self._process = None
         except OpsError as error:
             return error.message
         return ""

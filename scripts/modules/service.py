@@ -1,4 +1,4 @@
-"""The containers that work on modules, and how they are spoken with."""
+"""The containers that work on modules, and how lines are exchanged with them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from scripts.core import unfinished
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
-from scripts.core.process import CommandFailedError, Completed, Talk
+from scripts.core.interactive import InteractiveProcess
+from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.stack import engine, image_names, lifecycle, oneoff
@@ -64,8 +66,7 @@ def ask(
     stack: Stack, reporter: Reporter, service: str, database: str, *command: str, kind: type[T]
 ) -> T:
     """The program's answer, a record of `kind`; raises OpsError with its reason if it fails."""
-    words = oneoff.argv(service, *_on(database), *command)
-    done = stack.run(*words, timeout=_SECONDS, check=False)
+    done = oneoff.run(stack, service, *_on(database), *command, timeout=_SECONDS)
     for line in done.stderr.splitlines():
         _pass_on(line, reporter)
     if not done.ok:
@@ -88,15 +89,15 @@ def _pass_on(line: str, reporter: Reporter) -> None:
 
 
 @dataclass
-class Conversation:
+class RunningChange:
     """A change under way. Leaving it before its end undoes the change."""
 
-    talk: Talk
+    process: InteractiveProcess
     events: dict[str, dict[str, Any]] = field(default_factory=dict)  # by step
 
     def wait_for(self, step: Step, kind: type[T]) -> T:
         """What the program reports at `step`; raises OpsError with its reason if it ends before."""
-        while line := self.talk.read_line():
+        while line := self.process.read_line():
             event = self._read(line)
             if event.get("step") == step:
                 return oneoff.record(kind, event)
@@ -109,7 +110,7 @@ class Conversation:
 
     def answer(self, answer: Answer) -> None:
         """Have it go on."""
-        self.talk.write_line(answer)
+        self.process.write_line(answer)
 
     @property
     def snapshot(self) -> SnapshotTaken | None:
@@ -124,7 +125,7 @@ class Conversation:
 
     def close(self) -> bool:
         """Leave; returns whether what had begun is undone, or nothing had."""
-        done = self.talk.end()
+        done = self.process.end()
         for line in filter(None, done.stdout.splitlines()):
             with suppress(OpsError):  # such as a line in the middle of which it was killed
                 self._read(line)
@@ -139,10 +140,10 @@ class Conversation:
 
     def leave(self) -> None:
         """Have it stop, and undo what it has begun, from another thread."""
-        self.talk.leave()
+        self.process.leave()
 
     def _reason(self) -> OpsError:
-        error = _failure(self.talk.end())
+        error = _failure(self.process.end())
         again = _UNDONE if self.undone else ""
         return OpsError(error.message, f"{again} {error.hint}".strip())
 
@@ -150,21 +151,23 @@ class Conversation:
 @contextmanager
 def conversation(
     stack: Stack, reporter: Reporter, service: str, database: str, *command: str
-) -> Iterator[Conversation]:
+) -> Iterator[RunningChange]:
     """Speak with the program; if the block fails, what it has begun is undone.
 
     Also where its container died before it could do that itself.
     """
     words = oneoff.argv(service, *_on(database), *command)
-    with stack.runner.talk(stack.argv(*words), lambda line: _pass_on(line, reporter)) as talk:
-        spoken = Conversation(talk)
+    with stack.runner.interact(
+        stack.argv(*words), lambda line: _pass_on(line, reporter)
+    ) as process:
+        change = RunningChange(process)
         try:
-            yield spoken
+            yield change
         except BaseException:
-            known = spoken.undone
-            if not spoken.close() and service == LIVE:
+            known = change.undone
+            if not change.close() and service == LIVE:
                 _recover(stack, reporter, database)
-            elif spoken.undone and not known:
+            elif change.undone and not known:
                 reporter.note(_UNDONE)
             raise
 

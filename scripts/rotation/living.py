@@ -7,9 +7,9 @@ from typing import Final
 
 from scripts import credentials
 from scripts.backups import state
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.files import make_private_folder
-from scripts.core.process import Completed
 from scripts.rotation import sql
 from scripts.stack import engine, image_names, images, oneoff
 from scripts.stack.compose import Stack

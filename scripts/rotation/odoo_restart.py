@@ -111,8 +111,7 @@ def _prove(work: Work) -> None:
 
 
 def _log_in(work: Work, program: str, server: str) -> None:
-    words = oneoff.argv("odoo_init", "python3", "-c", program)
-    done = work.stack.run(*words, timeout=_SECONDS, check=False)
+    done = oneoff.run(work.stack, "odoo_init", "python3", "-c", program, timeout=_SECONDS)
     if not done.ok:
         raise OpsError(f"{server} does not take the new password: {done.last_line}")
 

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import IO, Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Unpack
 
-from scripts.core.process import Completed, Runner
+from scripts.core.completed import Completed
+from scripts.core.process import Runner, RunOptions
 from scripts.core.settings import HTTPS, Environment, Settings
 
 _ONEOFF: Final = "com.docker.compose.oneoff"
@@ -56,26 +57,9 @@ class Stack:
         root = str(self.settings.root)
         return ["docker", "compose", "--project-directory", root, *files, *arguments]
 
-    def run(
-        self,
-        *arguments: str,
-        stdin: str | None = None,
-        stdout: IO[bytes] | None = None,
-        timeout: float | None = None,
-        env: Mapping[str, str] | None = None,
-        check: bool = True,
-        changes: bool = False,
-    ) -> Completed:
+    def run(self, *arguments: str, **options: Unpack[RunOptions]) -> Completed:
         """Run a `docker compose` command; see Runner.run."""
-        return self.runner.run(
-            self.argv(*arguments),
-            stdin=stdin,
-            stdout=stdout,
-            timeout=timeout,
-            env=env,
-            check=check,
-            changes=changes,
-        )
+        return self.runner.run(self.argv(*arguments), **options)
 
     def exec(
         self,
@@ -110,9 +94,9 @@ class Stack:
         options += [f"--env={name}={value}" for name, value in (env or {}).items()]
         return ["docker", "exec", "--interactive", *options, container, *command]
 
-    def become(self, *arguments: str) -> NoReturn:
-        """Hand the terminal over to a `docker compose` command."""
-        self.runner.replace(self.argv(*arguments))
+    def replace_process(self, *arguments: str) -> NoReturn:
+        """Run a `docker compose` command in the place of this process, with its terminal."""
+        self.runner.replace_process(self.argv(*arguments))
 
     def services(self) -> list[Service]:
         """All containers of the project by name, stopped ones and those of one-off runs too."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import ImageSource, remember
 from scripts.stack import debian, inspecting, odoo_package

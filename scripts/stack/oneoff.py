@@ -1,12 +1,14 @@
 """Programs of ours in containers of their own, which end with their answer."""
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Final, TypeVar
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.process import Completed
 from scripts.stack.compose import Stack
 from toolbox.contract.codec import decode, from_json
 from toolbox.contract.messages import ERROR, HINT
@@ -15,21 +17,60 @@ T = TypeVar("T")
 
 _RUN: Final = ("--progress", "quiet", "run", "--rm", "-T", "--no-deps")
 _START_SECONDS: Final = 180
+_STOP_SECONDS: Final = 60  # as long as Compose gives the containers of backups
 _KILLED: Final = (137, 143)
 
 
 def argv(
     service: str,
     *command: str,
+    name: str = "",
     mounts: Mapping[Path, str] | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The words after `docker compose` that run `command` in a container of `service`."""
+    named = ["--name", name] if name else []
     given = (variables or {}).items()
     settings = [part for name, value in given for part in ("--env", f"{name}={value}")]
     places = (mounts or {}).items()
     volumes = [part for host, place in places for part in ("--volume", f"{host}:{place}")]
-    return [*_RUN, *settings, *volumes, service, *command]
+    return [*_RUN, *named, *settings, *volumes, service, *command]
+
+
+def run(
+    stack: Stack,
+    service: str,
+    *command: str,
+    timeout: float,
+    mounts: Mapping[Path, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+) -> Completed:
+    """Run `command` in a container of `service`, which has ended however this call ends.
+
+    `env` is for Compose itself, `variables` for the command. Raises OpsError after `timeout`
+    seconds.
+    """
+    with container(stack, service) as name:
+        words = argv(service, *command, name=name, mounts=mounts, variables=variables)
+        return stack.run(*words, timeout=timeout, env=env, stdin=stdin, check=False)
+
+
+@contextmanager
+def container(stack: Stack, service: str) -> Iterator[str]:
+    """A name for the container that the block runs; if it fails, that is stopped and removed.
+
+    An interrupted `docker compose run` may leave its container at work, of which the next
+    command would know nothing.
+    """
+    name = f"{stack.settings.project}-{service}-run-{secrets.token_hex(6)}"
+    try:
+        yield name
+    except BaseException:
+        for words in (["stop", "--time", str(_STOP_SECONDS)], ["rm", "--force"]):
+            stack.runner.run(["docker", *words, name], timeout=_STOP_SECONDS + 30, check=False)
+        raise
 
 
 def answer(kind: type[T], text: str) -> T:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import Completed
 from scripts.core.report import Reporter
 from scripts.core.settings import LETSENCRYPT
+from scripts.stack import oneoff
 from scripts.stack.compose import Stack
 from scripts.tls import certificates, hostnames
 from scripts.tls.certificates import Pair
@@ -189,8 +190,10 @@ def _certbot(
     stack: Stack, *arguments: str, entrypoint: str = "", stdin: str = "", changes: bool = False
 ) -> Completed:
     program = ["--entrypoint", entrypoint] if entrypoint else []
-    run = ["--profile", "certbot", "run", "--rm", "--no-deps", "-T", *program, "certbot"]
-    return stack.run(*run, *arguments, stdin=stdin, timeout=_SECONDS, check=False, changes=changes)
+    run = ["--profile", "certbot", "run", "--rm", "--no-deps", "-T"]
+    with oneoff.container(stack, "certbot") as name:
+        words = [*run, "--name", name, *program, "certbot", *arguments]
+        return stack.run(*words, stdin=stdin, timeout=_SECONDS, check=False, changes=changes)
 
 
 def _explain(done: Completed) -> OpsError:

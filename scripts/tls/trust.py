@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.files import write_atomic
-from scripts.core.process import Completed, Runner
+from scripts.core.process import Runner
 from scripts.core.report import Reporter
 
 _SECONDS: Final = 120.0

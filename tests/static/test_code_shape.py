@@ -36,7 +36,7 @@ _ALLOWED = {
     "launch": {"core"},
 }  # fmt: skip
 _MODULE_HOMES = {
-    "subprocess": {"scripts/core/process.py"},
+    "subprocess": {"scripts/core/process.py", "scripts/core/interactive.py"},
     "invoke": {"tasks.py", "scripts/core/tasklib.py", "scripts/commands", "scripts/launch.py"},
 }
 # Which of the environment's variables an engine answers to is the engine's own

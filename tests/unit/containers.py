@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.process import Completed
 
 
 def listed(line: str, answer: Completed | OpsError) -> Completed | OpsError:

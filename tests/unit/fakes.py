@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn, Unpack
 
 from dotenv import dotenv_values
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.process import CommandFailedError, Completed
+from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 
 from . import containers
@@ -30,7 +31,7 @@ def says(stdout: str = "", *, code: int = 0, stderr: str = "") -> Completed:
 
 
 @dataclass
-class FakeTalk:
+class FakeProcess:
     """A process that prints its lines whatever it hears, and remembers that.
 
     A `lasting` one that succeeds ends when it is told something, or is left.
@@ -76,54 +77,44 @@ class FakeRunner:
     answers: dict[str, Completed | OpsError] = field(default_factory=dict)
     calls: list[list[str]] = field(default_factory=list)
     changing: list[list[str]] = field(default_factory=list)
-    talks: list[FakeTalk] = field(default_factory=list)
-    lasting: tuple[str, ...] = ()  # what such talks begin with
+    processes: list[FakeProcess] = field(default_factory=list)
+    lasting: tuple[str, ...] = ()  # what such processes begin with
     dry: bool = False
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: str | None = None,
-        stdout: IO[bytes] | None = None,
-        timeout: float | None = None,
-        env: Mapping[str, str] | None = None,
-        check: bool = True,
-        changes: bool = False,
-    ) -> Completed:
+    def run(self, argv: Sequence[str], **options: Unpack[RunOptions]) -> Completed:
         self.calls.append(list(argv))
-        if changes:
+        if options.get("changes"):
             self.changing.append(list(argv))
         answer = self._answer(argv)
         if isinstance(answer, OpsError):
             raise answer
         done = Completed(tuple(argv), answer.code, answer.stdout, answer.stderr)
-        if stdout is not None:
+        if stdout := options.get("stdout"):
             stdout.write((done.stdout + done.stderr).encode())
-        if check and not done.ok:
+        if options.get("check", True) and not done.ok:
             raise CommandFailedError(done)
         return done
 
     @contextmanager
-    def talk(
+    def interact(
         self, argv: Sequence[str], on_stderr: Callable[[str], None] = lambda _: None
-    ) -> Iterator["FakeTalk"]:
+    ) -> Iterator["FakeProcess"]:
         """A process that prints the lines of its answer, and ends with it."""
         self.calls.append(list(argv))
         answer = self._answer(argv)
         if isinstance(answer, OpsError):
             raise answer
         lasting = not answer.code and _spoken(argv).startswith(self.lasting or ("?",))
-        talk = FakeTalk(answer, answer.stdout.splitlines(), lasting=lasting)
-        self.talks.append(talk)
+        process = FakeProcess(answer, answer.stdout.splitlines(), lasting=lasting)
+        self.processes.append(process)
         for line in answer.stderr.splitlines():
             on_stderr(line)
         try:
-            yield talk
+            yield process
         finally:
-            talk.end()
+            process.end()
 
-    def replace(self, argv: Sequence[str]) -> NoReturn:
+    def replace_process(self, argv: Sequence[str]) -> NoReturn:
         self.calls.append(list(argv))
         raise ReplacedError(argv)
 
@@ -156,7 +147,7 @@ def _spoken(argv: Sequence[str]) -> str:
     words = iter(argv)
     kept = []
     for word in words:
-        if word in ("--project-directory", "--file"):
+        if word in ("--project-directory", "--file", "--name"):
             next(words)
         elif word != "--interactive":
             kept.append(word)

@@ -3,16 +3,17 @@
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Unpack
 
 import pytest
 
 from scripts.backups import service
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.process import CommandFailedError, Completed
+from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.redact import redactor
 from scripts.rotation import rotate, verifiers
 from scripts.stack import engine, lifecycle
@@ -45,14 +46,11 @@ class Servers(FakeRunner):
     die: str = "nothing"
     said: list[str] = field(default_factory=list)  # everything on standard input
 
-    def run(
-        self, argv: Sequence[str], *, stdin: str | None = None, stdout: IO[bytes] | None = None,
-        timeout: float | None = None, env: Mapping[str, str] | None = None, check: bool = True,
-        changes: bool = False,
-    ) -> Completed:  # fmt: skip
+    def run(self, argv: Sequence[str], **options: Unpack[RunOptions]) -> Completed:
+        stdin = options.get("stdin")
         self.calls.append(list(argv))
         self.said += [stdin] if stdin else []
-        if changes:
+        if options.get("changes"):
             self.changing.append(list(argv))
         line = " ".join(argv) + (stdin or "")
         if self.die in line:
@@ -63,7 +61,7 @@ class Servers(FakeRunner):
             done = self._reply(line, list(argv), stdin or "")
             shown = redactor(self.root / "secrets")(done.stdout)  # as the real runner does
             done = Completed(done.argv, done.code, shown, done.stderr)
-        if check and not done.ok:
+        if options.get("check", True) and not done.ok:
             raise CommandFailedError(done)
         return done
 

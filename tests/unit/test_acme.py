@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import Completed
 from scripts.core.settings import LETSENCRYPT, Environment
 from scripts.stack.compose import Stack
 from scripts.tls import acme

@@ -12,8 +12,8 @@ from scripts.backups import cli, notify, retention, service, state, verify
 from scripts.backups.cli import BackupRequest
 from scripts.backups.retention import Backup
 from scripts.core import http
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import Completed
 from scripts.stack import engine
 from scripts.stack.compose import Stack
 

@@ -9,9 +9,9 @@ from invoke.context import Context
 
 from scripts.backups import cli, restore
 from scripts.commands import backup, jobs
+from scripts.commands.session import Session
 from scripts.core.console import Console
 from scripts.core.process import SystemRunner
-from scripts.core.tasklib import Session
 from scripts.supabase import jobs as queue
 
 from .fakes import settings_in

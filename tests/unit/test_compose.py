@@ -95,7 +95,7 @@ def test_a_command_in_a_container_needs_no_terminal_and_may_fail(tmp_path: Path)
 def test_an_interactive_command_becomes_compose(tmp_path: Path) -> None:
     stack, runner = _stack(tmp_path)
     with pytest.raises(ReplacedError):
-        stack.become("exec", "odoo", "bash")
+        stack.replace_process("exec", "odoo", "bash")
     assert runner.ran("docker compose exec odoo bash")
 
 

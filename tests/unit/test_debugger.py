@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.process import CommandFailedError, Completed
+from scripts.core.process import CommandFailedError
 from scripts.stack import debugger
 from scripts.stack.compose import Stack
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core.process import Completed
+from scripts.core.completed import Completed
 from scripts.stack.engine import Engine, EngineUnavailableError, Trouble, ensure, probe
 
 from .fakes import FakeReporter, FakeRunner, says

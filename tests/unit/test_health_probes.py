@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from scripts.core.checks import Finding, Result, Status, once, run_all, worst
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
-from scripts.core.process import Completed
 from scripts.core.settings import ROOT
 from scripts.health import probes
 from scripts.stack import ingress

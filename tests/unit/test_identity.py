@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.process import Completed
 from scripts.stack import identity
 from scripts.stack.compose import Stack
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import Completed
 from scripts.core.settings import Environment, ImageSource, Settings
 from scripts.stack import debian, image_names, image_sources, images
 from scripts.stack.compose import Stack

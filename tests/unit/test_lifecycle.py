@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
 from scripts.core.interruption import TerminatedError
-from scripts.core.process import Completed
 from scripts.stack import diagnosis, ingress, lifecycle
 from scripts.stack.compose import Stack
 

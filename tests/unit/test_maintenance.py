@@ -14,7 +14,7 @@ from scripts.modules import maintenance
 from scripts.stack.compose import Stack
 from tests.conftest import ROOT
 
-from .fakes import FakeReporter, FakeRunner, FakeTalk, says, settings_in
+from .fakes import FakeProcess, FakeReporter, FakeRunner, says, settings_in
 
 GATE = "docker exec nginx sh /etc/nginx/gate"
 SECONDS = 10
@@ -37,14 +37,14 @@ class Nginx(FakeRunner):
         self.answers[GATE] = says("closed")
 
     @contextmanager
-    def talk(self, *arguments: object, **named: object) -> Iterator[FakeTalk]:
+    def interact(self, *arguments: object, **named: object) -> Iterator[FakeProcess]:
         if self.failure:
             raise self.failure
-        if len(self.talks) >= self.closes:
+        if len(self.processes) >= self.closes:
             self.answers[GATE] = says(code=1, stderr="it does not start")
-        with super().talk(*arguments, **named) as talk:  # type: ignore[arg-type]
+        with super().interact(*arguments, **named) as process:  # type: ignore[arg-type]
             self.begun.release()
-            yield talk
+            yield process
 
 
 class Given(threading.Event):
@@ -62,16 +62,16 @@ def test_where_nginx_does_not_run_there_is_nothing_to_close(tmp_path: Path) -> N
     nginx = Nginx("exited")
     with maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), Given()):
         pass
-    assert not nginx.talks
+    assert not nginx.processes
 
 
 def test_a_lost_one_is_closed_again_and_that_is_said(tmp_path: Path) -> None:
     nginx, reporter, gave_up = Nginx("running"), FakeReporter(), Given()
     with maintenance.enabled(_stack(tmp_path, nginx), reporter, gave_up):
         assert nginx.begun.acquire(timeout=SECONDS)
-        nginx.talks[0].over.set()  # its client was killed
+        nginx.processes[0].over.set()  # its client was killed
         assert nginx.begun.acquire(timeout=SECONDS)
-    assert [talk.heard for talk in nginx.talks] == [[], ["open"]]
+    assert [talk.heard for talk in nginx.processes] == [[], ["open"]]
     assert reporter.said == ["note: the gate of Nginx was lost, and is closed again"]
     assert not gave_up.is_set()
 
@@ -85,7 +85,7 @@ def test_where_none_can_be_closed_again_the_block_is_given_up(
         pytest.raises(OpsError, match="visitors cannot be kept out: it does not start") as caught,
         maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), gave_up),
     ):
-        nginx.talks[0].over.set()
+        nginx.processes[0].over.set()
         assert gave_up.wait(SECONDS)
         raise OpsError("the host is gone", "What was there before is there again.")
     assert caught.value.hint == "What was there before is there again."
@@ -98,14 +98,14 @@ def test_while_nginx_does_not_run_nothing_is_given_up(
     nginx, gave_up = Nginx("running", closes=1), Given()
     with maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), gave_up):
         nginx.answers["docker ps"] = says()
-        nginx.talks[0].over.set()
+        nginx.processes[0].over.set()
         for _ in range(5):
             assert nginx.begun.acquire(timeout=SECONDS)
         nginx.closes, nginx.answers[GATE] = 99, says("closed")  # it was restarted
-        while not nginx.talks[-1].lasting or nginx.talks[-1].answer.code:
+        while not nginx.processes[-1].lasting or nginx.processes[-1].answer.code:
             assert nginx.begun.acquire(timeout=SECONDS)
     assert not gave_up.is_set()
-    assert nginx.talks[-1].heard == ["open"]
+    assert nginx.processes[-1].heard == ["open"]
 
 
 def test_a_block_that_fails_for_another_reason_keeps_it(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_block_that_fails_for_another_reason_keeps_it(tmp_path: Path) -> None:
         maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), Given()),
     ):
         raise OpsError("Odoo does not work")
-    assert nginx.talks[0].heard == ["open"]
+    assert nginx.processes[0].heard == ["open"]
 
 
 def test_an_engine_that_does_not_answer_in_time_is_a_gate_that_is_lost(
@@ -129,7 +129,7 @@ def test_an_engine_that_does_not_answer_in_time_is_a_gate_that_is_lost(
         maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), gave_up),
     ):
         nginx.answers[GATE] = says()
-        nginx.talks[0].over.set()
+        nginx.processes[0].over.set()
         assert gave_up.wait(SECONDS)
         raise OpsError("the host is gone")
 

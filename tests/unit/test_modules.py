@@ -67,7 +67,7 @@ def _install(stack: Stack) -> change.Outcome:
 
 def test_a_change_is_kept_after_odoo_was_seen_to_work(stack: Stack) -> None:
     done = _install(stack)
-    program, gate = _runner(stack).talks
+    program, gate = _runner(stack).processes
     assert program.heard == ["go", "keep"]
     assert gate.heard == ["open"] and gate.ended
     assert _runner(stack).ran(LOGIN)
@@ -130,7 +130,7 @@ def test_an_odoo_that_does_not_work_is_no_reason_to_keep(
     reporter = FakeReporter()
     with pytest.raises(OpsError, match="does not work"):
         change.change(stack, reporter, ChangeRequest(install=("sale",)), "module.install")
-    assert _runner(stack).talks[0].heard == ["go"]
+    assert _runner(stack).processes[0].heard == ["go"]
     assert "What was there before is there again." in reporter.said
     assert _runner(stack).ran(RESTART)  # it may have loaded the code of what is undone
 
@@ -141,7 +141,7 @@ def test_the_platform_is_not_stopped_while_modules_change(stack: Stack) -> None:
         lifecycle.down(stack, FakeReporter())
     with file_lock(lifecycle.lock(stack.settings), "up"), pytest.raises(OpsError, match="inv up"):
         _install(stack)
-    assert not _runner(stack).talks
+    assert not _runner(stack).processes
 
 
 def test_a_name_is_never_a_flag_of_the_program(stack: Stack) -> None:
@@ -180,14 +180,14 @@ def test_an_odoo_on_another_image_is_not_worked_on(stack: Stack) -> None:
     _runner(stack).answers["docker inspect --format {{.Id}}"] = says("sha256:2\n")
     with pytest.raises(OpsError, match="another image"):
         _install(stack)
-    assert not _runner(stack).talks
+    assert not _runner(stack).processes
 
 
 def test_a_gate_that_does_not_close_lets_nothing_begin(stack: Stack) -> None:
     _runner(stack).answers[GATE] = says(code=1, stderr="gate: closed by another")
     with pytest.raises(OpsError, match="closed by another"):
         _install(stack)
-    assert _runner(stack).talks[0].heard == []
+    assert _runner(stack).processes[0].heard == []
 
 
 def test_a_removal_asks_and_names_what_goes_with_it(stack: Stack) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.interruption import uninterrupted
-from scripts.core.process import CommandFailedError, Completed, SystemRunner
+from scripts.core.process import CommandFailedError, SystemRunner
 
 _SECRET = "s3cret-value"
 _SHY = SystemRunner(redact=lambda text: text.replace(_SECRET, "***"))
@@ -41,7 +42,7 @@ def test_a_missing_program_is_named() -> None:
     with pytest.raises(OpsError, match="'no-such-program' is not installed"):
         SystemRunner().run(["no-such-program", "--flag"])
     with pytest.raises(OpsError, match="'no-such-program' is not installed"):
-        SystemRunner().replace(["no-such-program"])
+        SystemRunner().replace_process(["no-such-program"])
 
 
 def test_a_program_that_hangs_is_given_up_on() -> None:
@@ -93,7 +94,7 @@ def test_a_dry_run_shows_changes_and_runs_only_questions(
     assert runner.run(["touch", str(tmp_path / "made")], changes=True).ok
     assert runner.detach(["touch", str(tmp_path / "made")], tmp_path / "log") == 0
     with pytest.raises(SystemExit) as caught:
-        runner.replace(["touch", str(tmp_path / "made")])
+        runner.replace_process(["touch", str(tmp_path / "made")])
     assert caught.value.code == 0
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().err.count("$ touch") == 3
@@ -165,6 +166,32 @@ def test_a_termination_reaches_what_runs_and_waits_for_it(
             time.sleep(0.05)
         assert ours.communicate(timeout=30)[0] == "terminated\n"
     assert (tmp_path / "put").read_text() == "right\n"
+
+
+def test_a_termination_reaches_the_children_of_what_runs(tmp_path: Path) -> None:
+    # As `docker` starts Compose, to which it passes no signal on.
+    grandchild = f"sh -c '{_PUT_RIGHT.replace(chr(39), chr(34))}; echo > ready; sleep 60 & wait'"
+    with _terminated(f"{grandchild}; :", tmp_path) as ours:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        ours.send_signal(signal.SIGTERM)
+        assert ours.communicate(timeout=30)[0] == "terminated\n"
+    assert (tmp_path / "put").read_text() == "right\n"
+
+
+def test_no_process_outlives_its_time_limit(tmp_path: Path) -> None:
+    with pytest.raises(OpsError, match="no answer"):
+        SystemRunner().run(
+            ["sh", "-c", f"sleep 60 >/dev/null 2>&1 & echo $! > {tmp_path}/pid; wait"], timeout=0.5
+        )
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        if "Z" in Path(f"/proc/{pid}/stat").read_text().split():
+            return
+        time.sleep(0.02)
+    assert not Path(f"/proc/{pid}").exists()
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP"])

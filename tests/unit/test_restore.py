@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scripts.backups import restore
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import Completed
 from scripts.stack import engine, lifecycle
 from scripts.stack.compose import Stack
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from scripts import credentials
+from scripts.core.completed import Completed
 from scripts.core.errors import EXIT_USAGE, UsageError
-from scripts.core.process import Completed
 from scripts.credentials import State
 from scripts.rotation import door, living, rotate, verifiers
 

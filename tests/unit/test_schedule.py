@@ -1,15 +1,16 @@
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import Unpack
 
 import pytest
 
 from scripts.core import schedule
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.job import Job, cron_line, service_unit, timer_unit
-from scripts.core.process import CommandFailedError, Completed
+from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.schedule import Host
 from tests.unit.fakes import FakeRunner, says
 
@@ -31,27 +32,17 @@ class Crontab(FakeRunner):
     kept: bytes | None = None
     warning: str = ""
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: str | None = None,
-        stdout: IO[bytes] | None = None,
-        timeout: float | None = None,
-        env: Mapping[str, str] | None = None,
-        check: bool = True,
-        changes: bool = False,
-    ) -> Completed:
+    def run(self, argv: Sequence[str], **options: Unpack[RunOptions]) -> Completed:
         if argv[0] != "crontab" or any(key.startswith("crontab") for key in self.answers):
-            return super().run(argv, check=check, changes=changes)
+            return super().run(argv, **options)
         self.calls.append(list(argv))
         if argv[1] != "-l":
-            assert changes
+            assert options.get("changes")
             if not self.dry:
                 self.kept = Path(argv[1]).read_bytes()
         elif self.kept is None:
             return Completed(tuple(argv), 1, "", "no crontab for root\n")
-        elif stdout is not None:
+        elif stdout := options.get("stdout"):
             stdout.write(self.warning.encode() + self.kept)
         return Completed(tuple(argv), 0, "***" if self.kept else "", self.warning)
 

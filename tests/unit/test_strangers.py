@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scripts.backups import restore, strangers
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import Completed
 from scripts.stack import engine
 from scripts.stack.compose import Stack
 
@@ -39,15 +39,16 @@ def file(tmp_path: Path) -> Path:
 
 
 def _runs(stack: Stack) -> list[list[str]]:
-    calls = [call[call.index("-T") :] for call in runner_of(stack).calls if "-T" in call]
-    return [call for call in calls if call[:2] == ["-T", "--no-deps"]]
+    """The words of each call after the container's name."""
+    calls = runner_of(stack).calls
+    return [call[call.index("--name") + 2 :] for call in calls if "--name" in call]
 
 
 def test_a_file_is_read_in_the_sandbox_before_anything_else_sees_it(
     stack: Stack, file: Path
 ) -> None:
     restore.restore(stack, FakeReporter(), str(file), "staging", neutralize=True)
-    words = [" ".join(call[2:]) for call in _runs(stack)]
+    words = [" ".join(call) for call in _runs(stack)]
     mount = f"--volume {file}:/in/{file.name}:ro"
     assert words[1:] == [
         f"{mount} sandbox /in/{file.name}",

@@ -4,8 +4,8 @@ from pathlib import Path
 import jwt
 import pytest
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.process import Completed
 from scripts.core.settings import Environment, ImageSource, Settings
 from scripts.stack import images
 from scripts.stack.compose import Stack

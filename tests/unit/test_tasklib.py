@@ -13,7 +13,8 @@ from tests.conftest import ROOT
 
 _TASKS = """
 from invoke.collection import Collection
-from scripts.core.tasklib import command, open_session
+from scripts.commands.session import open_session
+from scripts.core.tasklib import command
 
 @command({"file": "Which one."})
 def where(c, file):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
-from scripts.core.process import Completed
 from scripts.stack import ingress, lifecycle
 from scripts.stack.compose import Stack
 from tests.unit.fakes import FakeReporter, FakeRunner, says, settings_in

@@ -3,8 +3,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.process import Completed
 from scripts.stack import wheels
 
 from .fakes import FakeReporter, FakeRunner, says

@@ -12,8 +12,7 @@ from tests.e2e.support.machine import Machine, debian_machine
 DATABASE = "sql:/root/.mozilla/firefox/my profile.default"
 PREPARE = [
     "from pathlib import Path",
-    "from scripts.core.process import SystemRunner",
-    "from scripts.tls import trust",
+    "from scripts.core.process import SystemRunnerfrom scripts.tls import trust",
     "class Person:",
     "    def __init__(self, answer): self.answer = answer",
     "    def confirm(self, question, unattended): return self.answer",
