@@ -4,19 +4,19 @@ from invoke.collection import Collection
 
 from scripts.commands import (
     backup,
+    containers,
     credentials,
-    developing,
+    development,
     jobs,
-    looking,
+    lifecycle,
     modules,
     sessions,
-    starting,
     supabase,
     tls,
 )
 
 namespace = Collection(
-    *starting.TASKS, *looking.TASKS, *tls.TASKS, *backup.TASKS, *developing.TASKS,
-    backup.ROOM, backup.FILES, credentials.ROOM, modules.ROOM, sessions.ROOM, supabase.ROOM,
-    jobs.ROOM,
+    *lifecycle.TASKS, *containers.TASKS, *tls.TASKS, *backup.TASKS, *development.TASKS,
+    backup.COLLECTION, backup.FILES, credentials.COLLECTION, modules.COLLECTION,
+    sessions.COLLECTION, supabase.COLLECTION, jobs.COLLECTION,
 )  # fmt: skip

@@ -28,7 +28,7 @@ ODOO = "http://127.0.0.1:8069"
 SECONDS = 10
 SHOWN = 3  # folders in one line
 SIZE = 4096  # bytes of the file that is tried
-ROOM = "%i %S %b %a %c %d"  # scripts/health/volumes.py reads it
+COLLECTION = "%i %S %b %a %c %d"  # scripts/health/volumes.py reads it
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -137,7 +137,7 @@ def session(settings, client):
 
 def main():
     """Ask everything; what cannot be asked is an answer too."""
-    stat = ["stat", "-f", "-c", ROOM, str(DATA)]
+    stat = ["stat", "-f", "-c", COLLECTION, str(DATA)]
     room = subprocess.run(stat, capture_output=True, text=True, check=False).stdout.strip()
     answers = {"room": room, "web": web(), "filestore": filestore(), "reports": reports()}
     try:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from scripts.core import unfinished
+from scripts.core import interrupted_rotation
 from scripts.core.checks import Check, Finding, Status
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_private_folder, write_new
@@ -29,7 +29,7 @@ _PLACEHOLDERS: Final = re.compile(
 )
 
 
-class State(StrEnum):
+class SecretState(StrEnum):
     """What `inv secrets` did with a file, or found."""
 
     KEPT = "kept"
@@ -62,7 +62,7 @@ class SecretReport:
     name: str
     purpose: str
     path: Path
-    state: State
+    state: SecretState
     problem: str = ""
 
 
@@ -131,11 +131,11 @@ def ensure(folder: Path, lost: Mapping[str, str] | None = None) -> list[SecretRe
     reports = []
     for spec, found in zip(SPECS, before, strict=True):
         state = found.state
-        if state is State.MISSING:
+        if state is SecretState.MISSING:
             # A run beside this one may have been quicker: its value is the one.
             created = write_new(found.path, spec.generate().encode() + b"\n", 0o600)
-            state = State.CREATED if created else State.KEPT
-        elif state is State.KEPT:
+            state = SecretState.CREATED if created else SecretState.KEPT
+        elif state is SecretState.KEPT:
             found.path.chmod(0o600)
         reports.append(SecretReport(spec.name, spec.purpose, found.path, state, found.problem))
     return reports
@@ -144,7 +144,7 @@ def ensure(folder: Path, lost: Mapping[str, str] | None = None) -> list[SecretRe
 def refuse_lost(reports: Sequence[SecretReport], *, required: bool = False) -> None:
     """Raises OpsError that names every lost secret and the way on; or only `required` ones."""
     specs = {spec.name: spec for spec in SPECS if spec.required or not required}
-    gone = [r for r in reports if r.state is State.LOST and r.name in specs]
+    gone = [r for r in reports if r.state is SecretState.LOST and r.name in specs]
     if gone:
         listing = "; ".join(f"secrets/{r.path.name} is missing, but {r.problem}" for r in gone)
         raise OpsError(listing, " ".join(specs[r.name].way for r in gone))
@@ -155,14 +155,14 @@ def inspect(folder: Path, lost: Mapping[str, str] | None = None) -> list[SecretR
     reports = []
     for spec in SPECS:
         path = spec.path(folder)
-        state, problem = State.KEPT, ""
+        state, problem = SecretState.KEPT, ""
         try:
             problem = _problem(spec, path)
-            state = State.REFUSED if problem else State.KEPT
+            state = SecretState.REFUSED if problem else SecretState.KEPT
         except FileNotFoundError:
-            state = State.MISSING
+            state = SecretState.MISSING
             if lost and spec.name in lost:
-                state, problem = State.LOST, lost[spec.name]
+                state, problem = SecretState.LOST, lost[spec.name]
         reports.append(SecretReport(spec.name, spec.purpose, path, state, problem))
     return reports
 
@@ -171,11 +171,11 @@ def preflight(folder: Path) -> Check:
     """The check that `inv up` makes before it starts anything."""
 
     def probe() -> Finding:
-        if unfinished.rotation_in(folder):
-            return Finding(Status.FAILED, unfinished.MESSAGE, unfinished.HINT)
+        if interrupted_rotation.rotation_in(folder):
+            return Finding(Status.FAILED, interrupted_rotation.MESSAGE, interrupted_rotation.HINT)
         reports = inspect(folder)
         required = {spec.name for spec in SPECS if spec.required}
-        missing = [r for r in reports if r.state is State.MISSING and r.name in required]
+        missing = [r for r in reports if r.state is SecretState.MISSING and r.name in required]
         if missing:
             names = ", ".join(f"secrets/{report.path.name}" for report in missing)
             return Finding(Status.FAILED, f"{names} does not exist", "Run: inv secrets")
@@ -186,7 +186,7 @@ def preflight(folder: Path) -> Check:
 
 
 def _refuse(reports: list[SecretReport]) -> None:
-    refused = [report for report in reports if report.state is State.REFUSED]
+    refused = [report for report in reports if report.state is SecretState.REFUSED]
     if refused:
         listing = "; ".join(f"secrets/{r.path.name} {r.problem}" for r in refused)
         names = ",".join(report.name for report in refused)

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from scripts import credentials
-from scripts.core import env_file, last_backup, schedule
+from scripts.core import env_file, last_backup, scheduler
 from scripts.core.checks import Check, Finding, Result, Status, require, run_all, worst
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.job import BACKUP, RENEWAL
 from scripts.core.report import Reporter
+from scripts.core.scheduled_job import BACKUP, RENEWAL
 from scripts.core.settings import Environment, Settings, remember
 from scripts.health import probes
-from scripts.rotation import door, living, rotate
-from scripts.stack import engine, environments, identity, images, inspecting, lifecycle
+from scripts.rotation import dependents, logins, rotate
+from scripts.stack import engine, environments, identity, image_facts, images, lifecycle
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -71,7 +71,7 @@ def _with_images(stack: Stack, reporter: Reporter) -> tuple[Stack, str]:
     Raises OpsError where another version is wanted.
     """
     used = images.ensure(stack, reporter)
-    found = inspecting.odoo_version(stack.runner, used["ODOO_BASE_IMAGE"])
+    found = image_facts.odoo_version(stack.runner, used["ODOO_BASE_IMAGE"])
     wanted = stack.settings.odoo_version
     if wanted and found.split(".")[0] != wanted.split(".")[0]:
         raise OpsError(
@@ -86,12 +86,12 @@ def _with_images(stack: Stack, reporter: Reporter) -> tuple[Stack, str]:
 def _make_secrets(stack: Stack, reporter: Reporter) -> None:
     """Raises OpsError if the one that a start needs is lost; the others can wait."""
     rotate.recover(stack, reporter)
-    reports = living.ensure(stack)
+    reports = dependents.ensure(stack)
     credentials.refuse_lost(reports, required=True)
-    made = [r.path.name for r in reports if r.state is credentials.State.CREATED]
+    made = [r.path.name for r in reports if r.state is credentials.SecretState.CREATED]
     reporter.note(f"Secrets: created {', '.join(made)}" if made else "Secrets: already there")
     for report in reports:
-        if report.state is credentials.State.LOST:
+        if report.state is credentials.SecretState.LOST:
             reporter.note(f"Secrets: {report.path.name} is missing, but {report.problem}")
     if "backup_key.txt" in made:  # nobody can read a backup without it
         reporter.note("Keep the key of the backups in another place too: inv backup.key")
@@ -101,7 +101,7 @@ def _way_in(stack: Stack, version: str, health: tuple[Result, ...]) -> Outcome:
     """The login, and where its password is: a file is named only if that logs in."""
     file = credentials.ADMIN_PASSWORD.path(stack.settings.secrets_folder)
     password = credentials.value_in(file) if file.is_file() else ""
-    found = door.look(stack, password)
+    found = logins.look(stack, password)
     if found and found.opens:
         place = f"it is in {file}"
     elif password:
@@ -161,9 +161,9 @@ def health_checks(stack: Stack) -> list[Check]:
     running = probes.running(stack)
 
     def certificate() -> Finding:
-        from scripts.tls import lasting  # cryptography is slow to import
+        from scripts.tls import expiry  # cryptography is slow to import
 
-        return lasting.finding(running.settings)
+        return expiry.finding(running.settings)
 
     checks = [
         *probes.checks(running, certificate),
@@ -179,7 +179,7 @@ def health_checks(stack: Stack) -> list[Check]:
 def _schedule(stack: Stack) -> Finding:
     """Whether what is scheduled is also started when its time comes."""
     names = [f"{stack.settings.project}-{job}" for job in (BACKUP, RENEWAL)]
-    return worst([schedule.finding(name, stack.runner) for name in names])
+    return worst([scheduler.finding(name, stack.runner) for name in names])
 
 
 def _settings_file(settings: Settings, reporter: Reporter) -> None:

@@ -13,7 +13,7 @@ from scripts.stack.compose import Stack
 HELPER: Final = "/mnt/extra-addons/session_redis/admin.py"
 HEADER: Final = ("user", "sessions", "under 1 h", "under 1 day", "older", "last seen")
 ANONYMOUS: Final = "(not logged in)"
-_SECONDS: Final = 300
+_SESSIONS_TIMEOUT: Final = 300
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _ago(seconds: int) -> str:
 
 def _ask(stack: Stack, *command: str, changes: bool = False) -> Any:
     program = ["python3", HELPER, *command]
-    done = stack.exec("odoo", *program, user="odoo", timeout=_SECONDS, changes=changes)
+    done = stack.exec("odoo", *program, user="odoo", timeout=_SESSIONS_TIMEOUT, changes=changes)
     if changes and stack.runner.dry:
         return {"revoked": 0, "moved": 0}
     if not done.ok:

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from scripts.backups import attachments, configuration, notify, retention, service, state
 from scripts.backups.retention import Backup
-from scripts.core import last_backup, schedule
+from scripts.core import last_backup, scheduler
 from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
-from scripts.core.job import BACKUP, Job
 from scripts.core.report import Reporter
+from scripts.core.scheduled_job import BACKUP, ScheduledJob
 from scripts.core.settings import RULE, Settings, remember
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import (
@@ -188,9 +188,9 @@ def mb(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
 
 
-def job(settings: Settings) -> Job:
+def job(settings: Settings) -> ScheduledJob:
     """What `--schedule` installs."""
-    return Job(
+    return ScheduledJob(
         name=f"{settings.project}-{BACKUP}",
         description="Back up ipai-platform",
         argv=(str(settings.root / "scripts" / "inv"), "backup", "--prune"),
@@ -213,8 +213,8 @@ def plan(stack: Stack, request: BackupRequest, *, on: bool) -> str:
         notify.refuse_no_address(request.tell)
         remember(stack.settings, {"BACKUP_NOTIFY": request.tell})
     if on:
-        return f"Backup: {schedule.install(job(stack.settings), stack.runner)}"
-    there = schedule.remove(job(stack.settings).name, stack.runner)
+        return f"Backup: {scheduler.install(job(stack.settings), stack.runner)}"
+    there = scheduler.remove(job(stack.settings).name, stack.runner)
     return "Backup: no longer scheduled" if there else "Backup: was not scheduled"
 
 

@@ -26,7 +26,7 @@ from toolbox.contract.backups import SavedConfiguration
 FILES: Final = (".env", "odoo/requirements.txt", "odoo/odoo.conf")
 _ADDONS: Final = "odoo/addons"
 _PRIVATE: Final = 0o600  # of a new .env, which may hold tokens
-_SECONDS: Final = 60.0
+_GIT_TIMEOUT: Final = 60.0
 _NOWHERE: Final = "/nonexistent"
 # Where the backups are is known here, and was perhaps elsewhere on the other machine.
 _STAYS: Final = re.compile(r"\s*(BACKUP_FOLDER|BACKUP_REPOSITORY|BACKUP_HOST)\s*=")
@@ -142,7 +142,7 @@ def _git(stack: Stack, place: Path, become: Sequence[str], *command: str) -> str
     if become:  # who cannot read root's settings, without which git does not work
         variables |= {"HOME": _NOWHERE, "XDG_CONFIG_HOME": _NOWHERE}
     argv = [*become, "git", "-c", "core.fsmonitor=false", "-C", str(place), *command]
-    done = stack.runner.run(argv, timeout=_SECONDS, env=variables, check=False)
+    done = stack.runner.run(argv, timeout=_GIT_TIMEOUT, env=variables, check=False)
     if not done.ok and done.stderr.strip():
         raise OpsError(done.last_line)
     return done.stdout.strip() if done.ok else ""

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.backups import cli, service, strangers
-from scripts.core.errors import OpsError, UsageError, WarningError
+from scripts.backups import cli, foreign_files, service
+from scripts.backups.restored import Restored
+from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
-from scripts.stack import engine, image_names, images, inspecting, lifecycle
+from scripts.stack import engine, image_facts, image_names, images, lifecycle
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import Manifest, RestoreOffer, ScanResult, StageResult, SwapResult
 from toolbox.contract.names import BEFORE, DATABASE_NAME, RESTORER, STAGED
@@ -22,39 +23,6 @@ class Saved:
 
     id: str
     handle: str
-
-
-@dataclass(frozen=True)
-class Restored:
-    """What a restore has done."""
-
-    source: str
-    database: str
-    replaced: bool
-    missing_files: int
-    live: bool = False  # it is the platform's own database
-    with_files: bool = True  # a dump of a database has none
-
-    def warn(self) -> None:
-        """Raises WarningError where attachments have come without files that they should have."""
-        if self.missing_files and self.with_files:
-            hint = f"inv files.check --database {self.database}"
-            said = f"{self.missing_files} attachments of {self.database} have no whole file"
-            raise WarningError(said, hint)
-
-    @property
-    def lines(self) -> list[str]:
-        """For people."""
-        lines = [f"Restored {self.source} as the database {self.database}"]
-        if self.missing_files and not self.with_files:
-            lines.append(f"{self.missing_files} attachments have no file: a dump brings none")
-        if self.replaced:
-            undo = "inv restore --undo" + ("" if self.live else f" --to-database {self.database}")
-            lines.append(
-                f"What was there before is the database {self.database}{BEFORE};"
-                f" the next restore takes it away. Back to it: {undo}"
-            )
-        return lines
 
 
 def restore(
@@ -75,7 +43,7 @@ def restore(
     name = _name(to or stack.settings.database)
     with file_lock(cli.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
-        file = strangers.file(source)
+        file = foreign_files.file(source)
         if of and not file:
             raise UsageError("--from-database is for a file", "A backup is of one database.")
         origin: Path | Saved
@@ -108,8 +76,8 @@ def _read(stack: Stack, reporter: Reporter, file: Path, name: str, of: str) -> t
     known = databases(stack, reporter)
     _agree(reporter, f"the file {file}", name, known)
     image = image_names.effective(stack.settings)["ODOO_IMAGE"]
-    odoo = inspecting.odoo_version(stack.runner, image) or service.odoo_here(stack).odoo
-    strangers.read(stack, reporter, file, of)
+    odoo = image_facts.odoo_version(stack.runner, image) or service.odoo_here(stack).odoo
+    foreign_files.read(stack, reporter, file, of)
     return file, str(odoo)
 
 
@@ -223,26 +191,32 @@ def _agree(reporter: Reporter, what: str, name: str, known: Mapping[str, int]) -
 def _staged(
     stack: Stack, reporter: Reporter, source: Path | Saved, name: str, odoo: str = ""
 ) -> Iterator[StageResult]:
-    """The backup as a database beside the live one; gone again if the block fails.
+    """The backup as a database beside the live one; dropped if this or the block fails.
 
     Yields what was staged, with the `databases` that there are now.
     """
-    words = [name + STAGED, "--live", name, "--odoo", odoo]
-    with reporter.step("Restoring and verifying beside what is live"):
-        if isinstance(source, Path):
-            words = ["stage-file", f"/in/{source.name}", *words]
-            mounts, handle = strangers.mounts(source), None
-        else:
-            words = ["stage", source.id, *words, "--handle"]
-            mounts, handle = {}, source.handle
-        staged = service.ask(
-            stack, reporter, service.RESTORE, *words, kind=StageResult, mounts=mounts, stdin=handle
-        )
     try:
+        with reporter.step("Restoring and verifying beside what is live"):
+            staged = _stage(stack, reporter, source, name, odoo)
         yield staged
     except BaseException:
         service.try_to_discard(stack, reporter, name + STAGED)
         raise
+
+
+def _stage(
+    stack: Stack, reporter: Reporter, source: Path | Saved, name: str, odoo: str
+) -> StageResult:
+    words = [name + STAGED, "--live", name, "--odoo", odoo]
+    if isinstance(source, Path):
+        words = ["stage-file", f"/in/{source.name}", *words]
+        mounts, handle = foreign_files.mounts(source), None
+    else:
+        words = ["stage", source.id, *words, "--handle"]
+        mounts, handle = {}, source.handle
+    return service.ask(
+        stack, reporter, service.RESTORE, *words, kind=StageResult, mounts=mounts, stdin=handle
+    )
 
 
 def neutralise(stack: Stack, reporter: Reporter, database: str, user: str = "") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
-from scripts.core import unfinished
+from scripts.core import interrupted_rotation
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_private_folder
@@ -22,7 +22,7 @@ T = TypeVar("T")
 MAKE: Final = "backup"
 RESTORE: Final = "restore"
 _MACHINE: Final = Path("/etc/machine-id")
-_SECONDS: Final = 24 * 3600.0
+_BACKUP_TIMEOUT: Final = 24 * 3600.0
 _NO_DATABASE_OF_ODOO: Final = "postgres"
 KEY_FILE: Final = "backup_key.txt"
 
@@ -30,7 +30,7 @@ KEY_FILE: Final = "backup_key.txt"
 def prepare(stack: Stack, reporter: Reporter) -> None:
     """Image, key and folders; raises OpsError for what can be known to fail."""
     settings = stack.settings
-    unfinished.refuse(settings)
+    interrupted_rotation.refuse(settings)
     if stack.runner.dry:
         raise UsageError("backups cannot be rehearsed", "`inv backup.list` changes nothing.")
     key = settings.secrets_folder / KEY_FILE
@@ -71,7 +71,7 @@ def run(
         service += "_offsite"
     given = _environment(stack.settings)
     done = oneoff.run(
-        stack, service, *command, mounts=mounts, env=given, stdin=stdin, timeout=_SECONDS
+        stack, service, *command, mounts=mounts, env=given, stdin=stdin, timeout=_BACKUP_TIMEOUT
     )
     for line in done.stderr.splitlines():
         if line.startswith(NOTE):
@@ -100,7 +100,13 @@ def run_odoo(
     own = {"ODOO_DATABASE": database, **(variables or {})}
     given = _environment(stack.settings)
     return oneoff.run(
-        stack, "odoo_drill", *command, variables=own, env=given, stdin=stdin, timeout=_SECONDS
+        stack,
+        "odoo_drill",
+        *command,
+        variables=own,
+        env=given,
+        stdin=stdin,
+        timeout=_BACKUP_TIMEOUT,
     )
 
 

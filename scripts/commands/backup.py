@@ -5,7 +5,7 @@ from dataclasses import asdict
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.commands.flags import JSON, YES
+from scripts.commands.help_texts import JSON, YES
 from scripts.commands.session import Session, open_session, open_to_change
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command
@@ -130,7 +130,7 @@ def restore_task(
 ) -> None:  # fmt: skip
     """Bring a backup back; verified before anything live is touched; asks."""
     from scripts import quickstart
-    from scripts.backups import restore, strangers
+    from scripts.backups import foreign_files, restore
 
     session = open_to_change(c, yes=yes)
     if configuration:
@@ -140,7 +140,7 @@ def restore_task(
         restore.refuse_with_undo(source, neutralize=neutralize)
         done = restore.undo(session.stack, session.console, to_database)
     else:
-        given = source if strangers.is_backup(source) else session.path(source)
+        given = source if foreign_files.is_backup(source) else session.path(source)
         options = {"to": to_database, "of": from_database}
         done = restore.restore(
             session.stack, session.console, given, **options, neutralize=neutralize
@@ -183,7 +183,7 @@ def files_check(c: Context, database: str = "", data: bool = False, json: bool =
         raise OpsError(f"{len(found.lost)} files of attachments are lost", attachments.REPAIR)
 
 
-ROOM = Collection(
+COLLECTION = Collection(
     "backup", backup_create, backup_list, backup_show, backup_check, backup_prune,
     backup_verify, backup_key,
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.commands.flags import JSON
+from scripts.commands.help_texts import JSON
 from scripts.commands.session import open_session, open_to_change
 from scripts.core.tasklib import command
 
@@ -14,16 +14,16 @@ def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
     """Generate the secrets that are missing; keep the others."""
     from scripts import credentials
     from scripts.core import checks
-    from scripts.rotation import living
+    from scripts.rotation import dependents
 
     session = open_session(c) if check else open_to_change(c)
     if check or session.runner.dry:
-        reports = living.inspect(session.stack)
+        reports = dependents.inspect(session.stack)
     else:
         from scripts.rotation import rotate  # which imports most of the others
 
         rotate.recover(session.stack, session.console)
-        reports = living.ensure(session.stack)
+        reports = dependents.ensure(session.stack)
     rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
     session.console.rows(["file", "state", "purpose"], rows, as_json=json)
     credentials.refuse_lost(reports)
@@ -53,4 +53,4 @@ def secrets_reset(c: Context, who: str = "admin") -> None:
     session.console.say("\n".join(done))
 
 
-ROOM = Collection("secrets", secrets_make, secrets_rotate, secrets_reset)
+COLLECTION = Collection("secrets", secrets_make, secrets_rotate, secrets_reset)

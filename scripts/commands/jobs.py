@@ -3,7 +3,7 @@
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.commands.flags import JSON
+from scripts.commands.help_texts import JSON
 from scripts.commands.session import Session, open_session
 from scripts.commands.supabase import TARGET
 from scripts.core.tasklib import command
@@ -101,4 +101,4 @@ def jobs_dead(c: Context, limit: int = 20, target: str = "local", json: bool = F
         session.console.table(jobs.DEAD_HEADER, jobs.dead_rows(found))
 
 
-ROOM = Collection("jobs", jobs_list, jobs_enqueue, jobs_show, jobs_retry, jobs_dead)
+COLLECTION = Collection("jobs", jobs_list, jobs_enqueue, jobs_show, jobs_retry, jobs_dead)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.commands.flags import JSON, YES
+from scripts.commands.help_texts import JSON, YES
 from scripts.commands.session import open_session, open_to_change
 from scripts.core.tasklib import command
 
@@ -192,7 +192,7 @@ def module_new(c: Context, name: str) -> None:
                         f"try it: inv module.test {name}")  # fmt: skip
 
 
-ROOM = Collection(
+COLLECTION = Collection(
     "module", module_install, module_update, module_uninstall, module_rehearse, module_rollback,
     module_snapshots, module_prune, module_list, module_info, module_test, module_new,
 )  # fmt: skip

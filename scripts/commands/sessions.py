@@ -5,7 +5,7 @@ from dataclasses import asdict
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.commands.flags import JSON, YES
+from scripts.commands.help_texts import JSON, YES
 from scripts.commands.session import open_to_change, open_to_look
 from scripts.core.tasklib import command
 
@@ -44,4 +44,4 @@ def sessions_import(c: Context) -> None:
     session.console.say(f"{moved} sessions moved")
 
 
-ROOM = Collection("sessions", sessions_list, sessions_revoke, sessions_import)
+COLLECTION = Collection("sessions", sessions_list, sessions_revoke, sessions_import)

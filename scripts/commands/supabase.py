@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.commands.flags import JSON, YES
+from scripts.commands.help_texts import JSON, YES
 from scripts.commands.session import open_session, open_to_change, open_to_look
 from scripts.core.tasklib import command
 
@@ -75,6 +75,6 @@ def supabase_reset(c: Context, yes: bool = False) -> None:
     service.reset(session.stack, session.console)
 
 
-ROOM = Collection(
+COLLECTION = Collection(
     "supabase", supabase_keys, supabase_migrate, supabase_status, supabase_psql, supabase_reset
 )

@@ -2,7 +2,7 @@
 
 from invoke.context import Context
 
-from scripts.commands.flags import JSON, YES
+from scripts.commands.help_texts import JSON, YES
 from scripts.commands.session import open_to_change
 from scripts.core.tasklib import command
 

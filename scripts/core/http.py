@@ -28,7 +28,7 @@ class Identity:
 def get(url: str, *, timeout: float = 5.0, identity: Identity | None = None) -> Reply:
     """Fetch `url`; raises OpsError where no answer comes within `timeout` seconds.
 
-    With `identity`, that certificate is the only one accepted, whoever signed it.
+    With `identity`, that certificate is the only one accepted, no matter who signed it.
     """
     import requests  # 0.1 s of import that `inv --list` need not pay
 

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _NETWORK: Final = r"[0-9A-Fa-f.:]+(/\d+)?"
 _WIDEST: Final = {4: 8, 6: 16}  # bits of a trusted network, by IP version; CDNs have narrower ones
-_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_UNIT_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART: Final = r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s)"
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -52,7 +52,7 @@ class Values:
             if not network or not re.fullmatch(_NETWORK, text):
                 problem = "is no address or network like 10.1.2.3, 10.0.0.0/8, 2001:db8::/32"
             elif network.prefixlen < _WIDEST[network.version]:
-                problem = f"trusts strangers; /{_WIDEST[network.version]} is the widest"
+                problem = f"trusts anybody; /{_WIDEST[network.version]} is the widest"
             elif "/" in text and ipaddress.ip_address(text.split("/")[0]) != network[0]:
                 problem = f"is no network, {network} is"
             else:
@@ -70,7 +70,7 @@ class Values:
         """Seconds of a duration as Compose takes it, within `bounds`."""
         value = self.text(name, default)
         parts = re.findall(_PART, value, re.ASCII) if re.fullmatch(f"({_PART})+", value) else []
-        seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+        seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
         if not bounds[0] <= seconds <= bounds[1]:
             least, most = (f"{bound:g}s" for bound in bounds)
             self.problems.append(f"{name}={value!r} is no duration from {least} to {most}, as 30s")

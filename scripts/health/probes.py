@@ -11,7 +11,7 @@ from scripts.core.errors import OpsError
 from scripts.core.http import Reply
 from scripts.core.settings import Settings
 from scripts.health import volumes
-from scripts.health.asking import Answer, Answers, as_json
+from scripts.health.answers import Answer, Answers, as_json
 from scripts.health.volumes import Room
 from scripts.stack import ingress
 from scripts.stack.compose import Stack

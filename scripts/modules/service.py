@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from scripts.core import unfinished
+from scripts.core import interrupted_rotation
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 LIVE: Final = "odoo_modules"
 APART: Final = "odoo_rehearsal"  # no way out, and no session of the platform
-_SECONDS: Final = 3600.0
+_ANSWER_TIMEOUT: Final = 3600.0
 _UNDONE: Final = "What was there before is there again."
 
 
@@ -42,7 +42,7 @@ def alone(settings: Settings, doing: str) -> Iterator[None]:
 def prepare(stack: Stack) -> None:
     """Start what the container asks; raises OpsError for what can be known to fail."""
     engine.probe(stack.runner)
-    unfinished.refuse(stack.settings)
+    interrupted_rotation.refuse(stack.settings)
     if stack.runner.dry:
         raise UsageError("this cannot be shown without running it", "See: inv module.rehearse")
     _refuse_other_image(stack)
@@ -66,7 +66,7 @@ def ask(
     stack: Stack, reporter: Reporter, service: str, database: str, *command: str, kind: type[T]
 ) -> T:
     """The program's answer, a record of `kind`; raises OpsError with its reason if it fails."""
-    done = oneoff.run(stack, service, *_on(database), *command, timeout=_SECONDS)
+    done = oneoff.run(stack, service, *_on(database), *command, timeout=_ANSWER_TIMEOUT)
     for line in done.stderr.splitlines():
         _pass_on(line, reporter)
     if not done.ok:

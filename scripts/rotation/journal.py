@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scripts.core.files import make_private_folder, write_atomic
-from scripts.core.unfinished import BEGUN, ROTATION, ROTATION_PLAN
+from scripts.core.interrupted_rotation import BEGUN, ROTATION, ROTATION_PLAN
 
 # The others. In both files and servers agree, and only the repository's other key may be left.
 PROVEN: Final = "proven"  # every new value was tried and works
@@ -45,7 +45,7 @@ class Plan:
     # entry nothing was changed there yet.
     roles: Mapping[str, str | None] = field(default_factory=dict)
     admin: Admin | None = None
-    restorer: str | None = None  # likewise of the role that restores what strangers made
+    restorer: str | None = None  # likewise of the role that restores foreign files
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from scripts.core.errors import OpsError
-from scripts.rotation import living, sql, verifiers
+from scripts.rotation import dependents, sql, verifiers
 from scripts.rotation.work import Work
 from scripts.supabase.database import PROFILE, SERVICE
 from scripts.supabase.service import POSTGREST
@@ -18,7 +18,7 @@ _START_SECONDS: Final = 180
 
 def change(work: Work) -> None:
     """Have its servers take the new values, and see that they do."""
-    if not work.concerns(_PASSWORD, SIGNING) or not living.supabase(work.stack):
+    if not work.concerns(_PASSWORD, SIGNING) or not dependents.supabase(work.stack):
         return
     with work.reporter.step("Changing the local Supabase"):
         _need(work)

@@ -10,7 +10,7 @@ from typing import Final
 
 from scripts import sessions
 from scripts.core.errors import OpsError
-from scripts.rotation import door, living, sql, verifiers
+from scripts.rotation import dependents, logins, sql, verifiers
 from scripts.rotation.work import Work
 from scripts.stack import lifecycle, oneoff
 from toolbox.contract.names import RESTORER
@@ -27,7 +27,7 @@ _TRY_REDIS: Final = (
     "import redis; redis.Redis('redis', socket_timeout=10,"
     " password=open('/run/odoo/redis_password').read().strip()).ping()"
 )
-_SECONDS: Final = 120.0
+_LOGIN_TIMEOUT: Final = 120.0
 _REDIS_SECONDS: Final = 30
 
 
@@ -43,7 +43,7 @@ def late(work: Work) -> set[str]:
 def change(work: Work) -> None:
     """Have the servers take the new values, and see that they do."""
     names = work.concerns(_DATABASE, _ADMIN, _MASTER)
-    if not names or not living.database(work.stack):
+    if not names or not dependents.database(work.stack):
         work.journal.install(names)
         return  # what is started later takes the files as they are then
     oneoff.need(work.stack, sql.DATABASE_SERVICE)
@@ -111,7 +111,7 @@ def _prove(work: Work) -> None:
 
 
 def _log_in(work: Work, program: str, server: str) -> None:
-    done = oneoff.run(work.stack, "odoo_init", "python3", "-c", program, timeout=_SECONDS)
+    done = oneoff.run(work.stack, "odoo_init", "python3", "-c", program, timeout=_LOGIN_TIMEOUT)
     if not done.ok:
         raise OpsError(f"{server} does not take the new password: {done.last_line}")
 
@@ -123,7 +123,7 @@ def _admin_gets_in(work: Work) -> bool:
     if not admin:
         return False
     if work.runs("odoo"):
-        return door.opens(work.stack, admin, password)
+        return logins.opens(work.stack, admin, password)
     return verifiers.odoo_takes(password, admin.password)
 
 

@@ -8,7 +8,7 @@ from scripts.backups import service
 from scripts.core.errors import OpsError
 from scripts.core.files import write_new
 from scripts.core.report import Reporter
-from scripts.rotation import living
+from scripts.rotation import dependents
 from scripts.rotation.work import Work
 from scripts.stack.compose import Stack
 
@@ -34,7 +34,7 @@ def to_change(stack: Stack, reporter: Reporter, *, named: bool) -> bool | None:
     OpsError raised where the key was asked for by its name. Also raised where the key is lost
     or does not open the repository.
     """
-    found = living.repository(stack)
+    found = dependents.repository(stack)
     if found.there is None:
         message = f"secrets/{service.KEY_FILE} is left alone: {found.reason}"
         if named:
@@ -69,7 +69,7 @@ def keep_old(work: Work) -> str:
     still holds one from before they went to another machine.
     """
     settings = work.stack.settings
-    another = settings.backups_elsewhere and living.is_repository(settings.backup_folder)
+    another = settings.backups_elsewhere and dependents.is_repository(settings.backup_folder)
     old = work.journal.old(NAME)
     if NAME not in work.plan.names or not old.strip() or (work.plan.repository and not another):
         return ""

@@ -19,7 +19,7 @@ from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.modules.service import alone
-from scripts.rotation import living, local_supabase, odoo_restart, repository
+from scripts.rotation import dependents, local_supabase, odoo_restart, repository
 from scripts.rotation.journal import PROVEN, UNDONE, Journal, Plan
 from scripts.rotation.work import STARTED, Work
 from scripts.stack import engine
@@ -85,9 +85,9 @@ def _words(wanted: str) -> tuple[str, ...]:
 def _everything(stack: Stack) -> tuple[str, ...]:
     """All secrets that there are, and those that are lost: what was never made is left alone."""
     reports = credentials.inspect(stack.settings.secrets_folder)
-    lost = living.lost(stack, reports)
+    lost = dependents.lost(stack, reports)
     return tuple(
-        r.name for r in reports if r.state is not credentials.State.MISSING or r.name in lost
+        r.name for r in reports if r.state is not credentials.SecretState.MISSING or r.name in lost
     )
 
 

@@ -15,7 +15,7 @@ from scripts.stack.compose import Stack
 
 DATABASE_SERVICE: Final = "odoo_db"
 _PSQL: Final = ("psql", "-X", "-q", "-A", "-t", "-1", "-v", "ON_ERROR_STOP=1")
-_SECONDS: Final = 60.0
+_PSQL_TIMEOUT: Final = 60.0
 _ADMIN: Final = (
     "SELECT json_build_object('id', u.id, 'login', u.login, 'active', u.active,"
     " 'password', coalesce(u.password, '')) FROM res_users u JOIN ir_model_data d"
@@ -38,7 +38,7 @@ def in_odoo(stack: Stack, text: str, *, changes: bool = False) -> str:
 def _run(stack: Stack, service: str, place: tuple[str, ...], text: str, *, changes: bool) -> str:
     """The answer, unaligned; raises OpsError with the server's own words."""
     words = [*_PSQL, *place, "-f", "-"]
-    done = stack.exec(service, *words, stdin=text, timeout=_SECONDS, changes=changes)
+    done = stack.exec(service, *words, stdin=text, timeout=_PSQL_TIMEOUT, changes=changes)
     if not done.ok:
         said = [line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line]
         reason = said[0].split(": ", 1)[-1] if said else done.last_line

@@ -15,7 +15,7 @@ from scripts.core.files import digest
 from scripts.core.process import Runner
 from scripts.core.report import Reporter
 from scripts.core.settings import PROJECT
-from scripts.stack import inspecting
+from scripts.stack import image_facts
 from scripts.stack.engine import install_packages
 from scripts.stack.odoo_package import Package
 
@@ -68,12 +68,12 @@ class Builder:
     def ensure(self, tags: Iterable[str]) -> list[str]:
         """Build those of `tags`, and the base, that are missing or older than their sources.
 
-        Gives back the names built.
+        Returns the names built.
         """
         given = list(tags)
         clients = [POSTGRES] if any(tag.startswith(_ODOO) for tag in given) else []
         wanted = list(dict.fromkeys([BASE, *clients, *given]))
-        found = inspecting.sources(self.runner, wanted)
+        found = image_facts.sources(self.runner, wanted)
         current = {t for t, source in zip(wanted, found, strict=True) if source == self.source(t)}
         stale = [tag for tag in wanted if self.refresh or tag not in current]
         if stale:
@@ -136,7 +136,7 @@ class Builder:
     def _install_odoo(self, odoo: str) -> None:
         """Build what `odoo` is built on, unless it is there: it takes the longest."""
         tag = _packages_of(odoo)
-        [found] = inspecting.sources(self.runner, [tag])
+        [found] = image_facts.sources(self.runner, [tag])
         if found == self.source(tag) and not self.refresh:
             return
         if tag in _FOLDERS:
@@ -153,7 +153,7 @@ class Builder:
 
     def _docker_build(self, tag: str, **arguments: str) -> None:
         context = self._context(tag)
-        mark = ["--label", f"{inspecting.LABEL}={self.source(tag)}"]
+        mark = ["--label", f"{image_facts.LABEL}={self.source(tag)}"]
         given = [part for row in arguments.items() for part in ("--build-arg", "=".join(row))]
         fresh = ["--no-cache"] if self.refresh else []
         self._logged(
@@ -237,7 +237,7 @@ def build_image(
 ) -> None:
     """Build `context` as `tag`, marked with `source`; raises OpsError if that fails."""
     settings = [part for name, value in args.items() for part in ("--build-arg", f"{name}={value}")]
-    mark = ["--label", f"{inspecting.LABEL}={source}"]
+    mark = ["--label", f"{image_facts.LABEL}={source}"]
     logged(runner, [*_BUILD, "--tag", tag, *mark, *settings, str(context)], log)
 
 

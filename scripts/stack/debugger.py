@@ -8,7 +8,7 @@ from scripts.core.files import digest, write_atomic
 from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
 
-_SECONDS: Final = 600
+_PIP_TIMEOUT: Final = 600
 
 
 def ensure(stack: Stack, reporter: Reporter) -> None:
@@ -32,7 +32,7 @@ def ensure(stack: Stack, reporter: Reporter) -> None:
             if not stack.runner.dry:
                 shutil.rmtree(target, ignore_errors=True)
             argv = [*pip, *options, "-r", str(lockfile)]
-            stack.runner.run(argv, timeout=_SECONDS, changes=True)
+            stack.runner.run(argv, timeout=_PIP_TIMEOUT, changes=True)
         if not stack.runner.dry:
             write_atomic(stamp, wanted.encode())
     reporter.note(f"Debugger: debugpy listens on 127.0.0.1:{settings.debug_port}")

@@ -8,7 +8,7 @@ from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import ImageSource, remember
-from scripts.stack import debian, inspecting, odoo_package
+from scripts.stack import debian, image_facts, odoo_package
 from scripts.stack.compose import Stack
 from scripts.stack.image_names import PULLED, effective, official
 
@@ -138,7 +138,7 @@ def _from_debian(
 
 def _pull_missing(stack: Stack, reporter: Reporter, named: Mapping[str, str]) -> None:
     """Pull what `.env` names and the engine has not; raises OpsError where that cannot be."""
-    found = inspecting.ids(stack.runner, list(named.values()))
+    found = image_facts.ids(stack.runner, list(named.values()))
     for (name, image), identity in zip(named.items(), found, strict=True):
         if identity:
             continue
@@ -154,7 +154,7 @@ def _pull_missing(stack: Stack, reporter: Reporter, named: Mapping[str, str]) ->
 
 def _pull_or_build(stack: Stack, reporter: Reporter, wanted: Mapping[str, str]) -> list[str]:
     """Pull what is missing; the variables that are to be built, as no registry answers."""
-    found = inspecting.ids(stack.runner, list(wanted.values()))
+    found = image_facts.ids(stack.runner, list(wanted.values()))
     missing = [name for name, identity in zip(wanted, found, strict=True) if not identity]
     # The smallest first: it tells soonest whether a registry answers at all.
     missing.sort(key=lambda name: "REDIS" not in name)
@@ -208,7 +208,7 @@ def _pull_failed(image: str, done: Completed) -> OpsError:
 
 def exists(stack: Stack, image: str) -> bool:
     """Whether it is in the engine."""
-    return bool(inspecting.ids(stack.runner, [image])[0])
+    return bool(image_facts.ids(stack.runner, [image])[0])
 
 
 def _remember(stack: Stack, images: Mapping[str, str], reporter: Reporter) -> None:

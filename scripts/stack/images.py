@@ -7,7 +7,7 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import digest, file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import ImageSource
-from scripts.stack import debian, engine, inspecting, wheels
+from scripts.stack import debian, engine, image_facts, wheels
 from scripts.stack.compose import Stack
 from scripts.stack.image_names import BACKUP, POSTGREST, PULLED, effective
 from scripts.stack.image_sources import NoRegistryError, bring, exists, pull
@@ -16,7 +16,7 @@ from scripts.stack.image_sources import NoRegistryError, bring, exists, pull
 def ensure(stack: Stack, reporter: Reporter, *also: str) -> dict[str, str]:
     """Bring every image that a start needs into the engine, up to date with its sources.
 
-    `also` names further *_IMAGE variables that are wanted. Gives back the images in
+    `also` names further *_IMAGE variables that are wanted. Returns the images in
     use. In `auto` official images are pulled, and built from Debian packages where
     no registry answers; that choice is written to `.env`, so that plain `docker
     compose` makes it too.
@@ -35,7 +35,7 @@ def ensure_all(stack: Stack, reporter: Reporter) -> None:
     """
     chosen = effective(stack.settings)
     wanted = [*PULLED[:-1], "ODOO_IMAGE", "BACKUP_IMAGE"]  # what containers are made of
-    if not all(inspecting.ids(stack.runner, [chosen[name] for name in wanted])):
+    if not all(image_facts.ids(stack.runner, [chosen[name] for name in wanted])):
         engine.probe(stack.runner)
         ensure(stack, reporter, BACKUP)
 
@@ -120,9 +120,9 @@ def _build_on(
     `prepare` is called before, with the log of the build.
     """
     context = sources[0].parent
-    parent, current = inspecting.sources(stack.runner, [base[1], tag])
+    parent, current = image_facts.sources(stack.runner, [base[1], tag])
     # The same name may stand for another image by now, of the same sources: see refresh.py.
-    identity = inspecting.ids(stack.runner, [base[1]])[0].removeprefix("sha256:")
+    identity = image_facts.ids(stack.runner, [base[1]])[0].removeprefix("sha256:")
     wanted = digest(sources, context, parent or base[1], identity)
     if current == wanted:
         return
@@ -137,6 +137,6 @@ def _build_on(
 def in_use(stack: Stack) -> list[tuple[str, str, str]]:
     """Variable, image and its id ('' where it is not in the engine), for each image."""
     names = sorted(effective(stack.settings).items())
-    found = inspecting.ids(stack.runner, [image for _, image in names])
+    found = image_facts.ids(stack.runner, [image for _, image in names])
     short = [identity.removeprefix("sha256:")[:12] for identity in found]
     return [(*name, identity) for name, identity in zip(names, short, strict=True)]

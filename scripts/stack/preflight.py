@@ -9,7 +9,7 @@ from typing import Final
 
 from scripts.core.checks import Check, Finding, Status
 from scripts.core.settings import Settings
-from scripts.stack import readable
+from scripts.stack import permissions
 from scripts.stack.compose import Service, Stack
 from scripts.stack.engine import Engine
 
@@ -30,12 +30,12 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         ports.append(("Odoo", "ODOO_PORT", settings.odoo_bind, settings.odoo_port))
     if settings.debug:
         ports.append(("The debugger", "ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
-    programs = readable.PRODUCTION_PROGRAMS if settings.tls else readable.PROGRAMS
+    programs = permissions.PRODUCTION_PROGRAMS if settings.tls else permissions.PROGRAMS
     ours = {port for service in services if service.state == "running" for port in service.ports}
     return [
         Check("Memory", lambda: _memory(engine)),
         Check("Disk", lambda: _disk(engine.data_root, settings.root)),
-        Check("Files", lambda: readable.finding(settings.root, programs=programs)),
+        Check("Files", lambda: permissions.finding(settings.root, programs=programs)),
         *([Check("Enterprise", lambda: _enterprise(settings))] if settings.odoo_enterprise else []),
         *(
             Check(f"Port {port}", _port_probe(stack, name, variable, bind, port))

@@ -10,7 +10,7 @@ from scripts.stack import debian, image_names, image_sources, images, odoo_packa
 from scripts.stack.compose import Stack
 
 _OLD_DAYS: Final = 30  # Debian and the official images get fixes every week or two
-_SECONDS: Final = 60.0
+_INSPECT_TIMEOUT: Final = 60.0
 
 
 def refresh(stack: Stack, reporter: Reporter) -> None:
@@ -58,7 +58,7 @@ def refresh(stack: Stack, reporter: Reporter) -> None:
 def made(stack: Stack, image: str) -> datetime | None:
     """When `image` was built, by us or by its publisher; None where it is not in the engine."""
     argv = ["docker", "image", "inspect", "--format", "{{.Created}}", image]
-    done = stack.runner.run(argv, timeout=_SECONDS, check=False)
+    done = stack.runner.run(argv, timeout=_INSPECT_TIMEOUT, check=False)
     if not done.ok:
         return None
     try:

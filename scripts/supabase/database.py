@@ -14,7 +14,7 @@ SERVICE: Final = "supabase_db"
 PROFILE: Final = ("--profile", "supabase")
 CLOUD_PASSWORD: Final = "supabase_cloud_db_password.txt"  # noqa: S105 - the name of a file
 _POOLER_PORT: Final = "5432"
-_SECONDS: Final = 600.0
+_PSQL_TIMEOUT: Final = 600.0
 
 
 class Target(StrEnum):
@@ -45,7 +45,7 @@ class Database:
         """
         options = ["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-f", "-"]
         done = self.stack.run(
-            *self.psql(*options), stdin=sql, timeout=_SECONDS, check=False, changes=changes
+            *self.psql(*options), stdin=sql, timeout=_PSQL_TIMEOUT, check=False, changes=changes
         )
         if not done.ok:
             raise self._failure(done)

@@ -33,7 +33,7 @@ def secret(folder: Path) -> str:
     """The signing secret; raises UsageError if it is missing or could be guessed."""
     report = next(r for r in credentials.inspect(folder) if r.name == _NAME)
     place = f"secrets/{report.path.name}"
-    if report.state is credentials.State.MISSING:
+    if report.state is credentials.SecretState.MISSING:
         raise UsageError(f"{place} does not exist", "Run: inv secrets")
     problem = report.problem or _weakness("".join(credentials.value_in(report.path).split()))
     if problem:

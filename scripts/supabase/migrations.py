@@ -51,7 +51,7 @@ class Migration:
 
 
 @dataclass(frozen=True)
-class State:
+class MigrationState:
     """What a database has, compared with the folder."""
 
     applied: tuple[str, ...]
@@ -82,15 +82,15 @@ def _blank(quoted: re.Match[str]) -> str:
     return " " if quoted[0].startswith(("--", "/*")) else "''"
 
 
-def state(database: Database) -> State:
+def state(database: Database) -> MigrationState:
     """Compare; changes nothing."""
     return _compare(database.run(_THERE).split(), found(database.stack.settings.root))
 
 
-def _compare(applied: Sequence[str], migrations: Sequence[Migration]) -> State:
+def _compare(applied: Sequence[str], migrations: Sequence[Migration]) -> MigrationState:
     known = {migration.version for migration in migrations}
     pending = tuple(m for m in migrations if m.version not in applied)
-    return State(tuple(applied), pending, tuple(v for v in applied if v not in known))
+    return MigrationState(tuple(applied), pending, tuple(v for v in applied if v not in known))
 
 
 def migrate(database: Database, reporter: Reporter) -> list[Migration]:

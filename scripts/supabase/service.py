@@ -9,7 +9,7 @@ from scripts.core.checks import Check, Finding, Status, require, run_all
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import EVERYWHERE, Settings
-from scripts.stack import diagnosis, engine, images, readable
+from scripts.stack import diagnosis, engine, images, permissions
 from scripts.stack.compose import Stack
 from scripts.supabase import keys, migrations
 from scripts.supabase.database import PROFILE, SERVICE, Database, Target
@@ -46,14 +46,14 @@ def preflight(settings: Settings) -> list[Check]:
         keys.secret(settings.secrets_folder)
         reports = credentials.inspect(settings.secrets_folder)
         password = next(r for r in reports if r.name == "supabase_db_password")
-        if password.state is credentials.State.MISSING:
+        if password.state is credentials.SecretState.MISSING:
             detail = f"secrets/{password.path.name} does not exist"
             return Finding(Status.FAILED, detail, "Run: inv secrets")
         return Finding(Status.OK)
 
     return [
         Check("Supabase", probe),
-        Check("Files", lambda: readable.finding(settings.root, readable.SUPABASE)),
+        Check("Files", lambda: permissions.finding(settings.root, permissions.SUPABASE)),
     ]
 
 

@@ -19,7 +19,7 @@ from scripts.tls import certificates, hostnames
 from scripts.tls.certificates import Pair
 
 STAGING: Final = "https://acme-staging-v02.api.letsencrypt.org/directory"
-_SECONDS: Final = 600  # certbot itself gives up on an authority after 90 s a challenge
+_CERTBOT_TIMEOUT: Final = 600  # certbot itself gives up on an authority after 90 s a challenge
 _WEBROOT: Final = "/var/www/acme"
 # Names that no public authority issues for (RFC 2606, RFC 6761, RFC 6762, ICANN's .internal).
 _PRIVATE: Final = ("localhost", "local", "lan", "home", "internal", "test", "example", "invalid")
@@ -193,7 +193,9 @@ def _certbot(
     run = ["--profile", "certbot", "run", "--rm", "--no-deps", "-T"]
     with oneoff.container(stack, "certbot") as name:
         words = [*run, "--name", name, *program, "certbot", *arguments]
-        return stack.run(*words, stdin=stdin, timeout=_SECONDS, check=False, changes=changes)
+        return stack.run(
+            *words, stdin=stdin, timeout=_CERTBOT_TIMEOUT, check=False, changes=changes
+        )
 
 
 def _explain(done: Completed) -> OpsError:

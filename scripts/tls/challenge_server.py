@@ -17,7 +17,7 @@ def nginx(stack: Stack, reporter: Reporter) -> Iterator[None]:
     Brings certbot's image too. Raises OpsError where the development environment runs.
     """
     before = {service.service: service for service in stack.services()}
-    if deploy.state(stack) is not deploy.State.ABSENT:
+    if deploy.state(stack) is not deploy.DeployState.ABSENT:
         images.ensure_one(stack, reporter, image_names.CERTBOT)
         yield
         return

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.core import schedule
+from scripts.core import scheduler
 from scripts.core.console import Console
 from scripts.core.errors import UsageError
-from scripts.core.job import RENEWAL, Job
 from scripts.core.report import Reporter
+from scripts.core.scheduled_job import RENEWAL, ScheduledJob
 from scripts.core.settings import Settings
 from scripts.stack.compose import Stack
 from scripts.tls import acme, setup, trust
@@ -52,7 +52,7 @@ def set_up(stack: Stack, reporter: Reporter, request: TlsRequest) -> list[str]:
     if (
         request.mode == Kind.LETSENCRYPT
         and not request.schedule
-        and not schedule.find(job.name, stack.runner)
+        and not scheduler.find(job.name, stack.runner)
     ):
         lines.append("Renewal:     not scheduled yet: inv setup-tls --schedule")
     if request.trust:
@@ -60,10 +60,10 @@ def set_up(stack: Stack, reporter: Reporter, request: TlsRequest) -> list[str]:
     if request.untrust:
         lines += trust.untrust(_ca(stack.settings), stack.runner)
     if request.schedule:
-        where = schedule.install(job, stack.runner)
+        where = scheduler.install(job, stack.runner)
         lines.append(f"Renewal: {where}")
     if request.unschedule:
-        there = schedule.remove(job.name, stack.runner)
+        there = scheduler.remove(job.name, stack.runner)
         lines.append("Renewal: no longer scheduled" if there else "Renewal: was not scheduled")
     return lines
 
@@ -104,9 +104,9 @@ def _certificate(stack: Stack, reporter: Reporter, request: TlsRequest) -> Outco
     )
 
 
-def renewal_job(settings: Settings) -> Job:
+def renewal_job(settings: Settings) -> ScheduledJob:
     """What `--schedule` installs."""
-    return Job(
+    return ScheduledJob(
         name=f"{settings.project}-{RENEWAL}",
         description="Renew the TLS certificate of ipai-platform",
         argv=(str(settings.root / "scripts" / "inv"), "renew-tls"),

@@ -14,7 +14,7 @@ _RELOAD_SECONDS: Final = 15  # old workers may accept connections for a moment
 _START: Final = ("up", "--detach", "--no-deps", "--no-build", "--wait", "nginx")
 
 
-class State(StrEnum):
+class DeployState(StrEnum):
     """What a new certificate means to the Nginx of this installation."""
 
     ABSENT = "absent"  # nothing runs that would serve it
@@ -22,23 +22,23 @@ class State(StrEnum):
     FAILING = "failing"  # started again and again, perhaps for want of a certificate
 
 
-def state(stack: Stack) -> State:
+def state(stack: Stack) -> DeployState:
     """How Nginx is; raises OpsError where it cannot be known, or runs in no useful way."""
     nginx = next((s for s in stack.services() if s.service == "nginx"), None)
     if nginx is None or nginx.state in ("created", "exited", "dead"):
-        return State.ABSENT
+        return DeployState.ABSENT
     if nginx.state == "restarting":
-        return State.FAILING
+        return DeployState.FAILING
     if nginx.state != "running":
         raise OpsError(f"Nginx is {nginx.state}", "Let it go on, or start it again: inv up --prod")
     if HTTPS not in nginx.targets:
-        return State.ABSENT  # the development environment
+        return DeployState.ABSENT  # the development environment
     if stack.settings.https_port not in nginx.ports:
         raise OpsError(
             f"Nginx listens on another port than NGINX_HTTPS_PORT={stack.settings.https_port}",
             "Start it again with the present settings: inv up --prod",
         )
-    return State.SERVING
+    return DeployState.SERVING
 
 
 def start(stack: Stack) -> None:
@@ -82,9 +82,9 @@ def apply(stack: Stack) -> None:
     Raises OpsError if it then serves another certificate, or how it is cannot be known.
     """
     found = state(stack)
-    if found is State.ABSENT:
+    if found is DeployState.ABSENT:
         return
-    if found is State.FAILING:
+    if found is DeployState.FAILING:
         stack.run("restart", "nginx", timeout=120, changes=True)
     elif _knows_its_names(stack):
         _reload(stack)
@@ -96,9 +96,9 @@ def apply(stack: Stack) -> None:
 def outdated(stack: Stack) -> bool:
     """Whether a running Nginx serves another certificate than the one in use, or other names."""
     found = state(stack)
-    if found is State.SERVING:
+    if found is DeployState.SERVING:
         return not _knows_its_names(stack) or bool(served_problem(stack))
-    return found is State.FAILING
+    return found is DeployState.FAILING
 
 
 def _knows_its_names(stack: Stack) -> bool:

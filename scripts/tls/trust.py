@@ -19,7 +19,7 @@ from scripts.core.files import write_atomic
 from scripts.core.process import Runner
 from scripts.core.report import Reporter
 
-_SECONDS: Final = 120.0
+_STORE_TIMEOUT: Final = 120.0
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _MAC_KEYCHAIN: Final = "/Library/Keychains/System.keychain"
 _FIREFOX: Final = (
@@ -130,7 +130,7 @@ def trust(
 ) -> list[str]:
     """Have this machine trust the CA certificate `ca`, after asking.
 
-    Gives back what was done, a line each; doing it twice does no harm. Raises
+    Returns what was done, a line each; doing it twice does no harm. Raises
     OpsError if the person refuses (nothing was changed then), if root is
     needed, or if this kind of machine is unknown.
     """
@@ -142,7 +142,7 @@ def trust(
         raise OpsError("the CA is not trusted: nothing was changed", "Answer y, or give --yes.")
     done = [_add_to_store(store, authority, runner) for store in machine.stores]
     if machine.mac:
-        runner.run(["security", *_mac_add(ca)], timeout=_SECONDS, changes=True)
+        runner.run(["security", *_mac_add(ca)], timeout=_STORE_TIMEOUT, changes=True)
         done.append(f"trusted by this machine: {_MAC_KEYCHAIN}")
     return [*done, *_add_to_browsers(machine, authority, runner)]
 
@@ -161,7 +161,7 @@ def untrust(ca: Path, runner: Runner, *, machine: Machine | None = None) -> list
             ["security", "remove-trusted-cert", "-d", str(ca)],
             ["security", "delete-certificate", "-Z", authority.sha1, _MAC_KEYCHAIN],
         ):
-            runner.run(command, timeout=_SECONDS, changes=True)
+            runner.run(command, timeout=_STORE_TIMEOUT, changes=True)
         done.append(f"removed from {_MAC_KEYCHAIN}")
     done += _drop_from_browsers(machine, authority, runner)
     return done or ["this machine did not trust the CA"]
@@ -199,7 +199,7 @@ def _add_to_store(store: Store, authority: _Authority, runner: Runner) -> str:
     path = store.folder / f"{authority.name}.crt"
     if not runner.dry:
         write_atomic(path, authority.pem.encode())
-    runner.run(store.after_adding, timeout=_SECONDS, changes=True)
+    runner.run(store.after_adding, timeout=_STORE_TIMEOUT, changes=True)
     return f"trusted by this machine: {path}"
 
 
@@ -208,7 +208,7 @@ def _drop(store: Store, authority: _Authority, runner: Runner) -> Iterator[str]:
     if path.exists():
         if not runner.dry:
             path.unlink()
-        runner.run(store.after_removing, timeout=_SECONDS, changes=True)
+        runner.run(store.after_removing, timeout=_STORE_TIMEOUT, changes=True)
         yield f"removed: {path}"
 
 
@@ -218,7 +218,7 @@ def _mac_add(ca: Path) -> list[str]:
 
 def _mac_has(authority: _Authority, runner: Runner) -> bool:
     listing = ["security", "find-certificate", "-a", "-Z", _MAC_KEYCHAIN]
-    return authority.sha1 in runner.run(listing, timeout=_SECONDS, check=False).stdout
+    return authority.sha1 in runner.run(listing, timeout=_STORE_TIMEOUT, check=False).stdout
 
 
 # --- databases of browsers ---
@@ -240,7 +240,7 @@ def _add_to_browsers(machine: Machine, authority: _Authority, runner: Runner) ->
 def _drop_from_browsers(machine: Machine, authority: _Authority, runner: Runner) -> Iterator[str]:
     for database in machine.databases() if machine.certutil else ():
         known = machine.certutil_argv("-L", database, authority.name)
-        if runner.run(known, timeout=_SECONDS, check=False).ok:
+        if runner.run(known, timeout=_STORE_TIMEOUT, check=False).ok:
             done = _change(machine.certutil_argv("-D", database, authority.name), runner)
             failed = f"still trusted by the browser with {database}: {done.last_line}"
             yield f"removed from the browser with {database}" if done.ok else failed
@@ -248,4 +248,4 @@ def _drop_from_browsers(machine: Machine, authority: _Authority, runner: Runner)
 
 def _change(argv: list[str], runner: Runner, stdin: str = "") -> Completed:
     # A profile may be locked by a password; the others and the system are done all the same.
-    return runner.run(argv, stdin=stdin, timeout=_SECONDS, check=False, changes=True)
+    return runner.run(argv, stdin=stdin, timeout=_STORE_TIMEOUT, check=False, changes=True)

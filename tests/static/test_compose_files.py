@@ -142,7 +142,7 @@ def test_a_service_is_confined(environment: str, name: str) -> None:
     service = _service(environment, name)
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["cap_drop"] == ["ALL"]
-    # Backups lie in a folder of whoever uses this; everything else is read-only there.
+    # Backups lie in a folder of the user; everything else is read-only there.
     extra = {"DAC_OVERRIDE"} if name in _BACKUPS else set()
     assert set(service.get("cap_add", [])) <= _EXTRA_CAPABILITIES | extra
     assert service["read_only"] is True

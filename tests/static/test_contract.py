@@ -28,7 +28,7 @@ def test_the_bootstrap_knows_the_copies_of_a_database() -> None:
 def test_the_role_of_restores_is_the_one_that_the_server_is_set_up_with() -> None:
     setup = ROOT / "postgres" / "initdb.d" / "20-restorer.sh"
     assert names.RESTORER in setup.read_text()
-    host = ROOT / "scripts" / "backups" / "strangers.py"
+    host = ROOT / "scripts" / "backups" / "foreign_files.py"
     assert f"CREATE ROLE {names.RESTORER} LOGIN" in host.read_text()
 
 

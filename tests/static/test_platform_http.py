@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from scripts.stack import readable
+from scripts.stack import permissions
 
 from .project import ROOT, compose
 
@@ -14,7 +14,7 @@ _ADDON = ROOT / "odoo" / "addons" / "platform_http"
 
 
 def test_all_places_name_the_same_modules() -> None:
-    both = set(readable.REQUIRED)
+    both = set(permissions.REQUIRED)
     for program in ("platform-addons", "platform-odoo"):
         found = re.search(r"^REQUIRED = (.+?)(  #|$)", (_BIN / program).read_text(), re.MULTILINE)
         assert found and set(ast.literal_eval(found[1])) == both, program

@@ -11,7 +11,7 @@ from scripts import credentials
 from scripts.core.checks import Status, run_all
 from scripts.core.errors import EXIT_FAILED, EXIT_USAGE, OpsError, UsageError
 from scripts.core.redact import redactor
-from scripts.credentials import SPECS, State, ensure, inspect
+from scripts.credentials import SPECS, SecretState, ensure, inspect
 
 _STRONG = "Xq3vR8-kTz1mPw7dLs5y"
 
@@ -38,7 +38,7 @@ def test_a_first_run_makes_every_secret_for_its_owner_alone(folder: Path) -> Non
         reports = ensure(folder)
     finally:
         os.umask(before)
-    assert [report.state for report in reports] == [State.CREATED] * len(SPECS)
+    assert [report.state for report in reports] == [SecretState.CREATED] * len(SPECS)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert modes == {0o600}
@@ -55,7 +55,7 @@ def test_no_two_secrets_are_alike_and_each_is_long(folder: Path) -> None:
 def test_a_second_run_keeps_existing_secrets(folder: Path) -> None:
     ensure(folder)
     before = _contents(folder)
-    assert {report.state for report in ensure(folder)} == {State.KEPT}
+    assert {report.state for report in ensure(folder)} == {SecretState.KEPT}
     assert _contents(folder) == before
 
 
@@ -101,7 +101,7 @@ def test_a_copy_of_the_examples_is_refused_whole(folder: Path) -> None:
     examples = Path(__file__).resolve().parents[2] / "secrets.example"
     for spec in SPECS:
         _put(folder, spec.name, (examples / f"{spec.name}.txt").read_text())
-    assert {report.state for report in inspect(folder)} == {State.REFUSED}
+    assert {report.state for report in inspect(folder)} == {SecretState.REFUSED}
 
 
 def test_all_refused_files_are_named_at_once(folder: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_secret_saved_on_windows_is_the_same_secret(
 ) -> None:
     path = _put(folder, "db_password", "")
     path.write_bytes(begins + (_STRONG + ends).encode())
-    assert {r.state for r in ensure(folder) if r.name == "db_password"} == {State.KEPT}
+    assert {r.state for r in ensure(folder) if r.name == "db_password"} == {SecretState.KEPT}
     assert credentials.value_in(path) == _STRONG
     assert redactor(folder)(f"password {_STRONG}") == "password ***"
 
@@ -159,8 +159,8 @@ def test_a_secret_in_another_encoding_is_named_by_the_preflight(folder: Path) ->
 def test_a_lost_secret_is_not_made_and_the_others_are(folder: Path) -> None:
     reports = ensure(folder, {"db_password": "a database has it"})
     states = {report.name: report.state for report in reports}
-    assert states.pop("db_password") is State.LOST
-    assert set(states.values()) == {State.CREATED}
+    assert states.pop("db_password") is SecretState.LOST
+    assert set(states.values()) == {SecretState.CREATED}
     assert not (folder / "db_password.txt").exists()
     with pytest.raises(OpsError, match=r"secrets/db_password\.txt is missing") as caught:
         credentials.refuse_lost(reports)
@@ -178,7 +178,7 @@ def test_a_lost_secret_that_is_optional_keeps_nothing_from_starting(folder: Path
 def test_a_file_that_is_there_is_never_lost(folder: Path) -> None:
     _put(folder, "db_password", _STRONG)
     (found, *_) = inspect(folder, {"db_password": "a database has it"})
-    assert found.state is State.KEPT
+    assert found.state is SecretState.KEPT
 
 
 def test_nothing_starts_after_an_interrupted_rotation(folder: Path) -> None:
@@ -202,7 +202,7 @@ def test_the_wrapped_line_of_openssl_is_a_jwt_secret(folder: Path) -> None:
     assert wrapped.count(b"\n") == 2  # as `openssl rand -base64 64` prints it
     path = _put(folder, "supabase_jwt_secret", wrapped.decode())
     states = {report.name: report.state for report in ensure(folder)}
-    assert states["supabase_jwt_secret"] is State.KEPT
+    assert states["supabase_jwt_secret"] is SecretState.KEPT
     assert path.read_bytes() == wrapped
 
 
@@ -227,7 +227,7 @@ def test_a_random_value_that_begins_like_a_placeholder_is_not_refused_later(
 
 
 def test_inspecting_changes_nothing(folder: Path) -> None:
-    assert {report.state for report in inspect(folder)} == {State.MISSING}
+    assert {report.state for report in inspect(folder)} == {SecretState.MISSING}
     assert not folder.exists()
 
 

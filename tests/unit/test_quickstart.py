@@ -7,26 +7,26 @@ import pytest
 
 from scripts import quickstart
 from scripts.core.settings import Environment
-from scripts.rotation import door
-from scripts.rotation.door import Door
+from scripts.rotation import logins
+from scripts.rotation.logins import Login
 from scripts.stack.compose import Stack
 from scripts.tls.store import Store
 
 from .fakes import FakeReporter, FakeRunner, says, settings_in
 
 
-def _said(root: Path, monkeypatch: pytest.MonkeyPatch, found: Door | None, file: str) -> str:
+def _said(root: Path, monkeypatch: pytest.MonkeyPatch, found: Login | None, file: str) -> str:
     settings = settings_in(root)
     settings.secrets_folder.mkdir()
     if file:
         (settings.secrets_folder / "odoo_admin_password.txt").write_text(file)
     tried: list[str] = []
 
-    def look(stack: Stack, password: str) -> Door | None:
+    def look(stack: Stack, password: str) -> Login | None:
         tried.append(password)
         return found
 
-    monkeypatch.setattr(door, "look", look)
+    monkeypatch.setattr(logins, "look", look)
     outcome = quickstart._way_in(Stack(settings, FakeRunner()), "18.0", ())
     assert tried == [file.strip()]
     assert not file or file.strip() not in "\n".join(outcome.lines)
@@ -36,7 +36,7 @@ def _said(root: Path, monkeypatch: pytest.MonkeyPatch, found: Door | None, file:
 def test_a_password_that_logs_in_is_named_by_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = _said(tmp_path, monkeypatch, Door("boss@example.com", opens=True), "Right-12345678\r\n")
+    said = _said(tmp_path, monkeypatch, Login("boss@example.com", opens=True), "Right-12345678\r\n")
     assert "Login:    boss@example.com" in said
     assert str(tmp_path / "secrets" / "odoo_admin_password.txt") in said
 
@@ -44,13 +44,13 @@ def test_a_password_that_logs_in_is_named_by_its_file(
 @pytest.mark.parametrize(
     ("found", "file", "words"),
     [
-        (Door("admin", opens=False), "Old-1234567890\n", "it was changed in Odoo"),
-        (Door("admin", opens=False), "", "it is in no file here"),
+        (Login("admin", opens=False), "Old-1234567890\n", "it was changed in Odoo"),
+        (Login("admin", opens=False), "", "it is in no file here"),
         (None, "Any-1234567890\n", "inv secrets.reset admin"),
     ],
 )
 def test_a_file_that_opens_nothing_is_not_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: Door | None, file: str, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: Login | None, file: str, words: str
 ) -> None:
     said = _said(tmp_path, monkeypatch, found, file)
     assert words in said and "inv secrets.reset admin" in said

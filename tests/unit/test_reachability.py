@@ -20,7 +20,7 @@ def webroot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _point_port_80_at(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Port 80 belongs to root; whoever is asked there answers on `port` instead."""
+    """Port 80 belongs to root; the server answers on `port` instead."""
     connect: Callable[..., socket.socket] = socket.create_connection
 
     def here(address: tuple[str, int], *args: object, **kwargs: object) -> socket.socket:

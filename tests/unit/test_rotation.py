@@ -10,11 +10,11 @@ import pytest
 from scripts import credentials
 from scripts.core.completed import Completed
 from scripts.core.errors import EXIT_USAGE, UsageError
-from scripts.credentials import State
-from scripts.rotation import door, living, rotate, verifiers
+from scripts.credentials import SecretState
+from scripts.rotation import dependents, logins, rotate, verifiers
 
 from .fakes import FakeReporter, FakeRunner, says
-from .rotating import Rotating, error_of, installation
+from .rotation import Rotating, error_of, installation
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_only_an_administrator_can_be_reset(made: Rotating) -> None:
 
 
 def _lost(made: Rotating) -> dict[str, str]:
-    return living.lost(made.stack, credentials.inspect(made.folder))
+    return dependents.lost(made.stack, credentials.inspect(made.folder))
 
 
 def test_nothing_is_asked_while_no_secret_is_missing(made: Rotating) -> None:
@@ -162,7 +162,7 @@ def test_what_something_living_depends_on_is_lost_and_not_made(made: Rotating) -
         "supabase_jwt_secret",
     }  # fmt: skip
     reports = credentials.ensure(made.folder, lost)
-    assert {r.name for r in reports if r.state is State.CREATED} == {"odoo_master_password"}
+    assert {r.name for r in reports if r.state is SecretState.CREATED} == {"odoo_master_password"}
     assert set(made.files()) == {"odoo_master_password.txt"}
     with pytest.raises(Exception, match=r"secrets/db_password\.txt is missing, but") as caught:
         credentials.refuse_lost(reports)
@@ -206,7 +206,7 @@ def test_a_second_factor_does_not_make_a_right_password_wrong(made: Rotating) ->
     made.rotate("odoo_admin_password")
     made.servers.refuse = "nothing"
     assert made.fits
-    wrong = door.look(made.stack, "Another-Value-12345")
+    wrong = logins.look(made.stack, "Another-Value-12345")
     assert wrong and not wrong.opens
 
 
@@ -228,7 +228,7 @@ def test_a_key_is_not_made_beside_a_repository_elsewhere(
     monkeypatch.setattr("scripts.stack.image_names.official", lambda *_: {"BACKUP_IMAGE": "b"})
     stack = replace(stack, runner=FakeRunner({"docker run": done}))
     (made.folder / "backup_key.txt").unlink()
-    found = living.lost(stack, credentials.inspect(made.folder)).get("backup_key", "")
+    found = dependents.lost(stack, credentials.inspect(made.folder)).get("backup_key", "")
     assert reason in found and bool(reason) is bool(found)
     assert isinstance(stack.runner, FakeRunner)
     assert not [call for call in stack.runner.calls if place in " ".join(call)]

@@ -7,10 +7,10 @@ import pytest
 
 from scripts import credentials
 from scripts.backups import state
-from scripts.rotation import living
+from scripts.rotation import dependents
 from scripts.rotation.journal import Journal
 
-from .rotating import Rotating, error_of, installation
+from .rotation import Rotating, error_of, installation
 
 _ELSEWHERE = "docker run --rm"
 
@@ -94,7 +94,8 @@ def test_no_key_is_made_for_a_disk_that_is_away(unmounted: Rotating) -> None:
     (unmounted.folder / "backup_key.txt").unlink()
     reports = credentials.inspect(unmounted.folder)
     assert (
-        "backups were made in BACKUP_FOLDER" in living.lost(unmounted.stack, reports)["backup_key"]
+        "backups were made in BACKUP_FOLDER"
+        in dependents.lost(unmounted.stack, reports)["backup_key"]
     )
     unmounted.rotate()
     assert not (unmounted.folder / "backup_key.txt").exists()

@@ -7,7 +7,7 @@ import pytest
 from scripts import credentials
 from scripts.rotation import rotate, verifiers
 
-from .rotating import Rotating, error_of, installation, scram_takes
+from .rotation import Rotating, error_of, installation, scram_takes
 
 
 @pytest.fixture

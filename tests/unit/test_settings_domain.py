@@ -122,10 +122,10 @@ def test_addresses_and_networks_may_be_trusted_proxies(tmp_path: Path, value: st
         ("fe80::1%eth0", "is no address or network"),
         ("10.0.0.0/33", "is no address or network"),
         ("10.1.2.3/8", "is no network, 10.0.0.0/8 is"),
-        ("0.0.0.0/0", "trusts strangers"),
-        ("128.0.0.0/1", "trusts strangers"),
-        ("::/0", "trusts strangers"),
-        ("2000::/3", "trusts strangers"),
+        ("0.0.0.0/0", "trusts anybody"),
+        ("128.0.0.0/1", "trusts anybody"),
+        ("::/0", "trusts anybody"),
+        ("2000::/3", "trusts anybody"),
     ],
 )
 def test_what_is_no_proxy_is_refused(tmp_path: Path, value: str, problem: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core import schedule
+from scripts.core import scheduler
 from scripts.core.console import Console
 from scripts.core.errors import EXIT_USAGE, OpsError, UsageError
 from scripts.stack.compose import Stack
@@ -129,7 +129,7 @@ def test_certificate_then_trust_then_schedule(
 
     monkeypatch.setattr(setup, "use_selfsigned", record("certificate", _selfsigned()))
     monkeypatch.setattr(trust, "trust", record("trust", ["trusted"]))
-    monkeypatch.setattr(schedule, "install", record("schedule", "a timer"))
+    monkeypatch.setattr(scheduler, "install", record("schedule", "a timer"))
     lines = cli.set_up(stack, FakeReporter(), TlsRequest("selfsigned", trust=True, schedule=True))
     assert done == ["certificate", "trust", "schedule"]
     assert lines[-2:] == ["trusted", "Renewal: a timer"]
@@ -145,7 +145,7 @@ def test_unscheduling_says_whether_there_was_anything(
         names.append(name)
         return there
 
-    monkeypatch.setattr(schedule, "remove", remove)
+    monkeypatch.setattr(scheduler, "remove", remove)
     (line,) = cli.set_up(stack, FakeReporter(), TlsRequest(unschedule=True))
     assert names == ["ipai-platform-renew-tls"]
     assert line == f"Renewal: {said} scheduled"
@@ -158,7 +158,7 @@ def test_nothing_is_scheduled_where_the_certificate_failed(
         raise OpsError("no")
 
     monkeypatch.setattr(setup, "use_selfsigned", fail)
-    monkeypatch.setattr(schedule, "install", lambda *_: pytest.fail("was scheduled"))
+    monkeypatch.setattr(scheduler, "install", lambda *_: pytest.fail("was scheduled"))
     with pytest.raises(OpsError):
         cli.set_up(stack, FakeReporter(), TlsRequest("selfsigned", schedule=True))
 

@@ -7,7 +7,7 @@ from scripts.core.errors import OpsError
 from scripts.stack import ingress
 from scripts.stack.compose import Stack
 from scripts.tls import deploy
-from scripts.tls.deploy import State
+from scripts.tls.deploy import DeployState
 from scripts.tls.store import Installed, Kind, Store
 from tests.unit.fakes import FakeNginx, says
 from tests.unit.pki import issued_now
@@ -162,7 +162,7 @@ def test_old_versions_go_only_after_the_new_one_is_served(
 
 
 def test_without_an_engine_nothing_is_known(stack: Stack, nginx: FakeNginx) -> None:
-    assert deploy.state(stack) is State.SERVING
+    assert deploy.state(stack) is DeployState.SERVING
     assert deploy.reachable(stack)
     nginx.answers["docker ps"] = OpsError("no engine")
     assert not deploy.reachable(stack)
@@ -184,11 +184,11 @@ def test_an_nginx_that_is_stopped_or_without_https_serves_nothing(
     stack: Stack, nginx: FakeNginx
 ) -> None:
     nginx.port, nginx.target = 80, 80  # the development site
-    assert deploy.state(stack) is State.ABSENT
+    assert deploy.state(stack) is DeployState.ABSENT
     nginx.port, nginx.target, nginx.state = 443, 443, "exited"
-    assert deploy.state(stack) is State.ABSENT
+    assert deploy.state(stack) is DeployState.ABSENT
     nginx.running = False
-    assert deploy.state(stack) is State.ABSENT
+    assert deploy.state(stack) is DeployState.ABSENT
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,12 @@ from toolbox.core.errors import Failure
 from toolbox.core.progress import say
 from toolbox.core.text import last_line
 
-ROOM = 200_000_000  # bytes of PostgreSQL's volume: the empty tables of Odoo and the server's log
+FREE_BYTES = (
+    200_000_000  # bytes of PostgreSQL's volume: the empty tables of Odoo and the server's log
+)
 _DUMP = restic.CACHE / "proof.dump"
 _KNOWN = restic.CACHE / "proofs.json"
-_ROWS, _SECONDS = 5, 10
+_ROWS, _STATEMENT_TIMEOUT = 5, 10
 _SPACE_HINT = "Make room there; then run `inv backup` again."
 _HINT = "Correct that in the database; then run `inv backup` again."
 _NAME_HINT = (
@@ -128,7 +130,7 @@ def _restore(
     database: str, mine: properties.Functions, about: DatabaseInfo
 ) -> properties.Functions:
     """Make a database of the schema and drop it; what the extensions' functions differ in."""
-    disk_space.require([(disk_space.DATABASE, ROOM)], "an empty copy of the database")
+    disk_space.require([(disk_space.DATABASE, FREE_BYTES)], "an empty copy of the database")
     scratch = database + names.SCRATCH  # `inv backup.verify` never runs at the same time
     changed: dict[str, Mapping[str, Any]] = {}
 
@@ -155,7 +157,7 @@ def _compute(frozen: Any) -> None:
         cursor.execute("SELECT current_setting('search_path')")
         path = cursor.fetchone()[0]
         cursor.execute("SELECT set_config('search_path', '', false)")  # as pg_restore has it
-        cursor.execute(f"SET statement_timeout = '{_SECONDS}s'")
+        cursor.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}s'")
         cursor.execute(_COMPUTED)
         faults = [fault for row in cursor.fetchall() if (fault := _fault(cursor, *row))]
         cursor.execute("SET statement_timeout = 0")

@@ -12,7 +12,7 @@ import odoo
 from odoo import sql_db
 from psycopg2.pool import PoolError
 
-_SECONDS = 30
+_POOL_TIMEOUT = 30
 _PAUSES = (0.02, 0.1)
 
 
@@ -22,7 +22,7 @@ def install():
         sql_db.ConnectionPool.borrow = patient(sql_db.ConnectionPool.borrow)
 
 
-def patient(borrow, seconds=_SECONDS):
+def patient(borrow, seconds=_POOL_TIMEOUT):
     """`borrow` that tries again while the pool is full, for `seconds` at most."""
 
     def waiting(pool, connection_info):

@@ -27,7 +27,7 @@ _QUIET_SECONDS = 60
 _REST_SECONDS = 1  # after a failure nobody waits for Redis; else a hung one holds every worker
 _BATCH = 1000
 _ROTATED_SECONDS = odoo_versions.rotated_seconds(http)
-_LARGEST_VISITOR = 16384  # bytes; whoever is not logged in needs no more
+_LARGEST_VISITOR = 16384  # bytes; a visitor who is not logged in needs no more
 _CROWDED = 0.8  # of maxmemory: from here on the room is for those who log in
 _CROWDED_SECONDS = 5
 

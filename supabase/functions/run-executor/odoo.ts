@@ -16,7 +16,7 @@ interface Call {
 const LASTING = /(Validation|User|Access|Missing)Error$|^builtins\.(Type|Value|Key)Error$/;
 const FIRST_WITH_JSON2 = 19;
 
-/** {model, method, ids, kwargs}: gives back what the method does. */
+/** {model, method, ids, kwargs}: returns what the method does. */
 export async function callOdoo(
   payload: Record<string, unknown>,
   odoo: Odoo,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.support.books import Books
 from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.template import Template, running_copy
 
 
@@ -18,9 +18,9 @@ def platform(template: Template, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="package")
-def books(platform: Checkout) -> Books:
+def odoo_data(platform: Checkout) -> OdooData:
     """The platform with something in it that is worth a backup."""
-    found = Books(platform)
+    found = OdooData(platform)
     platform.sql("CREATE TABLE ledger (id int, note text)")
     rows = "SELECT n, md5(n::text) || ' ✓ \\ '' ' FROM generate_series(1,999) n"
     platform.sql(f"INSERT INTO ledger {rows}")

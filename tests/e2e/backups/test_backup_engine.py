@@ -9,8 +9,8 @@ import pytest
 
 from scripts.core.settings import Settings
 from scripts.stack import image_names
-from tests.e2e.support.books import Books
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.second_engine import SecondEngine
 
 pytestmark = pytest.mark.xdist_group("engine")
@@ -18,15 +18,15 @@ pytestmark = pytest.mark.xdist_group("engine")
 _FOR_BACKUPS = ("POSTGRES_IMAGE", "BACKUP_IMAGE")
 
 
-def test_a_killed_engine(books: Books, fresh: Checkout, tmp_path: Path) -> None:
+def test_a_killed_engine(odoo_data: OdooData, fresh: Checkout, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("an engine that may be killed can be started by root only")
     with SecondEngine(tmp_path / "engine") as engine:
         engine.take(
             *(image_names.effective(Settings.load(fresh.root))[name] for name in _FOR_BACKUPS)
         )
-        moved = Books(replace(fresh, variables={"DOCKER_HOST": engine.host}))
-        _move(books, moved)
+        moved = OdooData(replace(fresh, variables={"DOCKER_HOST": engine.host}))
+        _move(odoo_data, moved)
         moved.back_up()
         before, still = moved.backups(), moved.still()
         with moved.in_the_way("ledger", "ACCESS EXCLUSIVE"):
@@ -44,13 +44,13 @@ def test_a_killed_engine(books: Books, fresh: Checkout, tmp_path: Path) -> None:
         assert len(moved.backups()) == len(before) + 1
 
 
-def _move(books: Books, to: Books) -> None:
+def _move(odoo_data: OdooData, to: OdooData) -> None:
     """Start PostgreSQL alone elsewhere, and copy the database and the filestore into it."""
     made = to.platform.compose("create", "odoo_db", "backup")
     assert made.returncode == 0, made.stderr
     assert to.platform.compose("up", "--detach", "--wait", "odoo_db").returncode == 0
     to.platform.sql("CREATE DATABASE odoo TEMPLATE template0", "postgres")
-    dump = books.platform.exec("odoo_db", "pg_dump", "-U", "odoo", "odoo")
+    dump = odoo_data.platform.exec("odoo_db", "pg_dump", "-U", "odoo", "odoo")
     psql = ["psql", "-q", "-U", "odoo", "-d", "odoo", "-v", "ON_ERROR_STOP=1"]
     fill = ["docker", "compose", "exec", "-T", "odoo_db", *psql]
     env = to.platform.environment()
@@ -58,5 +58,5 @@ def _move(books: Books, to: Books) -> None:
         fill, cwd=to.platform.root, env=env, input=dump.stdout, text=True, check=True,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    source, target = books.path("").parent.parent, to.path("").parent.parent
+    source, target = odoo_data.path("").parent.parent, to.path("").parent.parent
     assert to.platform.run("cp", "-a", f"{source}/.", str(target)).returncode == 0

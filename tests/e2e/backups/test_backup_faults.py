@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import eventually
+from tests.e2e.support.odoo_data import OdooData, last_error
 
 pytestmark = pytest.mark.xdist_group("backup_faults")
 
 
 @pytest.fixture
-def broken(books: Books) -> Iterator[Books]:
+def broken(odoo_data: OdooData) -> Iterator[OdooData]:
     """The platform, which has to be unharmed afterwards."""
-    with books.unharmed():
-        yield books
+    with odoo_data.unharmed():
+        yield odoo_data
 
 
 @pytest.mark.parametrize("kilobytes", [400, 20_000])
-def test_a_full_disk(broken: Books, tmp_path: Path, kilobytes: int) -> None:
+def test_a_full_disk(broken: OdooData, tmp_path: Path, kilobytes: int) -> None:
     place = tmp_path / "small"
     place.mkdir()
     size = f"size={kilobytes}k"
@@ -53,7 +53,7 @@ def test_a_full_disk(broken: Books, tmp_path: Path, kilobytes: int) -> None:
     [("backup_cache", "2m", "no room for the dump"), ("drill_data", "64k", "no room for the dump")],
 )
 def test_a_disk_that_is_full_for_a_restore(
-    broken: Books, volume: str, size: str, reason: str
+    broken: OdooData, volume: str, size: str, reason: str
 ) -> None:
     name = f"{broken.platform.project}_{volume}"
     labels = [f"com.docker.compose.{what}" for what in ("project", "volume")]
@@ -72,24 +72,26 @@ def test_a_disk_that_is_full_for_a_restore(
 
 
 @pytest.mark.parametrize("flag", ["--plain", "--zip"])
-def test_a_disk_that_is_full_for_a_file_of_its_own(books: Books, tmp_path: Path, flag: str) -> None:
+def test_a_disk_that_is_full_for_a_file_of_its_own(
+    odoo_data: OdooData, tmp_path: Path, flag: str
+) -> None:
     place = tmp_path / "small"
     place.mkdir()
-    mount = books.platform.run("mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place))
+    mount = odoo_data.platform.run("mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place))
     if mount.returncode:
         pytest.skip("a small file system can be mounted by root only")
     try:
         (place / "b").write_text("of yesterday")
-        done = books.platform.inv("backup", flag, str(place / "b"))
+        done = odoo_data.platform.inv("backup", flag, str(place / "b"))
         assert "No space left" in last_error(done)
         assert [path.name for path in place.iterdir()] == ["b"]
         assert (place / "b").read_text() == "of yesterday"
     finally:
-        books.platform.run("umount", str(place))
+        odoo_data.platform.run("umount", str(place))
 
 
 @pytest.mark.parametrize("name", ["restic", "pg_dump", "python3"])
-def test_a_killed_process(broken: Books, name: str) -> None:
+def test_a_killed_process(broken: OdooData, name: str) -> None:
     with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):
         running = broken.platform.start("./scripts/inv", "backup")
         assert eventually(lambda: broken.process("pg_dump"), 60)
@@ -100,7 +102,7 @@ def test_a_killed_process(broken: Books, name: str) -> None:
     assert eventually(lambda: not broken.process("python3"), 30)
 
 
-def test_a_killed_database_server(broken: Books) -> None:
+def test_a_killed_database_server(broken: OdooData) -> None:
     with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):
         running = broken.platform.start("./scripts/inv", "backup")
         assert eventually(lambda: broken.process("pg_dump"), 60)
@@ -113,7 +115,7 @@ def test_a_killed_database_server(broken: Books) -> None:
     assert eventually(lambda: broken.platform.inv("health").returncode == 0, 120)
 
 
-def test_two_at_once_and_a_killed_inv(broken: Books) -> None:
+def test_two_at_once_and_a_killed_inv(broken: OdooData) -> None:
     with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):
         first = broken.platform.start("./scripts/inv", "backup")
         assert eventually(lambda: broken.process("pg_dump"), 60)
@@ -129,7 +131,7 @@ def test_two_at_once_and_a_killed_inv(broken: Books) -> None:
         assert eventually(lambda: not broken.process("python3"), 30)
 
 
-def test_a_lock_that_a_dead_run_left_does_not_stop_the_next_clean_up(broken: Books) -> None:
+def test_a_lock_that_a_dead_run_left_does_not_stop_the_next_clean_up(broken: OdooData) -> None:
     with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):
         running = broken.platform.start("./scripts/inv", "backup")
         assert eventually(lambda: broken.process("pg_dump"), 60)
@@ -142,7 +144,7 @@ def test_a_lock_that_a_dead_run_left_does_not_stop_the_next_clean_up(broken: Boo
     assert done.returncode == 0, done.stderr
 
 
-def test_a_wrong_key(broken: Books) -> None:
+def test_a_wrong_key(broken: OdooData) -> None:
     key = broken.platform.root / "secrets" / "backup_key.txt"
     good = key.read_text()
     try:
@@ -154,7 +156,7 @@ def test_a_wrong_key(broken: Books) -> None:
         key.write_text(good)
 
 
-def test_a_flipped_byte_in_the_repository(broken: Books) -> None:
+def test_a_flipped_byte_in_the_repository(broken: OdooData) -> None:
     folder = broken.platform.root / "backups"
     saved = {p: p.read_bytes() for p in (folder / "data").rglob("*") if p.is_file()}
     try:
@@ -174,11 +176,11 @@ def test_a_flipped_byte_in_the_repository(broken: Books) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["missing", "damaged"])
-def test_an_attachment_without_its_file(books: Books, trouble: str) -> None:
-    before = books.backups()
-    number = books.attach(1)[0]
-    path = books.path(
-        books.platform.sql(f"SELECT store_fname FROM ir_attachment WHERE id = {number}")
+def test_an_attachment_without_its_file(odoo_data: OdooData, trouble: str) -> None:
+    before = odoo_data.backups()
+    number = odoo_data.attach(1)[0]
+    path = odoo_data.path(
+        odoo_data.platform.sql(f"SELECT store_fname FROM ir_attachment WHERE id = {number}")
     )
     content = path.read_bytes()
     if trouble == "missing":
@@ -188,28 +190,28 @@ def test_an_attachment_without_its_file(books: Books, trouble: str) -> None:
     reason = "no file" if trouble == "missing" else "damaged"
     name = f"{path.parent.name}/{path.name}"
     for _ in range(2):  # the second does not forget what the first has seen
-        done = books.platform.inv("backup", "--json")
+        done = odoo_data.platform.inv("backup", "--json")
         assert done.returncode == 4 and "warning: 1 attachments have no whole" in done.stderr
         assert json.loads(done.stdout)["files"]["lost"] == {name: reason}
-    assert len(books.backups()) == len(before) + 2
-    health = books.platform.inv("health")
+    assert len(odoo_data.backups()) == len(before) + 2
+    health = odoo_data.platform.inv("health")
     assert health.returncode == 0 and "1 attachments have no whole file" in health.stdout
-    listed = books.platform.inv("files.check", "--data", "--json")
+    listed = odoo_data.platform.inv("files.check", "--data", "--json")
     assert listed.returncode == 1 and "are lost" in listed.stderr
     [row] = json.loads(listed.stdout)["lost"]
     assert (row["file"], row["reason"]) == (name, reason)
     assert row["records"] == [f"ir.attachment {number} (0.bin)"]
-    restored = books.platform.inv("restore", "--to-database", "proof", "--yes")
+    restored = odoo_data.platform.inv("restore", "--to-database", "proof", "--yes")
     assert restored.returncode == 4 and "1 attachments of proof" in restored.stderr
-    sums = books.files("proof")
+    sums = odoo_data.files("proof")
     assert [file for file in sums if sums[file] != file.rpartition("/")[2]] == [name]
-    books.platform.sql("DROP DATABASE proof", "postgres")
-    books.remove([number])
-    books.back_up()
-    assert "attachments" not in books.platform.inv("health").stdout
+    odoo_data.platform.sql("DROP DATABASE proof", "postgres")
+    odoo_data.remove([number])
+    odoo_data.back_up()
+    assert "attachments" not in odoo_data.platform.inv("health").stdout
 
 
-def test_a_database_that_is_dropped_meanwhile(broken: Books) -> None:
+def test_a_database_that_is_dropped_meanwhile(broken: OdooData) -> None:
     platform = broken.platform
     platform.sql("CREATE DATABASE doomed TEMPLATE template0", "postgres")
     platform.sql(
@@ -232,15 +234,15 @@ def test_a_database_that_is_dropped_meanwhile(broken: Books) -> None:
         platform.sql("DROP DATABASE IF EXISTS doomed WITH (FORCE)", "postgres")
 
 
-def test_files_that_are_no_whole_backup_are_refused(books: Books, tmp_path: Path) -> None:
+def test_files_that_are_no_whole_backup_are_refused(odoo_data: OdooData, tmp_path: Path) -> None:
     plain, zipped = tmp_path / "b.sql", tmp_path / "b.zip"
-    done = books.platform.inv("backup", "--plain", str(plain), "--zip", str(zipped))
+    done = odoo_data.platform.inv("backup", "--plain", str(plain), "--zip", str(zipped))
     assert done.returncode == 0, done.stderr
-    with books.unharmed():
-        _refuse_archives(books, tmp_path, plain, zipped)
+    with odoo_data.unharmed():
+        _refuse_archives(odoo_data, tmp_path, plain, zipped)
 
 
-def _refuse_archives(broken: Books, tmp_path: Path, plain: Path, zipped: Path) -> None:
+def _refuse_archives(broken: OdooData, tmp_path: Path, plain: Path, zipped: Path) -> None:
     cut = tmp_path / "cut.zip"
     cut.write_bytes(zipped.read_bytes()[:-2000])
     assert "cut off" in last_error(broken.platform.inv("restore", str(cut), "--yes"))
@@ -262,7 +264,9 @@ def _refuse_archives(broken: Books, tmp_path: Path, plain: Path, zipped: Path) -
     broken.platform.sql("DROP DATABASE elsewhere", "postgres")
 
 
-def test_odoo_that_does_not_start_on_the_backup_gets_the_old_database_back(broken: Books) -> None:
+def test_odoo_that_does_not_start_on_the_backup_gets_the_old_database_back(
+    broken: OdooData,
+) -> None:
     platform = broken.platform
     entry = platform.root / "odoo" / "odoo.conf"
     good = entry.read_text()
@@ -276,7 +280,7 @@ def test_odoo_that_does_not_start_on_the_backup_gets_the_old_database_back(broke
     assert "__restoring" not in platform.sql("SELECT datname FROM pg_database", "postgres")
 
 
-def test_an_outcome_is_told_to_an_address(books: Books) -> None:
+def test_an_outcome_is_told_to_an_address(odoo_data: OdooData) -> None:
     heard: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -292,9 +296,9 @@ def test_an_outcome_is_told_to_an_address(books: Books) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/"
     try:
-        assert books.platform.inv("backup", "--notify", url).returncode == 0
+        assert odoo_data.platform.inv("backup", "--notify", url).returncode == 0
         nowhere = {"BACKUP_FOLDER": os.devnull}
-        assert books.platform.inv("backup", "--notify", url, **nowhere).returncode == 1
+        assert odoo_data.platform.inv("backup", "--notify", url, **nowhere).returncode == 1
     finally:
         server.shutdown()
     assert b'"status": "ok"' in heard[0] and b'"status": "failed"' in heard[1]

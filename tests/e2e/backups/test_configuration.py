@@ -3,25 +3,25 @@
 import shutil
 
 from tests.e2e.support import series
-from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.odoo_data import OdooData, last_error
 
 
 def test_a_new_machine_gets_settings_and_images_from_the_backup_itself(
-    books: Books, fresh: Checkout
+    odoo_data: OdooData, fresh: Checkout
 ) -> None:
-    there, here = books.platform.root / ".env", fresh.root / ".env"
+    there, here = odoo_data.platform.root / ".env", fresh.root / ".env"
     before = there.read_text()
     image = f"localhost/{fresh.project}/odoo:{series.expected()}"
     lines = [line for line in before.splitlines() if not line.startswith("ODOO_IMAGE=")]
     try:
         there.write_text("\n".join([*lines, "ODOO_MEMORY=3G", "TOKEN=tok-4711"]) + "\n")
-        made = books.back_up(ODOO_IMAGE=_image(before))
+        made = odoo_data.back_up(ODOO_IMAGE=_image(before))
     finally:
         there.write_text(before)
     assert "tok-4711" not in str(made)
-    shutil.copytree(books.platform.root / "backups", fresh.root / "backups")
-    shutil.copy2(books.platform.root / "secrets/backup_key.txt", fresh.root / "secrets")
+    shutil.copytree(odoo_data.platform.root / "backups", fresh.root / "backups")
+    shutil.copy2(odoo_data.platform.root / "secrets/backup_key.txt", fresh.root / "secrets")
     was = here.read_text()
     shown = fresh.inv("restore", "--configuration")
     assert "nothing was written" in last_error(shown)
@@ -36,7 +36,7 @@ def test_a_new_machine_gets_settings_and_images_from_the_backup_itself(
         done = fresh.inv("restore", "--yes")
         assert done.returncode == 0, done.stderr
         assert fresh.inspect("odoo")["Config"]["Image"] == image
-        assert fresh.authenticate("admin", books.platform.admin_password)
+        assert fresh.authenticate("admin", odoo_data.platform.admin_password)
     finally:
         fresh.destroy()
         fresh.run("docker", "rmi", image)
@@ -47,14 +47,16 @@ def _image(settings: str) -> str:
     return lines["ODOO_IMAGE"]
 
 
-def test_modules_that_are_not_here_are_named_before_anything_is_restored(books: Books) -> None:
-    platform = books.platform
+def test_modules_that_are_not_here_are_named_before_anything_is_restored(
+    odoo_data: OdooData,
+) -> None:
+    platform = odoo_data.platform
     platform.sql(
         "INSERT INTO ir_module_module (name, state, latest_version)"
         " VALUES ('zz_elsewhere', 'installed', '1.0')"
     )
     try:
-        made = books.back_up()
+        made = odoo_data.back_up()
     finally:
         platform.sql("DELETE FROM ir_module_module WHERE name = 'zz_elsewhere'")
     refused = platform.inv("restore", made["id"], "--to-database", "proof")
@@ -64,4 +66,4 @@ def test_modules_that_are_not_here_are_named_before_anything_is_restored(books: 
     done = platform.inv("restore", made["id"], "--to-database", "proof", "--yes")
     assert done.returncode == 0, done.stderr
     platform.sql("DROP DATABASE proof", "postgres")
-    books.back_up()  # the latest is one that Odoo here can run
+    odoo_data.back_up()  # the latest is one that Odoo here can run

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.odoo_data import OdooData, last_error
 
 # As an administrator has a database that uses unaccent, and in which nothing is as by default.
 _SETTINGS = (
@@ -37,9 +37,9 @@ def as_superuser(platform: Checkout, statement: str, database: str = "odoo") -> 
 
 
 @pytest.fixture
-def peculiar(books: Books) -> Iterator[Books]:
+def peculiar(odoo_data: OdooData) -> Iterator[OdooData]:
     """The books with all that a dump of them does not carry."""
-    platform = books.platform
+    platform = odoo_data.platform
     platform.sql("CREATE EXTENSION unaccent; CREATE SCHEMA zz; CREATE EXTENSION hstore SCHEMA zz")
     as_superuser(platform, "ALTER FUNCTION unaccent(text) IMMUTABLE")
     as_superuser(platform, "ALTER FUNCTION zz.each(zz.hstore) PARALLEL UNSAFE COST 7 ROWS 77")
@@ -59,7 +59,7 @@ def peculiar(books: Books) -> Iterator[Books]:
     ):
         platform.sql(statement, "postgres")
     try:
-        yield books
+        yield odoo_data
     finally:
         for name in ("proof", "staging", "byhand"):
             platform.sql(f"DROP DATABASE IF EXISTS {name}", "postgres")
@@ -74,7 +74,7 @@ def peculiar(books: Books) -> Iterator[Books]:
             platform.sql(statement, "postgres")
 
 
-def test_what_no_dump_carries_is_there_again(peculiar: Books, tmp_path: Path) -> None:
+def test_what_no_dump_carries_is_there_again(peculiar: OdooData, tmp_path: Path) -> None:
     platform = peculiar.platform
     done = platform.inv("backup", "--json", "--plain", str(tmp_path / "b.sql"))
     assert done.returncode == 0, done.stderr
@@ -116,14 +116,14 @@ def _restore_by_hand(platform: Checkout, file: Path) -> None:
     [("sql", "SELECT zz_other($1)"), ("plpgsql", "BEGIN RETURN zz_other($1); END")],
 )
 def test_a_backup_that_cannot_be_restored_says_so_and_is_kept(
-    books: Books, language: str, body: str
+    odoo_data: OdooData, language: str, body: str
 ) -> None:
     """The one fault is in the schema, the other is seen only where there are rows."""
-    platform = books.platform
+    platform = odoo_data.platform
     other = "CREATE FUNCTION zz_other(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1'"
     function = f"FUNCTION zz_fold(text) RETURNS text LANGUAGE {language} IMMUTABLE AS '{body}'"
     platform.sql(f"{other}; CREATE {function}; CREATE INDEX zz_fold ON ledger (zz_fold(note))")
-    good = books.backups()[-1]
+    good = odoo_data.backups()[-1]
     try:
         done = platform.inv("backup")
         said = last_error(done)
@@ -131,28 +131,28 @@ def test_a_backup_that_cannot_be_restored_says_so_and_is_kept(
         assert "function zz_other(text) does not exist" in said
         assert "SET search_path" in done.stderr
         if language == "sql":  # what becomes of the backup does not depend on the fault
-            _is_kept_and_not_restored(books, good)
+            _is_kept_and_not_restored(odoo_data, good)
         platform.sql("ALTER FUNCTION zz_fold SET search_path = public, pg_temp")
-        books.back_up()
+        odoo_data.back_up()
     finally:
         platform.sql("DROP INDEX zz_fold; DROP FUNCTION zz_fold, zz_other")
 
 
-def _is_kept_and_not_restored(books: Books, good: str) -> None:
+def _is_kept_and_not_restored(odoo_data: OdooData, good: str) -> None:
     """The last backup is listed with its fault, and `good` outlives it."""
-    platform = books.platform
-    assert books.backups()[-2] == good
+    platform = odoo_data.platform
+    assert odoo_data.backups()[-2] == good
     assert "cannot be restored" in platform.inv("backup.list").stdout.splitlines()[-1]
     assert "cannot be restored" in last_error(platform.inv("clone", "--to", "other"))
     assert "other" not in platform.sql("SELECT datname FROM pg_database", "postgres")
     assert platform.inv("backup.prune", "--keep", "1d").returncode == 0
-    assert good in books.backups()
+    assert good in odoo_data.backups()
 
 
-def test_the_schema_is_tried_once_for_each_change(books: Books) -> None:
-    platform = books.platform
+def test_the_schema_is_tried_once_for_each_change(odoo_data: OdooData) -> None:
+    platform = odoo_data.platform
     run = ["run", "--rm", "-T", "--no-deps", "backup", "create"]
-    books.back_up()
+    odoo_data.back_up()
     platform.sql("INSERT INTO ledger VALUES (1000, 'no change of the schema')")
     assert "restoring the schema" not in platform.compose(*run).stderr
     platform.sql("DELETE FROM ledger WHERE id = 1000; CREATE TABLE zz_new (id int)")
@@ -162,10 +162,12 @@ def test_the_schema_is_tried_once_for_each_change(books: Books) -> None:
     assert "__drill" not in platform.sql("SELECT datname FROM pg_database", "postgres")
 
 
-def test_files_of_backups_belong_to_the_owner_of_their_folder(books: Books, tmp_path: Path) -> None:
+def test_files_of_backups_belong_to_the_owner_of_their_folder(
+    odoo_data: OdooData, tmp_path: Path
+) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give a folder to somebody else")
-    platform, folder = books.platform, books.platform.root / "backups"
+    platform, folder = odoo_data.platform, odoo_data.platform.root / "backups"
     assert platform.run("chown", "-R", "0:0", str(folder)).returncode == 0  # as from before
     os.chown(folder, 4711, 4712)
     os.chown(tmp_path, 4711, 4712)
@@ -198,9 +200,9 @@ def _owners(folder: Path) -> set[tuple[int, int]]:
     return {(path.lstat().st_uid, path.lstat().st_gid) for path in found}
 
 
-def test_odoos_role_gets_no_more_from_the_superuser_than_that(books: Books) -> None:
+def test_odoos_role_gets_no_more_from_the_superuser_than_that(odoo_data: OdooData) -> None:
     """What postgres/platform.sql lets it do, with arguments that somebody hostile would give."""
-    platform = books.platform
+    platform = odoo_data.platform
     platform.sql("CREATE EXTENSION unaccent; CREATE FUNCTION zz_mine() RETURNS int LANGUAGE sql"
                  " AS 'SELECT 1'")  # fmt: skip
     try:

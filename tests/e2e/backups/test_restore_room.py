@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from scripts.stack.engine import Engine
-from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.odoo_data import OdooData, last_error
 from tests.e2e.support.template import images_in_use
 
-pytestmark = pytest.mark.xdist_group("strangers")
+pytestmark = pytest.mark.xdist_group("foreign_files")
 
 _END = "--\n-- PostgreSQL database dump complete"
 _MEGABYTES = 320
@@ -47,10 +47,10 @@ def small(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def plain(books: Books, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plain(odoo_data: OdooData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("plain") / "plain.sql"
     run = "docker compose exec -T odoo_db pg_dump -U postgres --no-owner odoo"
-    assert books.platform.run("sh", "-c", f"{run} > {file}").returncode == 0
+    assert odoo_data.platform.run("sh", "-c", f"{run} > {file}").returncode == 0
     return file
 
 

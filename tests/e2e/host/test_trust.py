@@ -7,12 +7,13 @@ import pytest
 
 from scripts.stack.engine import Engine
 from scripts.tls import certificates, hostnames
-from tests.e2e.support.machine import Machine, debian_machine
+from tests.e2e.support.debian_host import DebianHost, debian_host
 
 DATABASE = "sql:/root/.mozilla/firefox/my profile.default"
 PREPARE = [
     "from pathlib import Path",
-    "from scripts.core.process import SystemRunnerfrom scripts.tls import trust",
+    "from scripts.core.process import SystemRunner",
+    "from scripts.tls import trust",
     "class Person:",
     "    def __init__(self, answer): self.answer = answer",
     "    def confirm(self, question, unattended): return self.answer",
@@ -21,11 +22,11 @@ PREPARE = [
 
 
 @pytest.fixture
-def machine(docker: Engine) -> Iterator[Machine]:
+def machine(docker: Engine) -> Iterator[DebianHost]:
     now = datetime.now(UTC)
     ca = certificates.make_ca(now)
     leaf = certificates.make_leaf(ca, hostnames.parse_names(["odoo.example.com"]), now)
-    with debian_machine() as started:
+    with debian_host() as started:
         started.write("/ca/ca.pem", ca.certificate)
         started.write("/ca/leaf.pem", leaf.certificate)
         started.ok("mkdir", "-p", DATABASE.removeprefix("sql:"))
@@ -33,14 +34,14 @@ def machine(docker: Engine) -> Iterator[Machine]:
         yield started
 
 
-def _trusted(machine: Machine) -> tuple[bool, bool]:
+def _trusted(machine: DebianHost) -> tuple[bool, bool]:
     """By what uses OpenSSL, and by the browser."""
     verified = machine.run("openssl", "verify", "/ca/leaf.pem")
     listed = machine.ok("certutil", "-L", "-d", DATABASE)
     return verified.returncode == 0, b"ipai-platform-" in listed
 
 
-def test_a_machine_trusts_the_ca_from_trust_until_untrust(machine: Machine) -> None:
+def test_a_machine_trusts_the_ca_from_trust_until_untrust(machine: DebianHost) -> None:
     before = machine.ok("sh", "-c", "ls /etc/ssl/certs; sha256sum /etc/ssl/certs/*.crt")
     assert _trusted(machine) == (False, False)
     for _ in range(2):
@@ -52,7 +53,7 @@ def test_a_machine_trusts_the_ca_from_trust_until_untrust(machine: Machine) -> N
     assert machine.ok("sh", "-c", "ls /etc/ssl/certs; sha256sum /etc/ssl/certs/*.crt") == before
 
 
-def test_a_refusal_leaves_the_machine_as_it_was(machine: Machine) -> None:
+def test_a_refusal_leaves_the_machine_as_it_was(machine: DebianHost) -> None:
     refused = ["try: trust.trust(ca, runner, Person(False))", "except trust.OpsError: print('no')"]
     assert machine.python(*PREPARE, *refused) == "no"
     assert _trusted(machine) == (False, False)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.support.checkout import eventually
-from tests.e2e.support.holdings import Holdings, State
-from tests.e2e.support.killing import oneoffs
-from tests.e2e.support.workshop import MODEL, PARTNER
+from tests.e2e.support.kill import oneoffs
+from tests.e2e.support.module_sandbox import MODEL, PARTNER
+from tests.e2e.support.platform_state import Contents, PlatformState
 
 BEFORE, AFTER = "before", "after"
 _OWN = {"odoo", "odoo__before"}
@@ -20,7 +20,7 @@ _OWN = {"odoo", "odoo__before"}
 class Operation:
     """One that keeps what is live: `inv up`."""
 
-    held: Holdings
+    held: PlatformState
     folder: Path
     random: random.Random
     command: tuple[str, ...] = ("up",)
@@ -42,11 +42,11 @@ class Operation:
             memory = f"ODOO_MEMORY={self.random.randint(2000, 3000)}m"
             env.write_text("\n".join([*lines, memory]) + "\n")
 
-    def state(self) -> State:
+    def state(self) -> Contents:
         """What is live now; asked before `prepare`, as a platform that is down says nothing."""
         return self.held.state()
 
-    def side(self, before: State, after: State) -> str:
+    def side(self, before: Contents, after: Contents) -> str:
         """On which side of the operation it came out; never a mix."""
         assert after.same(before), after.differing(before)
         assert after.secrets == before.secrets
@@ -62,7 +62,7 @@ class Operation:
         """The command that has to come to a good end after it came out at `side`."""
         return self.command
 
-    def refuse_leftovers(self, state: State) -> None:
+    def refuse_leftovers(self, state: Contents) -> None:
         """After a good end nothing is left of what was killed."""
         assert state.databases <= _OWN, state.databases
 
@@ -79,7 +79,7 @@ class Backup(Operation):
     def prepare(self) -> None:
         return
 
-    def side(self, before: State, after: State) -> str:
+    def side(self, before: Contents, after: Contents) -> str:
         assert after.same(before), after.differing(before)
         assert after.secrets == before.secrets
         assert after.databases == before.databases, after.databases
@@ -102,11 +102,11 @@ class Rotation(Operation):
         # Both are documented: the latter names the former where it cannot start.
         return self.held.bring_back(self.random.choice(["secrets", "up"]))
 
-    def state(self) -> State:
-        self.held.books.listed.clear()  # the key has to open the repository each time
+    def state(self) -> Contents:
+        self.held.odoo_data.listed.clear()  # the key has to open the repository each time
         return super().state()
 
-    def side(self, before: State, after: State) -> str:
+    def side(self, before: Contents, after: Contents) -> str:
         new = {n for n in before.secrets if after.secrets.get(n) != before.secrets[n]}
         assert new in (set(), set(before.secrets)), f"new are only {sorted(new)}"
         assert set(after.secrets) == set(before.secrets)
@@ -117,7 +117,7 @@ class Rotation(Operation):
         assert after.backups == before.backups
         return AFTER if new else BEFORE
 
-    def refuse_leftovers(self, state: State) -> None:
+    def refuse_leftovers(self, state: Contents) -> None:
         super().refuse_leftovers(state)
         assert not (self.held.platform.root / "secrets" / "rotation").exists()
 
@@ -127,7 +127,7 @@ class Restore(Operation):
     """`inv restore`: what the backup has is live and what was live is kept; or nothing is done."""
 
     command: tuple[str, ...] = ("restore", "--yes")
-    target: State | None = None
+    target: Contents | None = None
 
     def once(self) -> None:
         self.target = self.held.state()
@@ -136,7 +136,7 @@ class Restore(Operation):
     def prepare(self) -> None:
         return
 
-    def side(self, before: State, after: State) -> str:
+    def side(self, before: Contents, after: Contents) -> str:
         assert after.secrets == before.secrets
         assert set(after.backups) >= set(before.backups)
         assert self.target
@@ -148,7 +148,7 @@ class Restore(Operation):
         accept = "ALTER DATABASE odoo__before ALLOW_CONNECTIONS true"
         self.held.platform.sql(accept, "postgres")
         tables, files = self.held.content("odoo__before")
-        kept = State(tables, files, before.databases, before.backups, before.secrets)
+        kept = Contents(tables, files, before.databases, before.backups, before.secrets)
         assert kept.same(before), f"kept: {kept.differing(before)}"
         return AFTER
 
@@ -210,7 +210,7 @@ class Modules(Operation):
             sql("SELECT name FROM ir_model_fields WHERE name LIKE 'zz_kill%'"),
         ])  # fmt: skip
 
-    def side(self, before: State, after: State) -> str:
+    def side(self, before: Contents, after: Contents) -> str:
         assert after.secrets == before.secrets
         assert after.backups == before.backups
         end, module = self.ends[self.turn % 3], self._module()
@@ -226,7 +226,7 @@ class Modules(Operation):
         # What was uninstalled cannot be uninstalled again.
         return self.command if side == BEFORE else ("module.update", "base")
 
-    def refuse_leftovers(self, state: State) -> None:
+    def refuse_leftovers(self, state: Contents) -> None:
         snapshots = self._snapshots()
         assert {s["state"] for s in snapshots} <= {"closed"}, snapshots
         assert state.databases <= {"odoo"} | {s["name"] for s in snapshots}, state.databases
@@ -238,7 +238,7 @@ class Modules(Operation):
         # A container that was left alone undoes by itself what it has begun.
         running = partial(oneoffs, self.held.platform, "--filter=status=running")
         assert eventually(lambda: not running(), 100), "a container is at work for ever"
-        if self.held.platform.inspect("odoo_db")["State"]["Health"]["Status"] != "healthy":
+        if self.held.platform.inspect("odoo_db")["Contents"]["Health"]["Status"] != "healthy":
             return self.held.bring_back("up")
         # The next change would refuse, and name that command.
         half = any(s["state"] == "open" for s in self._snapshots())

@@ -17,8 +17,8 @@ import pytest
 from tests.e2e.kills import operations
 from tests.e2e.kills.operations import AFTER, Operation
 from tests.e2e.support.checkout import Checkout, eventually
-from tests.e2e.support.holdings import Holdings
-from tests.e2e.support.killing import Killer, oneoffs
+from tests.e2e.support.kill import Killer, oneoffs
+from tests.e2e.support.platform_state import PlatformState
 from tests.e2e.support.template import Template, running_copy
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("kills")]
@@ -38,10 +38,10 @@ _OPERATIONS: dict[str, tuple[type[Operation], int]] = {
 
 
 @pytest.fixture
-def held(template: Template, tmp_path: Path) -> Iterator[Holdings]:
+def held(template: Template, tmp_path: Path) -> Iterator[PlatformState]:
     """A platform of its own for each operation."""
     with running_copy(template, Checkout.clone(tmp_path / "clone"), "ODOO_DEV=") as platform:
-        yield Holdings.of(platform)
+        yield PlatformState.of(platform)
 
 
 def _usual(operation: Operation) -> float:
@@ -99,7 +99,7 @@ def _goes_on(operation: Operation) -> bool:
 
 @pytest.mark.parametrize("name", _OPERATIONS)
 def test_nothing_is_lost_whatever_is_killed(
-    held: Holdings,
+    held: PlatformState,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,

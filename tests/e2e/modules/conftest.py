@@ -4,31 +4,33 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.support.module_sandbox import ModuleSandbox
 from tests.e2e.support.template import Template
-from tests.e2e.support.workshop import Workshop
 
 
 @pytest.fixture(scope="package")
-def workshop(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+def module_sandbox(
+    template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ModuleSandbox]:
     """The running platform."""
-    with Workshop.running(template, tmp_path_factory.mktemp("workshop") / "clone") as running:
+    with ModuleSandbox.running(template, tmp_path_factory.mktemp("workshop") / "clone") as running:
         yield running
 
 
 @pytest.fixture
-def shop(workshop: Workshop) -> Iterator[Workshop]:
+def shop(module_sandbox: ModuleSandbox) -> Iterator[ModuleSandbox]:
     """The same with no module of a test before."""
-    yield workshop
-    workshop.clean()
+    yield module_sandbox
+    module_sandbox.clean()
 
 
 @pytest.fixture
-def steady(workshop: Workshop) -> Iterator[Workshop]:
+def steady(module_sandbox: ModuleSandbox) -> Iterator[ModuleSandbox]:
     """A platform that has to be unharmed by the test."""
     try:
-        with workshop.unharmed(known=True):
-            yield workshop
-        workshop.forget_modules()
+        with module_sandbox.unharmed(known=True):
+            yield module_sandbox
+        module_sandbox.forget_modules()
     except BaseException:
-        workshop.clean()
+        module_sandbox.clean()
         raise

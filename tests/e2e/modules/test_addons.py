@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.e2e.support.checkout import Checkout
-from tests.e2e.support.workshop import Workshop
+from tests.e2e.support.module_sandbox import ModuleSandbox
 
 pytestmark = pytest.mark.xdist_group("addons")
 
@@ -16,16 +16,16 @@ _MANIFEST = '{"name": "N", "version": "1.0.0", "license": "LGPL-3", "author": "T
 
 
 @pytest.fixture(scope="module")
-def extended(workshop: Workshop) -> Iterator[Checkout]:
+def extended(module_sandbox: ModuleSandbox) -> Iterator[Checkout]:
     """The platform with an image and modules of its own, and as it was in the end."""
-    platform = workshop.platform
+    platform = module_sandbox.platform
     image = f"localhost/ipai-test/odoo-{platform.project}:1"
     extended = replace(platform, variables={**platform.variables, "ODOO_IMAGE": image})
     requirements = platform.root / "odoo" / "requirements.txt"
     before = requirements.read_text()
     repository = platform.root / "odoo" / "addons" / "some-repository"
     odd = repository.with_name("odd, name")
-    workshop.written.extend((repository, odd))
+    module_sandbox.written.extend((repository, odd))
     for folder in (repository / "cloned_one", repository / "cloned_two", odd / "cloned_three"):
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text("")
@@ -41,13 +41,15 @@ def extended(workshop: Workshop) -> Iterator[Checkout]:
     finally:
         requirements.write_text(before)
         assert platform.inv("up").returncode == 0
-        workshop.clean()
+        module_sandbox.clean()
         platform.run("docker", "image", "rm", image)
 
 
-def test_a_module_of_pypi_is_found_and_installed(extended: Checkout, workshop: Workshop) -> None:
-    done = workshop.by_odoo("partner_firstname")
-    assert workshop.state("partner_firstname") == "installed", done.stderr[-3000:]
+def test_a_module_of_pypi_is_found_and_installed(
+    extended: Checkout, module_sandbox: ModuleSandbox
+) -> None:
+    done = module_sandbox.by_odoo("partner_firstname")
+    assert module_sandbox.state("partner_firstname") == "installed", done.stderr[-3000:]
     assert extended.sql("SELECT count(firstname) >= 0 FROM res_partner") == "t"
 
 
@@ -58,10 +60,12 @@ def test_a_library_of_pypi_is_there_for_odoos_python(extended: Checkout) -> None
 
 
 @pytest.mark.usefixtures("extended")
-def test_modules_of_a_cloned_repository_are_found_and_installed(workshop: Workshop) -> None:
-    done = workshop.by_odoo("cloned_one,cloned_two")
+def test_modules_of_a_cloned_repository_are_found_and_installed(
+    module_sandbox: ModuleSandbox,
+) -> None:
+    done = module_sandbox.by_odoo("cloned_one,cloned_two")
     for name in ("cloned_one", "cloned_two"):
-        assert workshop.state(name) == "installed", done.stderr[-3000:]
+        assert module_sandbox.state(name) == "installed", done.stderr[-3000:]
 
 
 def test_where_each_comes_from_is_listed(extended: Checkout) -> None:

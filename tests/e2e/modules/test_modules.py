@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from tests.e2e.support.checkout import eventually
-from tests.e2e.support.workshop import MODEL, PARTNER, Workshop
+from tests.e2e.support.module_sandbox import MODEL, PARTNER, ModuleSandbox
 
 
-def test_an_installed_module_is_listed_with_its_version_and_source(shop: Workshop) -> None:
+def test_an_installed_module_is_listed_with_its_version_and_source(shop: ModuleSandbox) -> None:
     shop.write("zz_one", version="2.1.0")
     shop.write("zz_two", {}, depends=["zz_one"])
     said = shop.inv("module.install", "zz_two").stdout
@@ -26,14 +26,14 @@ def test_an_installed_module_is_listed_with_its_version_and_source(shop: Worksho
     assert "Needed by: zz_two" in told and "/mnt/extra-addons/zz_one" in told
 
 
-def test_what_is_installed_already_is_left_alone(shop: Workshop) -> None:
+def test_what_is_installed_already_is_left_alone(shop: ModuleSandbox) -> None:
     shop.write("zz_one")
     shop.inv("module.install", "zz_one")
     with shop.unharmed():
         assert "There is nothing to do" in shop.inv("module.install", "zz_one").stdout
 
 
-def test_without_changes_an_update_does_nothing(shop: Workshop) -> None:
+def test_without_changes_an_update_does_nothing(shop: ModuleSandbox) -> None:
     folder = shop.write("zz_one")
     shop.inv("module.install", "zz_one")
     with shop.unharmed():
@@ -45,7 +45,7 @@ def test_without_changes_an_update_does_nothing(shop: Workshop) -> None:
         assert shop.inv("module.list", "--changed").stdout.count("\n") == 1
 
 
-def test_a_new_version_is_still_to_be_updated_after_a_rehearsal(shop: Workshop) -> None:
+def test_a_new_version_is_still_to_be_updated_after_a_rehearsal(shop: ModuleSandbox) -> None:
     """Where nobody has looked at the modules before: most of them are taken as they are."""
     shop.write("zz_one")
     shop.inv("module.install", "zz_one")
@@ -58,7 +58,7 @@ def test_a_new_version_is_still_to_be_updated_after_a_rehearsal(shop: Workshop) 
 
 
 def test_what_was_installed_by_other_means_is_watched_from_the_next_update_on(
-    shop: Workshop,
+    shop: ModuleSandbox,
 ) -> None:
     shop.inv("module.update")
     shop.write("zz_one")
@@ -71,7 +71,7 @@ def test_what_was_installed_by_other_means_is_watched_from_the_next_update_on(
     assert shop.partners("zz_edited") == 1
 
 
-def test_changed_data_are_updated_and_seen_without_a_restart(shop: Workshop) -> None:
+def test_changed_data_are_updated_and_seen_without_a_restart(shop: ModuleSandbox) -> None:
     shop.write("zz_one")
     shop.write("zz_two", {}, depends=["zz_one"])
     shop.inv("module.install", "zz_two")
@@ -87,7 +87,7 @@ def test_changed_data_are_updated_and_seen_without_a_restart(shop: Workshop) -> 
     assert not shop.modules("--changed")
 
 
-def test_changed_code_restarts_odoo_behind_a_page_that_says_so(shop: Workshop) -> None:
+def test_changed_code_restarts_odoo_behind_a_page_that_says_so(shop: ModuleSandbox) -> None:
     model = {"__init__.py": MODEL.format(name="one", value="a")}
     shop.write("zz_one", model)
     shop.inv("module.install", "zz_one")
@@ -116,7 +116,7 @@ def test_changed_code_restarts_odoo_behind_a_page_that_says_so(shop: Workshop) -
     assert "zz_more" in shop.call("res.partner", "fields_get", ["zz_more"])
 
 
-def test_a_removed_module_takes_what_builds_on_it_and_comes_back(shop: Workshop) -> None:
+def test_a_removed_module_takes_what_builds_on_it_and_comes_back(shop: ModuleSandbox) -> None:
     shop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="precious")})
     shop.write("zz_two", depends=["zz_one"])
     shop.inv("module.install", "zz_two")
@@ -141,7 +141,7 @@ def test_a_removed_module_takes_what_builds_on_it_and_comes_back(shop: Workshop)
     assert shop.state("zz_one") == "uninstalled"
 
 
-def test_settings_and_comment_of_the_database_go_the_way_and_back(shop: Workshop) -> None:
+def test_settings_and_comment_of_the_database_go_the_way_and_back(shop: ModuleSandbox) -> None:
     """Neither is copied by PostgreSQL, nor is a permission."""
     for statement in (
         "ALTER DATABASE odoo SET work_mem = '9MB'", "COMMENT ON DATABASE odoo IS 'the books'",
@@ -165,7 +165,7 @@ def test_settings_and_comment_of_the_database_go_the_way_and_back(shop: Workshop
         assert shop.platform.sql(look, "postgres") == before
 
 
-def test_snapshots_are_listed_and_forgotten(shop: Workshop) -> None:
+def test_snapshots_are_listed_and_forgotten(shop: ModuleSandbox) -> None:
     for name in ("zz_one", "zz_two"):
         shop.write(name)
         shop.inv("module.install", name)
@@ -179,7 +179,7 @@ def test_snapshots_are_listed_and_forgotten(shop: Workshop) -> None:
     assert not [f for f in shop.all_files() if found[0]["name"] in f]
 
 
-def test_a_rehearsal_tells_what_would_happen_and_changes_nothing(shop: Workshop) -> None:
+def test_a_rehearsal_tells_what_would_happen_and_changes_nothing(shop: ModuleSandbox) -> None:
     pause = "\n    def zz_wait(self):\n        time.sleep(1)\n"
     model = "import time\n\n" + MODEL.format(name="one", value="a") + pause
     wait = '<odoo><function model="res.partner" name="zz_wait" eval="[[]]"/></odoo>'
@@ -194,7 +194,7 @@ def test_a_rehearsal_tells_what_would_happen_and_changes_nothing(shop: Workshop)
 
 
 def test_a_new_module_passes_its_own_tests_and_fails_them_where_it_is_wrong(
-    shop: Workshop,
+    shop: ModuleSandbox,
 ) -> None:
     shop.inv("module.new", "zz_new")
     folder = shop.platform.root / "odoo" / "addons" / "zz_new"
@@ -211,7 +211,7 @@ def test_a_new_module_passes_its_own_tests_and_fails_them_where_it_is_wrong(
         assert "has no tests" in shop.refused("module.test", "zz_none")
 
 
-def test_another_database_is_changed_while_the_platform_serves_its_own(shop: Workshop) -> None:
+def test_another_database_is_changed_while_the_platform_serves_its_own(shop: ModuleSandbox) -> None:
     shop.platform.copy_database("staging")
     try:
         shop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
@@ -224,7 +224,7 @@ def test_another_database_is_changed_while_the_platform_serves_its_own(shop: Wor
     assert "no database 'nowhere'" in shop.refused("module.list", "--database", "nowhere")
 
 
-def test_a_module_that_is_gone_from_disk_is_said_to_be(shop: Workshop) -> None:
+def test_a_module_that_is_gone_from_disk_is_said_to_be(shop: ModuleSandbox) -> None:
     folder = shop.write("zz_one")
     shop.inv("module.install", "zz_one")
     aside = folder.rename(folder.with_name(".zz_one"))
@@ -237,7 +237,9 @@ def test_a_module_that_is_gone_from_disk_is_said_to_be(shop: Workshop) -> None:
 
 # A connection that was ended between Odoo's pool and its first query showed once in ten.
 @pytest.mark.parametrize("rehearsals", [1, pytest.param(32, marks=pytest.mark.soak)])
-def test_visitors_wait_for_a_snapshot_and_see_no_error(shop: Workshop, rehearsals: int) -> None:
+def test_visitors_wait_for_a_snapshot_and_see_no_error(
+    shop: ModuleSandbox, rehearsals: int
+) -> None:
     """Where nobody is kept out, as at a rehearsal."""
     shop.write("zz_one")
     seen: list[int] = []

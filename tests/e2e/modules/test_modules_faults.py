@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.support.workshop import MODEL, PARTNER, Workshop
+from tests.e2e.support.module_sandbox import MODEL, PARTNER, ModuleSandbox
 
 pytestmark = pytest.mark.xdist_group("modules_faults")
 
@@ -10,7 +10,7 @@ BROKEN = PARTNER.format(field="nonsense", value="x")
 
 
 @pytest.fixture
-def shop(steady: Workshop) -> Workshop:
+def shop(steady: ModuleSandbox) -> ModuleSandbox:
     """Not the one of other tests here, which changes."""
     return steady
 
@@ -26,14 +26,14 @@ def shop(steady: Workshop) -> Workshop:
     ],
 )
 def test_what_cannot_be_installed_is_refused_before_anything_is_touched(
-    shop: Workshop, manifest: dict[str, object], reason: str, hint: str
+    shop: ModuleSandbox, manifest: dict[str, object], reason: str, hint: str
 ) -> None:
     shop.write("zz_one", {}, **manifest)
     said = shop.refused("module.install", "zz_one")
     assert reason in said and hint in said
 
 
-def test_an_odd_manifest_hides_no_other_module(shop: Workshop) -> None:
+def test_an_odd_manifest_hides_no_other_module(shop: ModuleSandbox) -> None:
     shop.write("zz_one", {}, external_dependencies=["x"])
     shop.write("zz_two", {}, external_dependencies={"python": None}, depends="base")
     (shop.write("zz_three", {}) / "__manifest__.py").write_text("{[]: 1}\n")
@@ -42,7 +42,9 @@ def test_an_odd_manifest_hides_no_other_module(shop: Workshop) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 63, "x" * 51, "odoo__s1234567890"])
-def test_a_database_that_is_called_like_a_copy_is_left_alone(shop: Workshop, name: str) -> None:
+def test_a_database_that_is_called_like_a_copy_is_left_alone(
+    shop: ModuleSandbox, name: str
+) -> None:
     shop.platform.sql(f"CREATE DATABASE {name} OWNER odoo", "postgres")
     try:
         assert "cannot have snapshots" in shop.refused("module.prune", "--database", name)
@@ -51,7 +53,7 @@ def test_a_database_that_is_called_like_a_copy_is_left_alone(shop: Workshop, nam
         shop.platform.sql(f"DROP DATABASE IF EXISTS {name}", "postgres")
 
 
-def test_a_name_that_is_not_there_gets_a_suggestion(shop: Workshop) -> None:
+def test_a_name_that_is_not_there_gets_a_suggestion(shop: ModuleSandbox) -> None:
     said = shop.refused("module.install", "sale_managment")
     assert "no module 'sale_managment'" in said and "Did you mean sale_management" in said
     assert "not installed" in shop.refused("module.update", "crm")
@@ -71,7 +73,7 @@ def test_a_name_that_is_not_there_gets_a_suggestion(shop: Workshop) -> None:
     ],
 )
 def test_a_broken_module_is_undone_and_the_reason_is_in_the_last_lines(
-    shop: Workshop, files: dict[str, str], reason: str
+    shop: ModuleSandbox, files: dict[str, str], reason: str
 ) -> None:
     shop.write("zz_bad", files)
     said = shop.refused("module.install", "zz_bad")
@@ -79,31 +81,31 @@ def test_a_broken_module_is_undone_and_the_reason_is_in_the_last_lines(
     assert "hint: What was there before is there again." in said
 
 
-def test_a_failure_in_the_middle_undoes_the_good_one_too(shop: Workshop) -> None:
+def test_a_failure_in_the_middle_undoes_the_good_one_too(shop: ModuleSandbox) -> None:
     shop.write("zz_good")
     shop.write("zz_later", {"data.xml": BROKEN}, depends=["zz_good"])
     assert "nonsense" in shop.refused("module.install", "zz_good,zz_later")
     assert shop.partners("zz_good") == 0
 
 
-def test_data_that_fail_on_an_update_only(workshop: Workshop) -> None:
-    workshop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
-    workshop.inv("module.install", "zz_one")
-    workshop.inv("module.prune", "--keep", "0")
+def test_data_that_fail_on_an_update_only(module_sandbox: ModuleSandbox) -> None:
+    module_sandbox.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
+    module_sandbox.inv("module.install", "zz_one")
+    module_sandbox.inv("module.prune", "--keep", "0")
     once = '<odoo><function model="res.partner" name="zz_fail"/></odoo>'
     for files in (
         {"__init__.py": MODEL.format(name="two", value="b"), "data.xml": once},
         {"__init__.py": "1 / 0\n"},
     ):
-        with workshop.unharmed():
-            workshop.write("zz_one", files)
-            said = workshop.refused("module.update")
+        with module_sandbox.unharmed():
+            module_sandbox.write("zz_one", files)
+            said = module_sandbox.refused("module.update")
             assert "zz_fail" in said or "ZeroDivisionError" in said
-    workshop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
-    workshop.clean()
+    module_sandbox.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
+    module_sandbox.clean()
 
 
-def test_somebody_who_does_not_leave_is_named(shop: Workshop) -> None:
+def test_somebody_who_does_not_leave_is_named(shop: ModuleSandbox) -> None:
     shop.write("zz_one")
     with shop.in_the_way("res_partner", "SHARE"):
         said = shop.refused("module.install", "zz_one", "--max-lock-wait", "2")
@@ -111,7 +113,7 @@ def test_somebody_who_does_not_leave_is_named(shop: Workshop) -> None:
     assert "--max-lock-wait" in said
 
 
-def test_a_lock_is_waited_for_and_its_holder_reported(shop: Workshop) -> None:
+def test_a_lock_is_waited_for_and_its_holder_reported(shop: ModuleSandbox) -> None:
     shop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
     with shop.in_the_way("res_partner", "ACCESS SHARE"):
         words = ["zz_one", "--no-snapshot", "--max-lock-wait", "8"]
@@ -120,23 +122,25 @@ def test_a_lock_is_waited_for_and_its_holder_reported(shop: Workshop) -> None:
     assert "lock timeout" in said
 
 
-def test_an_odoo_that_does_not_come_back_gets_its_database_back(workshop: Workshop) -> None:
-    workshop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
-    workshop.inv("module.install", "zz_one")
-    workshop.inv("module.prune", "--keep", "0")
-    before = workshop.everything()
+def test_an_odoo_that_does_not_come_back_gets_its_database_back(
+    module_sandbox: ModuleSandbox,
+) -> None:
+    module_sandbox.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
+    module_sandbox.inv("module.install", "zz_one")
+    module_sandbox.inv("module.prune", "--keep", "0")
+    before = module_sandbox.everything()
     served = "import sys\n\nif '--stop-after-init' not in sys.argv:\n    raise RuntimeError('zz')\n"
-    workshop.write("zz_one", {"__init__.py": served})
-    said = workshop.refused("module.update")
+    module_sandbox.write("zz_one", {"__init__.py": served})
+    said = module_sandbox.refused("module.update")
     assert "Odoo does not work" in said and "What was there before is there again" in said
-    assert workshop.everything()[0] == before[0]
-    workshop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
-    workshop.inv("restart", "--service", "odoo")
-    assert workshop.platform.get("/web/login") == 200
-    workshop.clean()
+    assert module_sandbox.everything()[0] == before[0]
+    module_sandbox.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
+    module_sandbox.inv("restart", "--service", "odoo")
+    assert module_sandbox.platform.get("/web/login") == 200
+    module_sandbox.clean()
 
 
-def test_a_snapshot_that_finds_no_room_is_not_begun(shop: Workshop) -> None:
+def test_a_snapshot_that_finds_no_room_is_not_begun(shop: ModuleSandbox) -> None:
     shop.write("zz_one")
     data = "/var/lib/postgresql/data"
     free = f"$(df --output=avail -B1 {data} | tail -1)"

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.e2e.support.checkout import eventually
-from tests.e2e.support.workshop import Workshop
+from tests.e2e.support.module_sandbox import ModuleSandbox
 
 # With those that need the same platform.
 pytestmark = pytest.mark.xdist_group("modules_faults")
@@ -42,12 +42,12 @@ class Partner(models.Model):
 
 
 @pytest.fixture
-def shop(steady: Workshop) -> Workshop:
+def shop(steady: ModuleSandbox) -> ModuleSandbox:
     """Not the one of other tests here, which changes."""
     return steady
 
 
-def begin(shop: Workshop, *arguments: str, stubborn: bool = False) -> subprocess.Popen[str]:
+def begin(shop: ModuleSandbox, *arguments: str, stubborn: bool = False) -> subprocess.Popen[str]:
     """A change that has written half of what it writes, and waits.
 
     A stubborn one does not end when it is asked to.
@@ -59,7 +59,7 @@ def begin(shop: Workshop, *arguments: str, stubborn: bool = False) -> subprocess
     return running
 
 
-def container(shop: Workshop) -> str:
+def container(shop: ModuleSandbox) -> str:
     """The one that works on modules."""
     label = f"label=com.docker.compose.project={shop.platform.project}"
     oneoff = "label=com.docker.compose.oneoff=True"
@@ -67,7 +67,7 @@ def container(shop: Workshop) -> str:
     return ids.stdout.strip()
 
 
-def gone(shop: Workshop) -> bool:
+def gone(shop: ModuleSandbox) -> bool:
     """Whether whatever was begun has ended, and nothing of it is left."""
     return not container(shop) and not shop.partners("zz_half") and (
         not [name for name in shop.databases() if "__" in name]
@@ -80,13 +80,13 @@ def clients_of_the_gate(running: subprocess.Popen[str]) -> list[psutil.Process]:
     return [p for p in below if p.is_running() and "/etc/nginx/gate" in p.cmdline()]
 
 
-def held_by(shop: Workshop) -> str:
+def held_by(shop: ModuleSandbox) -> str:
     """The process in Nginx's container that keeps it closed."""
     return shop.platform.exec("nginx", "readlink", "/tmp/closed").stdout
 
 
 @contextmanager
-def nobody_gets_in(shop: Workshop) -> Iterator[None]:
+def nobody_gets_in(shop: ModuleSandbox) -> Iterator[None]:
     """Visitors who try all the time while the block lasts."""
     seen: collections.Counter[int] = collections.Counter()
     over = threading.Event()
@@ -107,7 +107,7 @@ def nobody_gets_in(shop: Workshop) -> Iterator[None]:
 
 
 def test_the_client_of_the_gate_nginx_and_the_container_are_killed_half_way(
-    shop: Workshop,
+    shop: ModuleSandbox,
 ) -> None:
     running = begin(shop)
     nginx = shop.platform.container("nginx")
@@ -126,7 +126,7 @@ def test_the_client_of_the_gate_nginx_and_the_container_are_killed_half_way(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_inv_is_ended_half_way(shop: Workshop, number: signal.Signals) -> None:
+def test_inv_is_ended_half_way(shop: ModuleSandbox, number: signal.Signals) -> None:
     # A shell has what it starts in the background ignore SIGINT, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     running = begin(shop)
@@ -137,7 +137,7 @@ def test_inv_is_ended_half_way(shop: Workshop, number: signal.Signals) -> None:
     assert eventually(lambda: shop.platform.get("/web/login") == 200, 30)
 
 
-def test_a_client_that_dies_is_waited_for_by_nobody_but_us(shop: Workshop) -> None:
+def test_a_client_that_dies_is_waited_for_by_nobody_but_us(shop: ModuleSandbox) -> None:
     """The container goes on without it, and undoes what it has begun by itself."""
     running = begin(shop, stubborn=True)
     words = f"project-directory {shop.platform.root} .*odoo_modules change"
@@ -149,7 +149,7 @@ def test_a_client_that_dies_is_waited_for_by_nobody_but_us(shop: Workshop) -> No
     assert eventually(lambda: gone(shop), 30)  # the container ends a moment later
 
 
-def test_of_two_at_once_the_second_is_told_of_the_first(shop: Workshop) -> None:
+def test_of_two_at_once_the_second_is_told_of_the_first(shop: ModuleSandbox) -> None:
     running = begin(shop)
     said = shop.refused("module.update", "web")
     assert "`inv module.install` (process" in said and "is still running" in said
@@ -160,19 +160,21 @@ def test_of_two_at_once_the_second_is_told_of_the_first(shop: Workshop) -> None:
     assert eventually(lambda: gone(shop), 60)
 
 
-def test_what_died_with_everybody_is_told_to_the_next(workshop: Workshop) -> None:
-    before = workshop.everything()
-    running = begin(workshop)
-    victim = container(workshop)
-    workshop.platform.run("docker", "pause", victim)  # so that it cannot undo what it has begun
+def test_what_died_with_everybody_is_told_to_the_next(module_sandbox: ModuleSandbox) -> None:
+    before = module_sandbox.everything()
+    running = begin(module_sandbox)
+    victim = container(module_sandbox)
+    module_sandbox.platform.run(
+        "docker", "pause", victim
+    )  # so that it cannot undo what it has begun
     os.kill(running.pid, signal.SIGKILL)
     running.communicate(timeout=60)
-    workshop.platform.run("docker", "kill", victim)
-    assert eventually(lambda: not container(workshop), 30)
-    said = workshop.refused("module.update")
+    module_sandbox.platform.run("docker", "kill", victim)
+    assert eventually(lambda: not container(module_sandbox), 30)
+    said = module_sandbox.refused("module.update")
     assert "`install zz_slow`" in said and "was interrupted" in said
-    workshop.inv("module.rollback", "--yes")
-    workshop.inv("module.prune", "--keep", "0")
-    assert gone(workshop)
-    assert workshop.everything() == before
-    workshop.clean()
+    module_sandbox.inv("module.rollback", "--yes")
+    module_sandbox.inv("module.prune", "--keep", "0")
+    assert gone(module_sandbox)
+    assert module_sandbox.everything() == before
+    module_sandbox.clean()

@@ -7,13 +7,13 @@ import pytest
 from scripts.core.settings import Settings
 from scripts.modules import scaffold
 from tests.e2e.support import series
-from tests.e2e.support.workshop import Workshop
+from tests.e2e.support.module_sandbox import ModuleSandbox
 
 pytestmark = pytest.mark.xdist_group("addons")
 
 
 def test_a_new_module_installs_without_a_warning_and_passes_its_own_tests(
-    shop: Workshop,
+    shop: ModuleSandbox,
 ) -> None:
     shop.written.append(scaffold.create(Settings.load(shop.platform.root), "fleet_fuel"))
     done = shop.by_odoo("fleet_fuel", "--test-tags", "/fleet_fuel")

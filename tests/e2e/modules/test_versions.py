@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.e2e.support.workshop import Workshop
+from tests.e2e.support.module_sandbox import ModuleSandbox
 
 pytestmark = pytest.mark.xdist_group("addons")
 
@@ -33,7 +33,7 @@ print(json.dumps([odoo_versions.series()[0], [entered(v) for v in json.loads(sys
 """
 
 
-def test_manifests_are_judged_as_this_odoo_does(shop: Workshop) -> None:
+def test_manifests_are_judged_as_this_odoo_does(shop: ModuleSandbox) -> None:
     done = shop.platform.exec("odoo", "python3", "-c", _ASK, json.dumps(list(RECORDED)))
     assert done.returncode == 0, done.stderr
     major, entered = json.loads(done.stdout)

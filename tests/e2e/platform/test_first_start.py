@@ -12,8 +12,8 @@ import pytest
 
 from scripts.stack.engine import Engine
 from tests.e2e.support import logins
-from tests.e2e.support.books import Books
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.template import images_in_use
 
 pytestmark = pytest.mark.xdist_group("first_start")
@@ -85,7 +85,7 @@ def test_unaccent_in_odoo_conf_works_from_the_first_start(first: First) -> None:
     status = "SELECT provolatile FROM pg_proc WHERE oid = 'public.unaccent(text)'::regprocedure"
     assert platform.sql(status) == "i"
     platform.sql("CREATE INDEX zz_name ON res_partner USING gin (unaccent(name) gin_trgm_ops)")
-    assert list(Books(platform).back_up()["functions"]) == ["public.unaccent(text)"]
+    assert list(OdooData(platform).back_up()["functions"]) == ["public.unaccent(text)"]
 
 
 def test_a_platform_works_with_secrets_that_were_saved_on_windows(first: First) -> None:

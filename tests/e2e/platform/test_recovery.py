@@ -14,9 +14,9 @@ import pytest
 
 from scripts.core.settings import Settings
 from scripts.stack import image_names
+from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.template import OFTEN_ASKED, Template, running_copy
-from tests.e2e.support.visitor import Visitor
 
 pytestmark = pytest.mark.xdist_group("identity")
 
@@ -169,7 +169,7 @@ def _databases(platform: Checkout) -> list[str]:
 def test_a_damaged_file_of_sessions_is_repaired_by_a_command(
     platform: Checkout,
 ) -> None:
-    visitor = Visitor.admin(platform)
+    visitor = BrowserSession.admin(platform)
     # Behind what is good, which has to be there afterwards.
     damage = r"printf 'garbage\r\n' >>$(ls /data/appendonlydir/*.incr.aof)"
     assert platform.exec("redis", "sh", "-c", "sleep 2").returncode == 0

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import requests
 
+from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.template import Template, images_in_use, running_copy
-from tests.e2e.support.visitor import Visitor
 
 pytestmark = pytest.mark.xdist_group("volumes")
 
@@ -171,7 +171,7 @@ def _execute(platform: Checkout, query: str, role: str = "odoo") -> bool:
     return platform.run("docker", "exec", f"{platform.project}-odoo_db-1", *psql).returncode == 0
 
 
-def _upload(visitor: Visitor, name: str, content: bytes) -> int | None:
+def _upload(visitor: BrowserSession, name: str, content: bytes) -> int | None:
     """The id of a new attachment, None where Odoo refuses it."""
     values = {"name": name, "datas": base64.b64encode(content).decode()}
     try:
@@ -181,13 +181,13 @@ def _upload(visitor: Visitor, name: str, content: bytes) -> int | None:
     return int(found)
 
 
-def _content(visitor: Visitor, attachment: int) -> bytes:
+def _content(visitor: BrowserSession, attachment: int) -> bytes:
     (row,) = visitor.method("ir.attachment", "read", [attachment], ["datas"])
     return base64.b64decode(row["datas"] or b"")
 
 
 def test_an_upload_without_room_is_refused_and_works_when_there_is_some(small: Small) -> None:
-    admin = Visitor.admin(small.platform)
+    admin = BrowserSession.admin(small.platform)
     kept = _upload(admin, "kept.bin", b"kept" * 1000)
     content = bytes(range(256)) * 4096
     with small.filled("odoo_data"):
@@ -207,7 +207,7 @@ def test_an_upload_without_room_is_refused_and_works_when_there_is_some(small: S
 
 
 def test_a_folder_that_is_not_odoos_refuses_uploads_into_it(small: Small) -> None:
-    admin = Visitor.admin(small.platform)
+    admin = BrowserSession.admin(small.platform)
     content = b"another owner"
     folder = "/v/odoo_data/filestore/odoo/" + _hash(content)[:2]
     small.run(f"mkdir -p {folder} && chown 0:0 {folder} && chmod 755 {folder}")
@@ -229,7 +229,7 @@ def _hash(content: bytes) -> str:
 
 def test_sessions_survive_a_full_disk_and_a_restart_upon_it(small: Small) -> None:
     platform = small.platform
-    admin = Visitor.admin(platform)
+    admin = BrowserSession.admin(platform)
     set_it = ["exec", "-T", "redis", "sh", "/etc/platform/cli", "set", "platform:trial"]
     with small.filled("redis_data"):
         assert eventually(lambda: "MISCONF" in str(platform.compose(*set_it, "x" * 9000)), 20)
@@ -243,13 +243,13 @@ def test_sessions_survive_a_full_disk_and_a_restart_upon_it(small: Small) -> Non
     assert eventually(lambda: _is_in(admin), 30)
 
 
-def _is_in(visitor: Visitor) -> bool:
+def _is_in(visitor: BrowserSession) -> bool:
     """Whether the session is there; Odoo answers 503 while Redis is away."""
     return visitor.get("/odoo", allow_redirects=False).status_code == 200 and visitor.uid() == 2
 
 
 def test_nginx_goes_on_where_its_volume_is_full(small: Small) -> None:
-    admin = Visitor.admin(small.platform)
+    admin = BrowserSession.admin(small.platform)
     with small.filled("nginx_cache"):
         assert "Volumes: ✗ FAILED: nginx_cache: 0 MiB" in small.report()
         assert admin.uid() == 2  # what fits into memory needs no volume

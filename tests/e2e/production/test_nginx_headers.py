@@ -1,4 +1,4 @@
-"""The security headers, exactly once and word for word, whoever answers."""
+"""The security headers, exactly once and word for word, from Nginx and from Odoo."""
 
 import re
 from collections.abc import Callable

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.support import logins
+from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout
-from tests.e2e.support.visitor import Visitor
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def test_a_lost_backup_key_is_not_replaced_beside_the_repository(platform: Check
 def test_a_lost_database_password_is_replaced_by_a_rotation(
     platform: Checkout, running: bool
 ) -> None:
-    visitor = Visitor.admin(platform)
+    visitor = BrowserSession.admin(platform)
     if not running:
         assert platform.inv("down").returncode == 0
     with _gone(platform, "db_password"):
@@ -97,12 +97,12 @@ def test_a_reset_puts_right_what_was_changed_in_odoo_and_logs_out_the_administra
     platform: Checkout,
 ) -> None:
     file = str(platform.root / "secrets" / "odoo_admin_password.txt")
-    boss, worker = Visitor.admin(platform), Visitor(platform)
+    boss, worker = BrowserSession.admin(platform), BrowserSession(platform)
     boss.method("res.users", "create", {"name": "w", "login": "w", "password": "Worker-1234"})
     worker.log_in("w", "Worker-1234")
     boss.method("res.users", "write", [2], {"password": "Changed-in-Odoo-1"})
     assert not platform.authenticate("admin", platform.admin_password)
-    boss = Visitor(platform)
+    boss = BrowserSession(platform)
     assert boss.log_in("admin", "Changed-in-Odoo-1").status_code == 200 and boss.uid() == 2
     done = platform.inv("quickstart")
     assert done.returncode == 0, done.stderr
@@ -113,7 +113,7 @@ def test_a_reset_puts_right_what_was_changed_in_odoo_and_logs_out_the_administra
     assert done.returncode == 0, done.stderr
     assert "secrets/odoo_admin_password.txt" in done.stdout
     assert worker.uid() and not boss.uid()
-    assert Visitor.admin(platform).uid() == 2
+    assert BrowserSession.admin(platform).uid() == 2
     assert (platform.container("odoo"), _started(platform)) == before
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support import logins
+from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout, eventually
-from tests.e2e.support.visitor import Visitor
 
 _ADMIN_HASH = "SELECT password FROM res_users WHERE id = 2"
 _REFUSING = """
@@ -23,12 +23,12 @@ CREATE TRIGGER refuse BEFORE UPDATE OF password ON res_users FOR EACH ROW EXECUT
 
 
 @pytest.fixture(scope="module")
-def worker(platform: Checkout) -> Visitor:
+def worker(platform: Checkout) -> BrowserSession:
     """Somebody who is at work, and must not notice."""
-    boss = Visitor.admin(platform)
+    boss = BrowserSession.admin(platform)
     new = {"name": "worker", "login": "worker", "password": "Worker-12345"}
     boss.method("res.users", "create", new)
-    visitor = Visitor(platform)
+    visitor = BrowserSession(platform)
     assert visitor.log_in("worker", "Worker-12345").status_code == 200
     assert visitor.uid()
     return visitor
@@ -55,9 +55,9 @@ def _fits(platform: Checkout) -> None:
 
 
 def test_all_secrets_are_replaced_and_nobody_notices_but_the_administrator(
-    platform: Checkout, worker: Visitor, tmp_path: Path
+    platform: Checkout, worker: BrowserSession, tmp_path: Path
 ) -> None:
-    boss, before = Visitor.admin(platform), _files(platform)
+    boss, before = BrowserSession.admin(platform), _files(platform)
     (tmp_path / "old_key").write_bytes(before["backup_key.txt"])
     done = platform.inv("secrets.rotate")
     assert done.returncode == 0, done.stderr
@@ -94,8 +94,8 @@ def _without_new_passwords(platform: Checkout) -> Iterator[None]:
         platform.sql("DROP TRIGGER refuse ON res_users; DROP FUNCTION refuse()")
 
 
-def test_where_one_cannot_be_replaced_none_is(platform: Checkout, worker: Visitor) -> None:
-    boss, before = Visitor.admin(platform), _files(platform)
+def test_where_one_cannot_be_replaced_none_is(platform: Checkout, worker: BrowserSession) -> None:
+    boss, before = BrowserSession.admin(platform), _files(platform)
     with _without_new_passwords(platform):
         done = platform.inv("secrets.rotate")
     assert done.returncode == 1
@@ -108,7 +108,7 @@ def test_where_one_cannot_be_replaced_none_is(platform: Checkout, worker: Visito
 
 @pytest.mark.parametrize("moment", ["Stopping Odoo", "Starting Odoo", "Removing the old key"])
 def test_a_killed_rotation_is_undone_or_finished_by_one_command(
-    platform: Checkout, worker: Visitor, moment: str
+    platform: Checkout, worker: BrowserSession, moment: str
 ) -> None:
     before = _files(platform)
     process = subprocess.Popen(

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from tests.e2e.sessions.test_sessions_trouble import answers
+from tests.e2e.support.browser_session import BrowserSession, Websocket
 from tests.e2e.support.checkout import Checkout, eventually
-from tests.e2e.support.visitor import Visitor, Websocket
 
 _STATIC = "/web/static/img/favicon.ico"
 
@@ -35,29 +35,29 @@ def killed(platform: Checkout) -> None:
     os.kill(platform.inspect("odoo_db")["State"]["Pid"], signal.SIGKILL)
 
 
-def open_page(visitor: Visitor) -> requests.Response:
+def open_page(visitor: BrowserSession) -> requests.Response:
     return visitor.get("/odoo", allow_redirects=False)
 
 
 def test_while_the_database_is_away_visitors_get_503_and_their_session_waits(
     platform: Checkout,
 ) -> None:
-    pages, calls = Visitor.admin(platform), Visitor.admin(platform)
+    pages, calls = BrowserSession.admin(platform), BrowserSession.admin(platform)
     socket = Websocket(calls)
     with stopped(platform):
         for answer in (
             open_page(pages),
             pages.get("/web/login", allow_redirects=False),
             calls.call("/web/session/get_session_info"),
-            Visitor(platform).get("/web/login", allow_redirects=False),
-            Visitor(platform).get("/", allow_redirects=False),
+            BrowserSession(platform).get("/web/login", allow_redirects=False),
+            BrowserSession(platform).get("/", allow_redirects=False),
         ):
             assert answer.status_code == 503, answer.headers
             assert answer.headers["Retry-After"] == "5"
             assert "session_id" not in answer.cookies and "Location" not in answer.headers
             assert 'http-equiv="refresh"' in answer.text, "a browser comes back by itself"
         for path in (_STATIC, "/web/health"):
-            assert Visitor(platform).get(path).status_code == 200
+            assert BrowserSession(platform).get(path).status_code == 200
             assert pages.get(path).status_code == 200
         socket.subscribe()
     socket.shut()
@@ -70,11 +70,11 @@ def test_while_the_database_is_away_visitors_get_503_and_their_session_waits(
 def test_clients_that_go_on_meanwhile_see_nothing_but_503(
     platform: Checkout, trouble: Callable[[Checkout], None]
 ) -> None:
-    visitors = [Visitor.admin(platform) for _ in range(3)]
+    visitors = [BrowserSession.admin(platform) for _ in range(3)]
     seen: Counter[int] = Counter()
     enough = Event()
 
-    def go_on(visitor: Visitor, ask: Callable[[Visitor], requests.Response]) -> None:
+    def go_on(visitor: BrowserSession, ask: Callable[[BrowserSession], requests.Response]) -> None:
         while not enough.wait(0.2):
             seen[ask(visitor).status_code] += 1
 
@@ -99,14 +99,14 @@ def test_clients_that_go_on_meanwhile_see_nothing_but_503(
 
 
 def test_a_database_that_is_missing_logs_nobody_out(platform: Checkout) -> None:
-    admin, rename = Visitor.admin(platform), "ALTER DATABASE {} RENAME TO {}"
+    admin, rename = BrowserSession.admin(platform), "ALTER DATABASE {} RENAME TO {}"
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'odoo'"
     platform.compose("pause", "odoo")
     platform.sql(end, "postgres")
     platform.sql(rename.format("odoo", "aside"), "postgres")
     platform.compose("unpause", "odoo")
     try:
-        for visitor in (admin, Visitor(platform)):
+        for visitor in (admin, BrowserSession(platform)):
             answer = visitor.get("/web/login", allow_redirects=False)
             assert answer.status_code == 503 and "session_id" not in answer.cookies
     finally:

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from tests.e2e.support import series
+from tests.e2e.support.browser_session import BrowserSession, Websocket
 from tests.e2e.support.checkout import Checkout, eventually
-from tests.e2e.support.visitor import Visitor, Websocket
 
 WEEK = 7 * 86400
 CLOSED_AS_EXPIRED = 4001
@@ -42,9 +42,9 @@ def odoo_shell(platform: Checkout, script: str) -> None:
 
 
 @pytest.fixture
-def admin(platform: Checkout) -> Visitor:
+def admin(platform: Checkout) -> BrowserSession:
     """A new login."""
-    return Visitor.admin(platform)
+    return BrowserSession.admin(platform)
 
 
 def age_by(platform: Checkout, sid: str, seconds: int) -> None:
@@ -56,7 +56,7 @@ def age_by(platform: Checkout, sid: str, seconds: int) -> None:
     redis(platform, "hset", key(sid), sid[42:], json.dumps(stored))
 
 
-def test_a_login_is_one_key_with_a_lifetime_and_a_logout_removes_it(admin: Visitor) -> None:
+def test_a_login_is_one_key_with_a_lifetime_and_a_logout_removes_it(admin: BrowserSession) -> None:
     platform = admin.platform
     assert json.loads(redis(platform, "hget", key(admin.sid), admin.sid[42:]))["login"] == "admin"
     assert WEEK - 120 < int(redis(platform, "ttl", key(admin.sid))) <= WEEK
@@ -67,30 +67,30 @@ def test_a_login_is_one_key_with_a_lifetime_and_a_logout_removes_it(admin: Visit
     assert admin.uid() is None
 
 
-def test_no_session_is_kept_in_a_file(admin: Visitor) -> None:
+def test_no_session_is_kept_in_a_file(admin: BrowserSession) -> None:
     assert in_odoo(admin.platform, "sh", "-c", "find /var/lib/odoo/sessions -type f -size +0") == ""
 
 
 def test_a_visitor_is_remembered_for_more_than_a_day_but_less_than_a_user(
     platform: Checkout,
 ) -> None:
-    visitor = Visitor(platform)
+    visitor = BrowserSession(platform)
     visitor.get("/web/login?debug=1")
     assert 86400 < int(redis(platform, "ttl", key(visitor.sid))) < WEEK
 
 
-def test_the_parameter_of_the_database_sets_the_lifetime(admin: Visitor) -> None:
+def test_the_parameter_of_the_database_sets_the_lifetime(admin: BrowserSession) -> None:
     name = "sessions.max_inactivity_seconds"
     admin.method("ir.config_parameter", "set_param", name, "3600")
     try:
-        other = Visitor.admin(admin.platform)
+        other = BrowserSession.admin(admin.platform)
         assert 3400 < int(redis(admin.platform, "ttl", key(other.sid))) <= 3600
     finally:
         admin.method("ir.config_parameter", "set_param", name, str(WEEK))
 
 
 @pytest.mark.parametrize("service", ["redis", "odoo"])
-def test_a_restart_logs_nobody_out(admin: Visitor, service: str) -> None:
+def test_a_restart_logs_nobody_out(admin: BrowserSession, service: str) -> None:
     done = admin.platform.inv("restart", "--service", service)
     assert done.returncode == 0, done.stderr
     assert admin.uid() == 2
@@ -99,18 +99,18 @@ def test_a_restart_logs_nobody_out(admin: Visitor, service: str) -> None:
 def test_a_redis_that_is_killed_logs_nobody_out_not_even_who_came_a_moment_ago(
     platform: Checkout,
 ) -> None:
-    old = Visitor.admin(platform)
+    old = BrowserSession.admin(platform)
     pid = platform.run(
         "docker", "top", platform.container("redis"), "-eo", "pid,comm"
     ).stdout.split("redis-server")[0].split()[-1]  # fmt: skip
-    new = Visitor.admin(platform)
+    new = BrowserSession.admin(platform)
     platform.run("kill", "-KILL", pid)
     assert eventually(lambda: old.call("/web/session/get_session_info").status_code == 200, 30)
     assert (old.uid(), new.uid()) == (2, 2)
 
 
-def test_revoking_a_device_ends_its_websocket_and_its_next_request(admin: Visitor) -> None:
-    other = Visitor.admin(admin.platform)
+def test_revoking_a_device_ends_its_websocket_and_its_next_request(admin: BrowserSession) -> None:
+    other = BrowserSession.admin(admin.platform)
     websocket = Websocket(admin)
     try:
         websocket.subscribe()
@@ -124,14 +124,14 @@ def test_revoking_a_device_ends_its_websocket_and_its_next_request(admin: Visito
     assert other.uid() == 2
 
 
-def test_eight_requests_at_once_in_a_rotation_get_one_new_session_id(admin: Visitor) -> None:
+def test_eight_requests_at_once_in_a_rotation_get_one_new_session_id(admin: BrowserSession) -> None:
     platform, old = admin.platform, admin.sid
     if not series.rotates_softly(platform):
         pytest.skip("this Odoo changes session ids at logins only")
     age_by(platform, old, 4 * 3600)
 
     def ask(_: int) -> str:
-        visitor = Visitor(platform)
+        visitor = BrowserSession(platform)
         visitor.jar.cookies.set("session_id", old)
         answer = visitor.call("/web/session/get_session_info")
         assert answer.json()["result"]["uid"] == 2
@@ -140,7 +140,7 @@ def test_eight_requests_at_once_in_a_rotation_get_one_new_session_id(admin: Visi
     with ThreadPoolExecutor(8) as pool:
         given = set(pool.map(ask, range(8)))
     assert len(given) == 1 and given != {old}
-    successor = Visitor(platform)
+    successor = BrowserSession(platform)
     successor.jar.cookies.set("session_id", next(iter(given)))
     assert successor.uid() == 2, "the new id is a login"
     assert {sid[:42] for sid in given} == {old[:42]}
@@ -150,7 +150,7 @@ def test_eight_requests_at_once_in_a_rotation_get_one_new_session_id(admin: Visi
     assert 60 < leaving["deletion_time"] - time.time() <= 120
     leaving["deletion_time"] = time.time() - 1
     redis(platform, "hset", key(old), old[42:], json.dumps(leaving))
-    late = Visitor(platform)
+    late = BrowserSession(platform)
     late.jar.cookies.set("session_id", old)
     assert late.uid() is None
 
@@ -180,7 +180,7 @@ def test_two_odoos_serve_one_session_in_turn(two_odoos: Checkout) -> None:
         return [(log.stdout + log.stderr).count("/web/session/get_session_info") for log in logs]
 
     time.sleep(11)  # Nginx asks for Odoo's addresses every 10 s
-    admin, before = Visitor.admin(two_odoos), served()
+    admin, before = BrowserSession.admin(two_odoos), served()
     assert [admin.uid() for _ in range(40)] == [2] * 40
     shares = [after - first for after, first in zip(served(), before, strict=True)]
     assert min(shares) >= 5, f"{shares} requests"
@@ -188,7 +188,7 @@ def test_two_odoos_serve_one_session_in_turn(two_odoos: Checkout) -> None:
     assert {admin.uid() for _ in range(10)} == {None}
 
 
-def test_the_overview_counts_by_user_and_revoke_ends_them_all(admin: Visitor) -> None:
+def test_the_overview_counts_by_user_and_revoke_ends_them_all(admin: BrowserSession) -> None:
     platform = admin.platform
     done = platform.inv("sessions")
     assert done.returncode == 0, done.stderr
@@ -216,7 +216,7 @@ folder.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.mark.parametrize("how", ["by the command", "at the start of Odoo"])
-def test_sessions_kept_in_files_are_moved_once(admin: Visitor, how: str) -> None:
+def test_sessions_kept_in_files_are_moved_once(admin: BrowserSession, how: str) -> None:
     platform = admin.platform
     stored = redis(platform, "hget", key(admin.sid), admin.sid[42:])
     redis(platform, "unlink", key(admin.sid))
@@ -249,7 +249,7 @@ pipe.execute()
 """
 
 
-def test_ten_thousand_sessions_are_no_burden(admin: Visitor) -> None:
+def test_ten_thousand_sessions_are_no_burden(admin: BrowserSession) -> None:
     platform = admin.platform
     used = int(json.loads(platform.inv("sessions", "--json").stdout)["memory"])
     in_odoo(platform, "python3", "-c", _CROWD)

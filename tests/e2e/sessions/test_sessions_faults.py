@@ -16,9 +16,9 @@ from scripts.stack import image_names
 from scripts.tls.certificates import make_ca, make_leaf
 from tests.e2e.sessions.test_sessions import in_odoo, key, redis
 from tests.e2e.sessions.test_sessions_trouble import answers, stopped
+from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout, eventually, free_port
 from tests.e2e.support.tools import on_the_edge
-from tests.e2e.support.visitor import Visitor
 
 _LONGEST = 3.5  # seconds; the promise is 2, the rest is for a busy machine
 _STATIC = "/web/static/img/favicon.ico"
@@ -61,7 +61,7 @@ def _log(platform: Checkout) -> str:
 
 
 def test_a_dead_resolver_makes_nobody_wait(faulty: Checkout) -> None:
-    admin = Visitor.admin(faulty)
+    admin = BrowserSession.admin(faulty)
     with stopped(faulty):
         assert float(in_odoo(faulty, "python3", "-c", _ASK_DNS)) > _LONGEST, "it is not dead"
         for path, status in 3 * [("/odoo", 503), (_STATIC, 200), ("/web/health", 200)]:
@@ -72,12 +72,12 @@ def test_a_dead_resolver_makes_nobody_wait(faulty: Checkout) -> None:
             assert "session_id" not in answer.cookies
             time.sleep(0.5)
     assert eventually(lambda: answers(admin), 30)
-    assert Visitor.admin(faulty).uid() == 2, "this Redis forgets, its disk is memory"
+    assert BrowserSession.admin(faulty).uid() == 2, "this Redis forgets, its disk is memory"
 
 
 def test_a_redis_that_cannot_write_keeps_who_is_logged_in_and_says_why(faulty: Checkout) -> None:
     assert faulty.inv("restart", "--service", "odoo").returncode == 0  # its log may be quiet
-    admin, leaving = Visitor.admin(faulty), Visitor.admin(faulty)
+    admin, leaving = BrowserSession.admin(faulty), BrowserSession.admin(faulty)
     in_redis = ["exec", "-T", "--user", "redis", "redis"]
     faulty.compose(*in_redis, "sh", "-c", "dd if=/dev/zero of=/data/filler bs=1k")
     write = [*in_redis[:2], "redis", "sh", "/etc/platform/cli", "set", "filler", "x" * 9000]
@@ -85,7 +85,7 @@ def test_a_redis_that_cannot_write_keeps_who_is_logged_in_and_says_why(faulty: C
         assert eventually(lambda: "MISCONF" in str(faulty.compose(*write)), 20)
         assert admin.uid() == 2
         assert admin.get("/web/login?debug=1", allow_redirects=False).status_code in (200, 303)
-        assert Visitor(faulty).log_in().status_code == 503
+        assert BrowserSession(faulty).log_in().status_code == 503
         assert leaving.get("/web/session/logout", allow_redirects=False).status_code == 503
         assert admin.uid() == 2
         assert _log(faulty).count("cannot write its files, logins fail: is the disk full?") == 1
@@ -93,13 +93,13 @@ def test_a_redis_that_cannot_write_keeps_who_is_logged_in_and_says_why(faulty: C
         assert health.returncode == 1 and "MISCONF" in health.stdout, health.stdout
     finally:
         faulty.compose(*in_redis, "rm", "/data/filler")
-    assert eventually(lambda: Visitor(faulty).log_in().status_code == 200, 30)
+    assert eventually(lambda: BrowserSession(faulty).log_in().status_code == 200, 30)
     assert admin.uid() == 2
     assert leaving.uid() == 2, "who was told that the logout failed is not half out"
 
 
-def _with(platform: Checkout, sid: str) -> Visitor:
-    visitor = Visitor(platform)
+def _with(platform: Checkout, sid: str) -> BrowserSession:
+    visitor = BrowserSession(platform)
     visitor.jar.cookies.set("session_id", sid, domain="localhost.local")  # as if Odoo had
     return visitor
 
@@ -107,7 +107,7 @@ def _with(platform: Checkout, sid: str) -> Visitor:
 def test_neither_half_a_session_id_nor_one_that_is_over_is_good_for_anything(
     platform: Checkout,
 ) -> None:
-    admin = Visitor.admin(platform)
+    admin = BrowserSession.admin(platform)
     half, over = (admin.sid[:42] + secrets.token_urlsafe(32)[:42].ljust(42, "A") for _ in range(2))
     stored = json.loads(redis(platform, "hget", key(admin.sid), admin.sid[42:]))
     stored |= {"next_sid": admin.sid, "deletion_time": time.time() - 1}
@@ -127,7 +127,7 @@ def test_neither_half_a_session_id_nor_one_that_is_over_is_good_for_anything(
 
 
 def test_who_comes_back_after_the_lifetime_logs_in_again(platform: Checkout) -> None:
-    admin = Visitor.admin(platform)
+    admin = BrowserSession.admin(platform)
     redis(platform, "pexpire", key(admin.sid), "1")
     assert admin.uid() is None
     assert admin.log_in().status_code == 200 and admin.uid() == 2
@@ -175,7 +175,7 @@ def test_sessions_go_to_a_redis_with_tls(platform: Checkout, encrypted: Path) ->
         done = platform.compose(*_odoo_with_tls(encrypted, "ca.pem", *options))
         assert done.returncode == 0, done.stderr
         assert eventually(lambda: there.get("/web/health") == 200, 60)
-        admin = Visitor.admin(there)
+        admin = BrowserSession.admin(there)
         assert redis(platform, "exists", key(admin.sid)) == "0", "it is in the other Redis"
         admin.get("/web/session/logout")
         assert admin.uid() is None
@@ -202,14 +202,14 @@ def test_a_redis_that_cannot_be_trusted_stops_odoo_at_once_with_one_line(
 
 
 def test_the_module_cannot_be_installed_in_the_database_by_mistake(platform: Checkout) -> None:
-    admin = Visitor.admin(platform)
+    admin = BrowserSession.admin(platform)
     ids = admin.method("ir.module.module", "search", [["name", "=", "session_redis"]])
     params = {"model": "ir.module.module", "method": "button_immediate_install", "kwargs": {}}
     answer = admin.call("/web/dataset/call_button", **params, args=[ids])
     assert "There is nothing to install" in answer.json()["error"]["data"]["message"]
     state = "SELECT state FROM ir_module_module WHERE name = 'session_redis'"
     assert platform.sql(state) == "uninstalled"
-    assert Visitor.admin(platform).uid() == 2
+    assert BrowserSession.admin(platform).uid() == 2
 
 
 _SHELL = "echo 'print(type(odoo.http.root.session_store).__name__)' | odoo shell -d odoo {}"

@@ -12,15 +12,15 @@ import pytest
 from scripts.core.settings import Settings
 from scripts.stack import image_names
 from tests.e2e.sessions.test_sessions import key, redis
+from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout, eventually
-from tests.e2e.support.visitor import Visitor
 
 _STATIC = "/web/static/img/favicon.ico"
 # The promise is 2 s; the rest is for a machine that is busy with other things.
 _LONGEST = 3.5
 
 
-def answers(visitor: Visitor) -> bool:
+def answers(visitor: BrowserSession) -> bool:
     return visitor.call("/web/session/get_session_info").status_code == 200
 
 
@@ -52,7 +52,7 @@ def test_without_redis_sessions_get_503_soon_and_the_rest_is_served(
     platform: Checkout, trouble: Callable[[Checkout], AbstractContextManager[None]]
 ) -> None:
     assert platform.inv("restart", "--service", "odoo").returncode == 0  # its log may be quiet
-    admin, before = Visitor.admin(platform), complaints(platform)
+    admin, before = BrowserSession.admin(platform), complaints(platform)
     with trouble(platform):
         for _ in range(8):
             started = time.monotonic()
@@ -82,7 +82,7 @@ _PING = ("sh", "/etc/platform/cli", "ping")
 def test_a_redis_that_comes_back_at_another_address_costs_nobody_a_503(
     platform: Checkout,
 ) -> None:
-    admin = Visitor.admin(platform)
+    admin = BrowserSession.admin(platform)
     network = f"{platform.project}_backend"
     squatter = f"{platform.project}-squatter"
     before = _address(platform, network)
@@ -115,26 +115,26 @@ def user(platform: Checkout) -> tuple[str, str]:
     """The login and password of a new user."""
     login, password = f"user-{secrets.token_hex(4)}", secrets.token_urlsafe(12)
     values = {"name": login, "login": login, "password": password}
-    Visitor.admin(platform).method("res.users", "create", [values])
+    BrowserSession.admin(platform).method("res.users", "create", [values])
     return login, password
 
 
 def test_a_full_redis_refuses_logins_clearly_and_lets_the_others_go_on(platform: Checkout) -> None:
-    staying, leaving = Visitor.admin(platform), Visitor.admin(platform)
+    staying, leaving = BrowserSession.admin(platform), BrowserSession.admin(platform)
     with full(platform):
         assert staying.uid() == 2
         assert staying.get("/web/login?debug=1", allow_redirects=False).status_code in (200, 303)
-        stranger = Visitor(platform)
+        stranger = BrowserSession(platform)
         assert stranger.log_in().status_code == 503
         sid = leaving.sid
         assert leaving.get("/web/session/logout", allow_redirects=False).status_code == 303
         assert redis(platform, "exists", key(sid)) == "0"
         assert staying.uid() == 2
-    assert Visitor.admin(platform).uid() == 2
+    assert BrowserSession.admin(platform).uid() == 2
 
 
 def test_who_would_be_logged_out_by_a_full_redis_is_refused_instead(platform: Checkout) -> None:
-    admin = Visitor.admin(platform)
+    admin = BrowserSession.admin(platform)
     with full(platform):
         assert admin.get("/web/become", allow_redirects=False).status_code == 503
         assert admin.uid() == 2, "neither somebody else nor nobody"
@@ -146,13 +146,13 @@ def test_a_password_changed_while_redis_is_full_ends_the_session_as_ever(
     platform: Checkout,
 ) -> None:
     login, password = user(platform)
-    owner, other = Visitor(platform), "another-" + password
+    owner, other = BrowserSession(platform), "another-" + password
     owner.log_in(login, password)
     with full(platform):
         assert owner.method("res.users", "change_password", password, other) is True
         assert owner.uid() is None
-        assert Visitor(platform).log_in(login, other).status_code == 503
-    again = Visitor(platform)
+        assert BrowserSession(platform).log_in(login, other).status_code == 503
+    again = BrowserSession(platform)
     again.log_in(login, password)
     assert again.uid() is None
     again.log_in(login, other)
@@ -167,13 +167,13 @@ def test_a_second_factor_is_asked_for_though_visitors_get_no_session(platform: C
     used = int(redis(platform, "info", "memory").split("used_memory:")[1].split()[0])
     with full(platform, maxmemory=int(used / 0.9)):
         time.sleep(6)  # how long Odoo remembers that there was room
-        assert Visitor(platform).log_in(login, password).url.split("?")[0].endswith(asked)
+        assert BrowserSession(platform).log_in(login, password).url.split("?")[0].endswith(asked)
     with full(platform):
-        assert Visitor(platform).log_in(login, password).status_code == 503
+        assert BrowserSession(platform).log_in(login, password).status_code == 503
 
 
 def test_a_snapshot_that_fails_stops_nobody(platform: Checkout) -> None:
-    admin = Visitor.admin(platform)
+    admin = BrowserSession.admin(platform)
     in_redis = ["exec", "-T", "--user", "redis", "redis", "sh", "-c"]
 
     def snapshot(outcome: str) -> bool:
@@ -186,7 +186,7 @@ def test_a_snapshot_that_fails_stops_nobody(platform: Checkout) -> None:
     try:
         assert snapshot("err")
         assert admin.uid() == 2
-        assert Visitor(platform).log_in().status_code == 200
+        assert BrowserSession(platform).log_in().status_code == 200
         assert admin.get("/web/session/logout", allow_redirects=False).status_code == 303
     finally:
         platform.compose(*in_redis, "rm -r /data/dump.rdb")
@@ -196,7 +196,7 @@ def test_a_snapshot_that_fails_stops_nobody(platform: Checkout) -> None:
 
 def test_the_keys_of_others_are_neither_counted_nor_revoked(platform: Checkout) -> None:
     login, password = user(platform)
-    owner = Visitor(platform)
+    owner = BrowserSession(platform)
     owner.log_in(login, password)
     stored = redis(platform, "hget", key(owner.sid), owner.sid[42:])
     neighbour = f"session:next-door:{owner.sid[:42]}"

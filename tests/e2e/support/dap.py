@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-_SECONDS = 60
+_DEBUGGER_TIMEOUT = 60
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Debugger:
     @contextmanager
     def attached(cls, port: int) -> Iterator["Debugger"]:
         """A debugger that has attached to the process behind `port` of this machine."""
-        with socket.create_connection(("127.0.0.1", port), timeout=_SECONDS) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=_DEBUGGER_TIMEOUT) as connection:
             debugger = cls(connection)
             started = debugger.ask("initialize", adapterID="debugpy", pathFormat="path")
             assert started["success"], started
@@ -49,7 +49,7 @@ class Debugger:
         return self._first({"type": "event", "event": name})
 
     def _first(self, like: dict[str, Any]) -> dict[str, Any]:
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + _DEBUGGER_TIMEOUT
         while time.monotonic() < deadline:
             for message in self.seen:
                 if like.items() <= message.items():

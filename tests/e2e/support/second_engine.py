@@ -37,7 +37,7 @@ class SecondEngine:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> "SecondEngine":
-        """Start it; whoever enters has to be root."""
+        """Start it; only root can enter."""
         # The namespaces last as long as this, beyond a killed engine.
         init = [sys.executable, "-c", _INIT]
         self._spawn("unshare", *_NAMESPACES, "--fork", "--kill-child", "--mount-proc", *init)

@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 from scripts.core.settings import Settings
 from scripts.stack import image_names
 from tests.e2e.support import containers
+from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout
-from tests.e2e.support.visitor import Visitor
 
 _VOLUMES: Final = ("odoo_data", "odoo_db_data")
 _MARKER: Final = "template.json"
@@ -129,7 +129,7 @@ def _make(root: Path) -> Checkout:
             done = checkout.inv(command)
             log = containers.last_lines(checkout.project) if done.returncode else ""
             assert done.returncode == 0, done.stderr + log
-        _load_web_client(Visitor.admin(checkout))
+        _load_web_client(BrowserSession.admin(checkout))
         for setting in _OFF:
             query = f"ALTER SYSTEM SET {setting} = off"
             psql = ["psql", "-U", "postgres", "-d", "postgres", "-c", query]
@@ -144,7 +144,7 @@ def _make(root: Path) -> Checkout:
     return checkout
 
 
-def _load_web_client(visitor: Visitor) -> None:
+def _load_web_client(visitor: BrowserSession) -> None:
     """Have Odoo make the bundles that a first visit waits for; they are attachments then."""
     for page in ("/odoo", "/web/login?debug=0"):
         text = visitor.get(page).text

@@ -10,7 +10,7 @@ from odoo import api, fields, models
 
 _logger = logging.getLogger(__name__)
 _BATCH = 50
-_SECONDS = (2, 5)  # to connect, to wait for an answer
+_HTTP_TIMEOUT = (2, 5)  # to connect, to wait for an answer
 _PAUSE = timedelta(minutes=1)
 _KEEP = timedelta(days=7)
 # The queue or the key is not right (yet); anything else below 500 is about the job itself.
@@ -114,7 +114,7 @@ class Job(models.Model):
         try:
             answer = requests.post(
                 f"{url}/rpc/enqueue_job", data=json.dumps(body), headers=headers,
-                timeout=_SECONDS, allow_redirects=False,
+                timeout=_HTTP_TIMEOUT, allow_redirects=False,
             )  # fmt: skip
             status = answer.status_code
             # A redirect, or a page that is no JSON: some other server than the queue's.

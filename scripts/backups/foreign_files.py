@@ -67,7 +67,7 @@ def read(stack: Stack, reporter: Reporter, path: Path, database: str) -> None:
 
 
 def prepare(stack: Stack) -> None:
-    """Make sure of the role that restores what strangers made."""
+    """Make sure of the role that restores foreign files."""
     psql = [
         "psql",
         "--no-psqlrc",

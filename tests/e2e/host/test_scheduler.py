@@ -6,7 +6,7 @@ import pytest
 
 from scripts.stack.engine import Engine
 from tests.e2e.support.checkout import eventually
-from tests.e2e.support.machine import Machine, debian_machine
+from tests.e2e.support.debian_host import DebianHost, debian_host
 
 FOLDER = "/srv/my odoo 100% $HOME"
 FOREIGN = b"MAILTO=\"\"\n# caf\xe9, and no UTF-8\n\n0 4 * * * echo 'mine'  # 50\\%\n"
@@ -16,60 +16,61 @@ ONCE_EVERY_MINUTE = 75  # cron looks once a minute, at its begin
 
 
 @pytest.fixture(scope="module")
-def machine(docker: Engine) -> Iterator[Machine]:
-    with debian_machine() as started:
+def machine(docker: Engine) -> Iterator[DebianHost]:
+    with debian_host() as started:
         yield started
 
 
-def _job(machine: Machine, folder: str) -> list[str]:
+def _job(machine: DebianHost, folder: str) -> list[str]:
     machine.write(f"{folder}/inv", WITNESS)
     machine.ok("chmod", "755", f"{folder}/inv")
     return [
         "from pathlib import Path",
-        "from scripts.core import schedule",
-        "from scripts.core.job import Job, service_unit, timer_unit",
-        f"from scripts.core.process import SystemRunnerfolder = Path({folder!r})",
+        "from scripts.core import scheduler",
+        "from scripts.core.scheduled_job import ScheduledJob, service_unit, timer_unit",
+        "from scripts.core.process import SystemRunner",
+        f"folder = Path({folder!r})",
         f"argv = (str(folder / 'inv'), *{ARGUMENTS!r})",
-        "job = Job('ipai-witness', '100% seen', argv, folder, tuple(range(24)), (0, 3))",
+        "job = ScheduledJob('ipai-witness', '100% seen', argv, folder, tuple(range(24)), (0, 3))",
         "runner = SystemRunner()",
     ]
 
 
-def _next_minute(machine: Machine) -> int:
+def _next_minute(machine: DebianHost) -> int:
     minute, second = map(int, machine.ok("date", "+%M %S").split())
     return (minute + (1 if second < 50 else 2)) % 60
 
 
-def test_cron_runs_the_job_and_every_other_line_stays(machine: Machine) -> None:
+def test_cron_runs_the_job_and_every_other_line_stays(machine: DebianHost) -> None:
     job = _job(machine, FOLDER)
     place = machine.python(
-        *job, f"print(schedule.install(job, runner, minute={_next_minute(machine)}))"
+        *job, f"print(scheduler.install(job, runner, minute={_next_minute(machine)}))"
     )
     assert place == "crontab of root"  # of a user who had none
     machine.ok("crontab", "-", stdin=FOREIGN)
     minute = _next_minute(machine)
-    machine.python(*job, f"schedule.install(job, runner, minute={minute})")
-    machine.python(*job, "schedule.install(job, runner)")
+    machine.python(*job, f"scheduler.install(job, runner, minute={minute})")
+    machine.python(*job, "scheduler.install(job, runner)")
     lines = machine.ok("crontab", "-l")
     assert lines.startswith(FOREIGN)
     assert lines.removeprefix(FOREIGN).count(b"\n") == 1
     assert lines.removeprefix(FOREIGN).startswith(f"{minute} 0,1,2,".encode())
     ran = eventually(lambda: machine.run("cat", "/tmp/ran").stdout.decode(), ONCE_EVERY_MINUTE + 60)
     assert ran.splitlines() == [FOLDER, *(f"[{argument}]" for argument in ARGUMENTS)]
-    removing = "print(schedule.remove(job.name, runner), schedule.find(job.name, runner) == '')"
+    removing = "print(scheduler.remove(job.name, runner), scheduler.find(job.name, runner) == '')"
     assert machine.python(*job, removing) == "True True"
     assert machine.ok("crontab", "-l") == FOREIGN
 
 
-def test_a_user_whom_cron_refuses_is_told_so_and_loses_nothing(machine: Machine) -> None:
+def test_a_user_whom_cron_refuses_is_told_so_and_loses_nothing(machine: DebianHost) -> None:
     machine.ok("useradd", "--create-home", "refused")
     theirs = b"1 1 * * * theirs\n"
     machine.ok("crontab", "-u", "refused", "-", stdin=theirs)
     machine.write("/etc/cron.deny", b"refused\n")
     program = "\n".join([
         *_job(machine, "/srv/odoo"),
-        "try: schedule.install(job, runner)",
-        "except schedule.OpsError as error: print(error.message)",
+        "try: scheduler.install(job, runner)",
+        "except scheduler.OpsError as error: print(error.message)",
     ])  # fmt: skip
     as_them = ["runuser", "-u", "refused", "--", "env", "PYTHONPATH=/src", "python3", "-B", "-c"]
     said = machine.ok(*as_them, program).decode()
@@ -78,18 +79,18 @@ def test_a_user_whom_cron_refuses_is_told_so_and_loses_nothing(machine: Machine)
 
 
 def test_nothing_is_called_installed_where_no_cron_runs(docker: Engine) -> None:
-    with debian_machine("sleep", "600") as idle:
+    with debian_host("sleep", "600") as idle:
         job = _job(idle, FOLDER)
         attempt = [
-            "try: print(schedule.install(job, runner))",
-            "except schedule.OpsError as error: print(error.message)",
+            "try: print(scheduler.install(job, runner))",
+            "except scheduler.OpsError as error: print(error.message)",
         ]
         refused = "no cron runs on this machine: nothing would start ipai-witness"
         assert idle.python(*job, *attempt) == refused
         assert idle.run("crontab", "-l").returncode == 1
         idle.ok("service", "cron", "start")  # as the hint says
         assert idle.python(*job, *attempt) == "crontab of root"
-        status = "print(schedule.finding(job.name, runner).status)"
+        status = "print(scheduler.finding(job.name, runner).status)"
         assert idle.python(*job, status) == "ok"
         idle.ok("service", "cron", "stop")
         assert idle.python(*job, status) == "warning"
@@ -100,7 +101,7 @@ def test_nothing_is_called_installed_where_no_cron_runs(docker: Engine) -> None:
 
 
 @pytest.mark.parametrize("folder", [FOLDER, '/srv/Ada\'s "odoo" %h'])
-def test_systemd_understands_the_units(machine: Machine, folder: str) -> None:
+def test_systemd_understands_the_units(machine: DebianHost, folder: str) -> None:
     machine.python(
         *_job(machine, folder),
         "units = Path('/etc/systemd/system')",

@@ -6,15 +6,15 @@ from typing import Unpack
 
 import pytest
 
-from scripts.core import schedule
+from scripts.core import scheduler
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.job import Job, cron_line, service_unit, timer_unit
 from scripts.core.process import CommandFailedError, RunOptions
-from scripts.core.schedule import Host
+from scripts.core.scheduled_job import ScheduledJob, cron_line, service_unit, timer_unit
+from scripts.core.scheduler import Host
 from tests.unit.fakes import FakeRunner, says
 
-JOB = Job(
+JOB = ScheduledJob(
     name="ipai-platform-renew-tls",
     description="Renew the certificate",
     argv=("/srv/my odoo/scripts/inv", "setup-tls", "--name=100% $HOME"),
@@ -63,37 +63,37 @@ def _minutes(text: str) -> set[str]:
 
 def test_the_first_job_of_a_user_makes_a_crontab(cron: Host) -> None:
     runner = Crontab()
-    assert schedule.find(JOB.name, runner, host=cron) == ""
-    assert schedule.install(JOB, runner, minute=7, host=cron) == "crontab of this user"
+    assert scheduler.find(JOB.name, runner, host=cron) == ""
+    assert scheduler.install(JOB, runner, minute=7, host=cron) == "crontab of this user"
     assert runner.kept == cron_line(JOB, 7).encode() + b"\n"
-    assert schedule.find(JOB.name, runner, host=cron) == "crontab of this user"
+    assert scheduler.find(JOB.name, runner, host=cron) == "crontab of this user"
 
 
 @pytest.mark.parametrize("foreign", [FOREIGN, b"\n", b"\n\n# no job\n", b"\r\n1 * * * * x\r\n"])
 def test_foreign_lines_are_kept_byte_for_byte(cron: Host, foreign: bytes) -> None:
     runner = Crontab(kept=foreign)
-    schedule.install(JOB, runner, minute=7, host=cron)
+    scheduler.install(JOB, runner, minute=7, host=cron)
     assert runner.kept == foreign + cron_line(JOB, 7).encode() + b"\n"
-    assert schedule.remove(JOB.name, runner, host=cron)
+    assert scheduler.remove(JOB.name, runner, host=cron)
     assert runner.kept == foreign
-    assert not schedule.remove(JOB.name, runner, host=cron)
+    assert not scheduler.remove(JOB.name, runner, host=cron)
 
 
 def test_a_last_line_without_an_end_does_not_swallow_the_job(cron: Host) -> None:
     runner = Crontab(kept=b"0 4 * * * backup")
-    schedule.install(JOB, runner, minute=7, host=cron)
+    scheduler.install(JOB, runner, minute=7, host=cron)
     assert runner.kept == b"0 4 * * * backup\n" + cron_line(JOB, 7).encode() + b"\n"
 
 
 def test_installing_again_replaces_the_line_in_its_place_and_keeps_its_minute(cron: Host) -> None:
     runner = Crontab(kept=b"1 1 * * * a\n")
-    schedule.install(JOB, runner, host=cron)
+    scheduler.install(JOB, runner, host=cron)
     first = runner.kept
     assert first
     minute = int(first.splitlines()[1].split()[0])
     runner.kept = first + b"2 2 * * * b\n" + first.splitlines(keepends=True)[1]
     later = replace(JOB, hours=(5,))
-    schedule.install(later, runner, host=cron)
+    scheduler.install(later, runner, host=cron)
     expected = b"1 1 * * * a\n" + cron_line(later, minute).encode() + b"\n2 2 * * * b\n"
     assert runner.kept == expected
 
@@ -101,8 +101,8 @@ def test_installing_again_replaces_the_line_in_its_place_and_keeps_its_minute(cr
 def test_the_job_of_another_installation_is_foreign(cron: Host) -> None:
     other = cron_line(replace(JOB, name=f"{JOB.name}-2"), 9).encode() + b"\n"
     runner = Crontab(kept=other)
-    assert schedule.find(JOB.name, runner, host=cron) == ""
-    assert not schedule.remove(JOB.name, runner, host=cron)
+    assert scheduler.find(JOB.name, runner, host=cron) == ""
+    assert not scheduler.remove(JOB.name, runner, host=cron)
     assert runner.kept == other
 
 
@@ -119,8 +119,8 @@ def test_a_crontab_that_cannot_be_read_is_not_taken_for_empty(
     cron: Host, answer: Completed
 ) -> None:
     runner = Crontab(answers={"crontab -l": answer})
-    for act in (lambda: schedule.install(JOB, runner, host=cron),
-                lambda: schedule.remove(JOB.name, runner, host=cron)):  # fmt: skip
+    for act in (lambda: scheduler.install(JOB, runner, host=cron),
+                lambda: scheduler.remove(JOB.name, runner, host=cron)):  # fmt: skip
         with pytest.raises(CommandFailedError, match="crontab -l"):
             act()
     assert not runner.changing
@@ -129,7 +129,7 @@ def test_a_crontab_that_cannot_be_read_is_not_taken_for_empty(
 def test_a_warning_of_crontab_never_becomes_a_line(cron: Host) -> None:
     runner = Crontab(kept=b"1 1 * * * a\n", warning="crontab: spool is strange\n")
     with pytest.raises(OpsError, match="spool is strange"):
-        schedule.install(JOB, runner, host=cron)
+        scheduler.install(JOB, runner, host=cron)
     assert runner.kept == b"1 1 * * * a\n"
 
 
@@ -141,9 +141,9 @@ def test_a_percent_sign_does_not_end_the_command_of_cron() -> None:
 
 def test_a_server_with_systemd_gets_a_timer(systemd: Host, tmp_path: Path) -> None:
     runner = FakeRunner()
-    place = schedule.install(JOB, runner, minute=7, host=systemd)
+    place = scheduler.install(JOB, runner, minute=7, host=systemd)
     timer = tmp_path / f"{JOB.name}.timer"
-    assert place == f"systemd timer {timer}" == schedule.find(JOB.name, runner, host=systemd)
+    assert place == f"systemd timer {timer}" == scheduler.find(JOB.name, runner, host=systemd)
     assert timer.read_text() == timer_unit(JOB, 7)
     assert (tmp_path / f"{JOB.name}.service").read_text() == service_unit(JOB)
     assert [argv[1:] for argv in runner.changing] == [
@@ -156,25 +156,25 @@ def test_a_server_with_systemd_gets_a_timer(systemd: Host, tmp_path: Path) -> No
 def test_the_minute_of_a_timer_is_drawn_once(systemd: Host, tmp_path: Path) -> None:
     seen = set()
     for hours in ((3, 15), (4,), (5,)):
-        schedule.install(replace(JOB, hours=hours), FakeRunner(), host=systemd)
+        scheduler.install(replace(JOB, hours=hours), FakeRunner(), host=systemd)
         seen |= _minutes((tmp_path / f"{JOB.name}.timer").read_text())
     assert len(seen) == 1
     assert "00" not in seen
 
 
 def test_a_removed_timer_is_stopped_before_its_files_go(systemd: Host, tmp_path: Path) -> None:
-    schedule.install(JOB, FakeRunner(), host=systemd)
+    scheduler.install(JOB, FakeRunner(), host=systemd)
     runner = FakeRunner()
-    assert schedule.remove(JOB.name, runner, host=systemd)
+    assert scheduler.remove(JOB.name, runner, host=systemd)
     assert runner.calls[0] == ["systemctl", "disable", "--now", f"{JOB.name}.timer"]
     assert list(tmp_path.iterdir()) == []
-    assert not schedule.remove(JOB.name, runner, host=systemd)
-    assert schedule.find(JOB.name, runner, host=systemd) == ""
+    assert not scheduler.remove(JOB.name, runner, host=systemd)
+    assert scheduler.find(JOB.name, runner, host=systemd) == ""
 
 
 def test_a_timer_takes_over_from_cron(systemd: Host) -> None:
     runner = Crontab(kept=FOREIGN + cron_line(JOB, 7).encode() + b"\n")
-    schedule.install(JOB, runner, host=replace(systemd, crontab=True))
+    scheduler.install(JOB, runner, host=replace(systemd, crontab=True))
     assert runner.kept == FOREIGN
 
 
@@ -196,27 +196,27 @@ def test_a_dry_run_changes_nothing(
     host: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     runner = Crontab(kept=FOREIGN, dry=True)
-    schedule.install(JOB, runner, host=request.getfixturevalue(host))
+    scheduler.install(JOB, runner, host=request.getfixturevalue(host))
     assert (runner.kept, list(tmp_path.iterdir())) == (FOREIGN, [])
 
 
 def test_where_there_is_no_scheduler_a_person_learns_what_to_do(cron: Host, systemd: Host) -> None:
     with pytest.raises(OpsError, match="neither systemd nor cron") as caught:
-        schedule.install(JOB, FakeRunner(), host=replace(cron, crontab=False))
+        scheduler.install(JOB, FakeRunner(), host=replace(cron, crontab=False))
     assert "package cron" in caught.value.hint
     with pytest.raises(OpsError, match="only root") as caught:
-        schedule.install(JOB, FakeRunner(), host=replace(systemd, root=False))
+        scheduler.install(JOB, FakeRunner(), host=replace(systemd, root=False))
     assert "sudo" in caught.value.hint
 
 
 def test_a_user_does_not_double_the_timer_of_root(systemd: Host) -> None:
-    schedule.install(JOB, FakeRunner(), host=systemd)
+    scheduler.install(JOB, FakeRunner(), host=systemd)
     user = replace(systemd, root=False, crontab=True)
     runner = Crontab()
     with pytest.raises(OpsError, match="only root"):
-        schedule.install(JOB, runner, host=user)
+        scheduler.install(JOB, runner, host=user)
     with pytest.raises(OpsError, match="only root"):
-        schedule.remove(JOB.name, runner, host=user)
+        scheduler.remove(JOB.name, runner, host=user)
     assert runner.kept is None
 
 
@@ -237,7 +237,7 @@ def test_a_user_does_not_double_the_timer_of_root(systemd: Host) -> None:
 def test_a_job_that_no_scheduler_could_run_is_refused(wrong: dict[str, object]) -> None:
     values = {**JOB.__dict__, **wrong}
     with pytest.raises(ValueError):
-        Job(**values)
+        ScheduledJob(**values)
 
 
 def test_every_name_that_compose_allows_a_project_can_name_its_job() -> None:

@@ -15,7 +15,7 @@ _CRON_PATH: Final = "$PATH:/usr/local/bin:/opt/homebrew/bin:/usr/sbin:/sbin"
 
 
 @dataclass(frozen=True)
-class Job:
+class ScheduledJob:
     """What to run, from which folder, and at which hours of the day (local time)."""
 
     name: str
@@ -38,7 +38,7 @@ class Job:
             raise ValueError(f"{self.name}: a line break or a control character")
 
 
-def service_unit(job: Job) -> str:
+def service_unit(job: ScheduledJob) -> str:
     """What systemd runs; see systemd.service(5)."""
     accepted = " ".join(str(code) for code in job.success_codes if code)
     # systemd runs no program with a quote or a backslash in its path, but sh does.
@@ -63,7 +63,7 @@ def service_unit(job: Job) -> str:
     ])  # fmt: skip
 
 
-def timer_unit(job: Job, minute: int) -> str:
+def timer_unit(job: ScheduledJob, minute: int) -> str:
     """When systemd runs it; a time that the machine slept through is made up for."""
     return "\n".join([
         "# Written by `inv`, which replaces it: change it there.",
@@ -90,7 +90,7 @@ def _quoted(text: str) -> str:
     return f'"{_literal(escaped)}"'
 
 
-def cron_line(job: Job, minute: int) -> str:
+def cron_line(job: ScheduledJob, minute: int) -> str:
     """The line for crontab(5), which ends with a mark to know it by."""
     hours = ",".join(str(hour) for hour in sorted(set(job.hours)))
     folder, program = shlex.quote(str(job.folder)), shlex.join(job.argv)

@@ -14,10 +14,10 @@ from scripts.core import crond
 from scripts.core.checks import Finding, Status
 from scripts.core.errors import OpsError
 from scripts.core.files import write_atomic
-from scripts.core.job import Job, cron_line, service_unit, timer_unit
 from scripts.core.process import CommandFailedError, Runner
+from scripts.core.scheduled_job import ScheduledJob, cron_line, service_unit, timer_unit
 
-_SECONDS: Final = 60.0
+_SCHEDULER_TIMEOUT: Final = 60.0
 _CRONTAB_OF: Final = {True: "crontab of root", False: "crontab of this user"}
 _START_CRON: Final = (
     "Start it and have it started with the machine: systemctl enable --now cron,"
@@ -42,13 +42,13 @@ class Host:
 
 
 def install(
-    job: Job, runner: Runner, *, minute: int | None = None, host: Host | None = None
+    job: ScheduledJob, runner: Runner, *, minute: int | None = None, host: Host | None = None
 ) -> str:
     """Have `job` run every day, instead of what was installed under its name.
 
     Without `minute` the present one stays; at first it is drawn by lot, so that
     not all servers of the world ask for something in the same second.
-    Gives back where the job is now, for people. Raises OpsError where there is
+    Returns where the job is now, for people. Raises OpsError where there is
     no scheduler or none runs, where one cannot be written, or where it is root's affair.
     """
     host = host or Host()
@@ -94,7 +94,7 @@ def finding(name: str, runner: Runner, *, host: Host | None = None) -> Finding:
     timer = host.unit_files(name)[1]
     if timer.exists():
         ask = ["systemctl", "is-active", "--quiet", timer.name]
-        if host.systemd and runner.run(ask, timeout=_SECONDS, check=False).ok:
+        if host.systemd and runner.run(ask, timeout=_SCHEDULER_TIMEOUT, check=False).ok:
             return Finding(Status.OK)
         detail = f"{_timer(name, host)} is not active"
         return Finding(Status.WARNING, detail, f"systemctl enable --now {timer.name}")
@@ -113,7 +113,7 @@ def _cron_runs(host: Host, runner: Runner) -> bool:
         return True
     # systemd-cron has timers in the place of a daemon.
     target = ["systemctl", "is-active", "--quiet", "cron.target"]
-    return host.systemd and runner.run(target, timeout=_SECONDS, check=False).ok
+    return host.systemd and runner.run(target, timeout=_SCHEDULER_TIMEOUT, check=False).ok
 
 
 def _refuse_to_double_root(name: str, host: Host) -> None:
@@ -140,7 +140,7 @@ def _timer(name: str, host: Host) -> str:
     return f"systemd timer {host.unit_files(name)[1]}"
 
 
-def _install_units(job: Job, runner: Runner, host: Host, minute: int | None) -> None:
+def _install_units(job: ScheduledJob, runner: Runner, host: Host, minute: int | None) -> None:
     service, timer = host.unit_files(job.name)
     if minute is None:
         known = _TIMER_MINUTE.search(timer.read_text()) if timer.exists() else None
@@ -168,13 +168,13 @@ def _remove_units(name: str, runner: Runner, host: Host) -> bool:
 
 
 def _systemctl(runner: Runner, *arguments: str) -> None:
-    runner.run(["systemctl", *arguments], timeout=_SECONDS, changes=True)
+    runner.run(["systemctl", *arguments], timeout=_SCHEDULER_TIMEOUT, changes=True)
 
 
 # --- cron ---
 
 
-def _install_line(job: Job, runner: Runner, minute: int | None) -> None:
+def _install_line(job: ScheduledJob, runner: Runner, minute: int | None) -> None:
     lines = _read_lines(runner)
     ours = [line for line in lines if _is_ours(line, job.name)]
     if minute is None:
@@ -205,7 +205,7 @@ def _read_lines(runner: Runner) -> list[bytes]:
     """The user's crontab. Raises OpsError unless it was read whole, for it will be replaced."""
     argv = ["crontab", "-l"]
     # In the C locale: its words for "there is none" are looked for.
-    done = runner.run(argv, env={"LC_ALL": "C"}, timeout=_SECONDS, check=False)
+    done = runner.run(argv, env={"LC_ALL": "C"}, timeout=_SCHEDULER_TIMEOUT, check=False)
     if done.code == 1 and not done.stdout and "no crontab for" in done.stderr:
         return []
     if not done.ok:
@@ -214,7 +214,7 @@ def _read_lines(runner: Runner) -> list[bytes]:
         raise OpsError(f"`crontab -l` warns: {done.last_line}", "Nothing was changed.")
     # Once more, as bytes: text has had secrets masked and what is no UTF-8 replaced.
     with tempfile.TemporaryFile() as stream:
-        runner.run(argv, stdout=stream, timeout=_SECONDS)
+        runner.run(argv, stdout=stream, timeout=_SCHEDULER_TIMEOUT)
         stream.seek(0)
         content = stream.read()
     return content.removesuffix(b"\n").split(b"\n") if content else []
@@ -225,7 +225,7 @@ def _write_lines(lines: Sequence[bytes], runner: Runner) -> None:
     with tempfile.NamedTemporaryFile(prefix="crontab.") as stream:
         stream.write(b"".join(line + b"\n" for line in lines))
         stream.flush()
-        runner.run(["crontab", stream.name], timeout=_SECONDS, changes=True)
+        runner.run(["crontab", stream.name], timeout=_SCHEDULER_TIMEOUT, changes=True)
 
 
 def _some_minute() -> int:

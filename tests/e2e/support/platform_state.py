@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.e2e.support import logins
-from tests.e2e.support.books import Books
+from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout, eventually
-from tests.e2e.support.visitor import Visitor
+from tests.e2e.support.odoo_data import OdooData
 
 # What a server writes by itself, whether or not somebody works.
 _RESTLESS: Final = {
@@ -23,7 +23,7 @@ _WORKER, _PASSWORD = "worker", "Worker-12345"
 
 
 @dataclass(frozen=True)
-class State:
+class Contents:
     """Rows by table, checksums of files, databases, backups, secrets."""
 
     tables: dict[str, str]
@@ -32,11 +32,11 @@ class State:
     backups: tuple[str, ...]
     secrets: dict[str, str]  # checksums
 
-    def same(self, other: "State") -> bool:
+    def same(self, other: "Contents") -> bool:
         """Whether rows and files are the same."""
         return (self.tables, self.files) == (other.tables, other.files)
 
-    def differing(self, other: "State") -> str:
+    def differing(self, other: "Contents") -> str:
         """In which tables and files, for a message."""
         tables = [
             t for t in self.tables | other.tables if self.tables.get(t) != other.tables.get(t)
@@ -46,48 +46,48 @@ class State:
 
 
 @dataclass
-class Holdings:
+class PlatformState:
     """One platform, somebody who is logged in, and what both may not lose."""
 
     platform: Checkout
-    books: Books
-    worker: Visitor
+    odoo_data: OdooData
+    worker: BrowserSession
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @classmethod
-    def of(cls, platform: Checkout) -> "Holdings":
+    def of(cls, platform: Checkout) -> "PlatformState":
         """A platform that was just started, with rows, files, a user and a backup."""
-        books = Books(platform)
+        odoo_data = OdooData(platform)
         platform.sql("CREATE TABLE ledger (id int, note text)")
         new = {"name": _WORKER, "login": _WORKER, "password": _PASSWORD}
-        Visitor.admin(platform).method("res.users", "create", new)
-        worker = Visitor(platform)
+        BrowserSession.admin(platform).method("res.users", "create", new)
+        worker = BrowserSession(platform)
         assert worker.log_in(_WORKER, _PASSWORD).status_code == 200
-        found = cls(platform, books, worker)
+        found = cls(platform, odoo_data, worker)
         found.work()
-        books.back_up()
+        odoo_data.back_up()
         return found
 
     def work(self) -> None:
         """Rows and files that are acknowledged, and so may not be lost from now on."""
         self.platform.sql(f"INSERT INTO ledger VALUES ({next(self.numbers)}, 'acknowledged')")
-        self.books.attach(2)
+        self.odoo_data.attach(2)
 
-    def state(self) -> State:
+    def state(self) -> Contents:
         """What there is now."""
         folder = self.platform.root / "secrets"
         names = self.platform.sql("SELECT datname FROM pg_database", "postgres").split()
-        return State(
+        return Contents(
             *self.content(),
             frozenset(names) - {"postgres", "template0", "template1"},
-            tuple(self.books.backups()),
+            tuple(self.odoo_data.backups()),
             {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.txt")},
         )
 
     def content(self, database: str = "odoo") -> tuple[dict[str, str], dict[str, str]]:
         """Rows by table and checksums of files."""
-        rows = self.books.tables(database)
-        files = self.books.files(database)
+        rows = self.odoo_data.tables(database)
+        files = self.odoo_data.files(database)
         assert all(files.values()), f"no file: {[f for f, s in files.items() if not s][:_MANY]}"
         return {t: row for t, row in rows.items() if t not in _RESTLESS}, files
 

@@ -15,7 +15,7 @@ IMAGE = "localhost/ipai/test-cron:1"
 
 
 @dataclass(frozen=True)
-class Machine:
+class DebianHost:
     """A container with cron as its main process, and this project read-only in /src."""
 
     name: str
@@ -52,7 +52,7 @@ def _build() -> None:
 
 
 @contextmanager
-def debian_machine(*command: str) -> Iterator[Machine]:
+def debian_host(*command: str) -> Iterator[DebianHost]:
     """A fresh machine, removed at the end; `command` is its main process instead of cron."""
     _build()
     name = f"ipai-machine-{os.getpid()}-{secrets.token_hex(3)}"
@@ -61,6 +61,6 @@ def debian_machine(*command: str) -> Iterator[Machine]:
     try:
         done = subprocess.run(start, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        yield Machine(name)
+        yield DebianHost(name)
     finally:
         subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True)

@@ -26,7 +26,7 @@ STILL = ("res_partner", "ir_attachment", "ir_module_module", "res_users", "ledge
 
 
 @dataclass(frozen=True)
-class Books:
+class OdooData:
     """What is in the database and the filestore of one platform."""
 
     platform: Checkout
@@ -128,7 +128,7 @@ class Books:
 
     @contextmanager
     def in_the_way(self, table: str, mode: str) -> Iterator[None]:
-        """Somebody else's transaction that locks `table`: whoever needs it waits."""
+        """Somebody else's transaction that locks `table`, for which others wait."""
         hold = f"BEGIN; LOCK TABLE {table} IN {mode} MODE; SELECT pg_sleep(300)"
         psql = ["psql", "-U", "odoo", "-d", "odoo", "-c", hold]
         holder = self.platform.start("docker", "compose", "exec", "-T", "odoo_db", *psql)

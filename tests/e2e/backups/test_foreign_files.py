@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support import tools
-from tests.e2e.support.books import Books, last_error
 from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.odoo_data import OdooData, last_error
 
-pytestmark = pytest.mark.xdist_group("strangers")
+pytestmark = pytest.mark.xdist_group("foreign_files")
 
 _SMALL = "small"
 _END = "--\n-- PostgreSQL database dump complete"
@@ -55,17 +55,17 @@ EXECUTE FUNCTION public.evil();
 
 
 @pytest.fixture(scope="module")
-def plain(books: Books, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plain(odoo_data: OdooData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dump as pg_dump makes it, without owners as the documentation says."""
     file = tmp_path_factory.mktemp("dumps") / "plain.sql"
-    _dump(books.platform, file, "--no-owner")
+    _dump(odoo_data.platform, file, "--no-owner")
     return file
 
 
 @pytest.fixture(scope="module")
-def small(books: Books, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small(odoo_data: OdooData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of the database `small`: what form a file has is not a matter of its size."""
-    platform, file = books.platform, tmp_path_factory.mktemp("dumps") / "small.sql"
+    platform, file = odoo_data.platform, tmp_path_factory.mktemp("dumps") / "small.sql"
     tables = [f"--table={name}" for name in ("ledger", "ir_module_module", "ir_attachment")]
     _dump(platform, file, "--no-owner", "--section=pre-data", "--section=data", *tables)
     platform.sql(f"CREATE DATABASE {_SMALL}", "postgres")
@@ -116,13 +116,13 @@ def _unharmed(platform: Checkout) -> None:
     ids=["sql", "zip", "forged"],
 )
 def test_what_a_file_says_reaches_nothing_of_the_platform(
-    books: Books, plain: Path, tmp_path: Path, evil: str, packed: bool
+    odoo_data: OdooData, plain: Path, tmp_path: Path, evil: str, packed: bool
 ) -> None:
-    platform = books.platform
+    platform = odoo_data.platform
     file = _with(plain, tmp_path / "evil.sql", evil)
     if packed:
         file = _zipped(file, tmp_path / "evil.zip")
-    with books.unharmed():
+    with odoo_data.unharmed():
         done = platform.inv("restore", str(file), "--to-database", "staging", "--yes")
         assert "Traceback" not in done.stderr
         if evil == _FORGED:
@@ -132,9 +132,9 @@ def test_what_a_file_says_reaches_nothing_of_the_platform(
 
 
 def test_a_clean_and_create_dump_of_the_live_database_leaves_it_alone(
-    books: Books, tmp_path: Path
+    odoo_data: OdooData, tmp_path: Path
 ) -> None:
-    platform, file = books.platform, tmp_path / "cc.sql"
+    platform, file = odoo_data.platform, tmp_path / "cc.sql"
     _dump(platform, file, "--clean", "--if-exists", "--create")
     number = "SELECT oid FROM pg_database WHERE datname = 'odoo'"
     before = platform.sql(number, "postgres")
@@ -152,16 +152,16 @@ def test_a_clean_and_create_dump_of_the_live_database_leaves_it_alone(
 
 
 def test_a_file_takes_the_place_of_the_live_database_and_makes_room_again(
-    books: Books, plain: Path
+    odoo_data: OdooData, plain: Path
 ) -> None:
-    platform = books.platform
-    with books.unharmed():
+    platform = odoo_data.platform
+    with odoo_data.unharmed():
         platform.sql("INSERT INTO ledger VALUES (0, 'after the dump')")
         done = platform.inv("restore", str(plain), "--yes")
         assert done.returncode == 0, done.stderr
         assert platform.authenticate("admin", platform.admin_password)
         assert platform.sql("SELECT count(*) FROM ledger") == "999"
-        assert "" not in books.files().values()  # lent by what was live
+        assert "" not in odoo_data.files().values()  # lent by what was live
         assert platform.inv("restore", "--undo", "--yes").returncode == 0
         assert platform.sql("SELECT count(*) FROM ledger") == "1000"
         platform.sql("DELETE FROM ledger WHERE id = 0")
@@ -219,9 +219,9 @@ def _foreign(plain: Path) -> str:
 
 @pytest.mark.parametrize("form", ["-Fc", "-Ft", "-Fd", "--clean", "cluster", "gzip", "-Fc of 17"])
 def test_a_dump_of_any_form_is_restored(
-    books: Books, small: Path, tmp_path: Path, form: str
+    odoo_data: OdooData, small: Path, tmp_path: Path, form: str
 ) -> None:
-    platform = books.platform
+    platform = odoo_data.platform
     file = _form(platform, small, form, tmp_path)
     done = platform.inv("restore", str(file), "--to-database", "proof", "--yes")
     assert done.returncode == 0, done.stderr
@@ -237,14 +237,16 @@ def test_a_dump_of_any_form_is_restored(
 
 @pytest.mark.parametrize("form", ["-Fc", "-Ft", "gzip", "-Fc of 17"])
 def test_a_dump_of_any_form_that_is_cut_off_is_refused(
-    books: Books, small: Path, tmp_path: Path, form: str
+    odoo_data: OdooData, small: Path, tmp_path: Path, form: str
 ) -> None:
-    whole = _form(books.platform, small, form, tmp_path)
+    whole = _form(odoo_data.platform, small, form, tmp_path)
     cut = tmp_path / "cut"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    error = last_error(books.platform.inv("restore", str(cut), "--to-database", "proof", "--yes"))
+    error = last_error(
+        odoo_data.platform.inv("restore", str(cut), "--to-database", "proof", "--yes")
+    )
     assert "cut off" in error or "end of file" in error
-    assert "proof" not in books.platform.sql("SELECT datname FROM pg_database", "postgres")
+    assert "proof" not in odoo_data.platform.sql("SELECT datname FROM pg_database", "postgres")
 
 
 _ALIVE = (
@@ -256,9 +258,9 @@ _NEUTRALISED = ("--to-database", "copy", "--neutralize", "--yes")
 
 @pytest.mark.parametrize("packed", [False, True], ids=["sql", "zip"])
 def test_a_file_is_neutralised_before_it_has_its_name(
-    books: Books, plain: Path, tmp_path: Path, packed: bool
+    odoo_data: OdooData, plain: Path, tmp_path: Path, packed: bool
 ) -> None:
-    platform = books.platform
+    platform = odoo_data.platform
     files = "UPDATE public.ir_attachment SET store_fname = NULL;" if packed else ""
     file = _with(plain, tmp_path / "live.sql", _ALIVE + files)
     if packed:
@@ -269,8 +271,10 @@ def test_a_file_is_neutralised_before_it_has_its_name(
     platform.sql("DROP DATABASE copy", "postgres")
 
 
-def test_a_file_that_stays_alive_gets_no_name(books: Books, plain: Path, tmp_path: Path) -> None:
-    platform = books.platform
+def test_a_file_that_stays_alive_gets_no_name(
+    odoo_data: OdooData, plain: Path, tmp_path: Path
+) -> None:
+    platform = odoo_data.platform
     rule = "CREATE RULE undead AS ON UPDATE TO public.ir_mail_server DO INSTEAD NOTHING;"
     for trouble, reason in ((rule, "mail servers: live"), (_TRIGGER, "")):
         file = _with(plain, tmp_path / "undead.sql", _ALIVE + trouble)
@@ -280,9 +284,9 @@ def test_a_file_that_stays_alive_gets_no_name(books: Books, plain: Path, tmp_pat
 
 
 def test_several_databases_in_one_file_are_asked_for(
-    books: Books, small: Path, tmp_path: Path
+    odoo_data: OdooData, small: Path, tmp_path: Path
 ) -> None:
-    platform = books.platform
+    platform = odoo_data.platform
     platform.sql(f"CREATE DATABASE second TEMPLATE {_SMALL}", "postgres")
     file = _form(platform, small, "cluster", tmp_path)
     platform.sql("DROP DATABASE second", "postgres")

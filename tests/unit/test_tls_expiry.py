@@ -7,7 +7,7 @@ import pytest
 
 from scripts.core.checks import Status
 from scripts.core.settings import Environment, Settings
-from scripts.tls import lasting
+from scripts.tls import expiry
 from scripts.tls.certificates import Pair
 from scripts.tls.store import Installed, Kind, Store
 
@@ -52,7 +52,7 @@ def test_a_certificate_that_ends_soon_is_not_well(
 ) -> None:
     settings = settings_in(tmp_path, environment=Environment.PROD, domains=(DOMAIN,))
     _use(settings, _pair(life, left), kind)
-    found = lasting.finding(settings)
+    found = expiry.finding(settings)
     assert found.status is status
     if status is not Status.OK:
         ends = datetime.now(UTC) + left
@@ -62,7 +62,7 @@ def test_a_certificate_that_ends_soon_is_not_well(
 
 def test_one_that_is_missing_or_for_another_name_has_failed(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, environment=Environment.PROD, domains=("shop.test",))
-    assert lasting.finding(settings).status is Status.FAILED
+    assert expiry.finding(settings).status is Status.FAILED
     _use(settings, _pair(90 * _DAY, 80 * _DAY), Kind.OWN)
-    found = lasting.finding(settings)
+    found = expiry.finding(settings)
     assert found.status is Status.FAILED and "not for shop.test" in found.detail

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.backups import restore, strangers
+from scripts.backups import foreign_files, restore
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.stack import engine
@@ -101,20 +101,20 @@ def test_what_looks_like_a_backup_s_name_is_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).touch()
-    assert strangers.file(name) is None
-    assert strangers.file(f"./{name}") == tmp_path / name
+    assert foreign_files.file(name) is None
+    assert foreign_files.file(f"./{name}") == tmp_path / name
 
 
 @pytest.mark.parametrize("name", ["backup.dump", "folder", "x.sql.zst", "backup"])
 def test_a_file_is_known_by_its_being_there_not_by_its_ending(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="there is no file"):
-        strangers.file(str(tmp_path / name))
+        foreign_files.file(str(tmp_path / name))
     (tmp_path / name).mkdir() if name == "folder" else (tmp_path / name).touch()
-    assert strangers.file(str(tmp_path / name)) == tmp_path / name
+    assert foreign_files.file(str(tmp_path / name)) == tmp_path / name
 
 
 def test_the_password_of_the_role_is_in_no_argument(stack: Stack, file: Path) -> None:
-    strangers.prepare(stack)
+    foreign_files.prepare(stack)
     call = " ".join(runner_of(stack).calls[-1])
     assert "exec --interactive odoo_db psql" in call
     assert "ALTER ROLE odoo_restore RESET ALL" in call  # what the last file may have set

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from invoke.context import Context
 
-from scripts.commands.flags import JSON
+from scripts.commands.help_texts import JSON
 from scripts.commands.session import open_session, open_to_look
 from scripts.core.tasklib import command
 

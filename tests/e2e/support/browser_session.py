@@ -16,14 +16,14 @@ _SESSION_EXPIRED = 100  # Odoo's JSON-RPC error code
 
 
 @dataclass
-class Visitor:
+class BrowserSession:
     """One cookie jar on one installation."""
 
     platform: Checkout
     jar: requests.Session = field(default_factory=requests.Session)
 
     @classmethod
-    def admin(cls, platform: Checkout) -> "Visitor":
+    def admin(cls, platform: Checkout) -> "BrowserSession":
         """Logged in as admin, by the form that people use."""
         visitor = cls(platform)
         answer = visitor.log_in()
@@ -76,7 +76,7 @@ class Visitor:
 class Websocket:
     """Just enough of RFC 6455 to say something and to see why the server hangs up."""
 
-    def __init__(self, visitor: Visitor) -> None:
+    def __init__(self, visitor: BrowserSession) -> None:
         port = visitor.platform.http_port
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self._socket.sendall(

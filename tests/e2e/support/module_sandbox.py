@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.support.books import Books
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.template import Template, running_copy
 
 # What a server writes by itself, whether or not somebody works.
@@ -35,7 +35,7 @@ PARTNER = """\
 
 
 @dataclass(frozen=True)
-class Workshop(Books):
+class ModuleSandbox(OdooData):
     """One platform, the modules that a test writes for it, and the state it may not lose."""
 
     written: list[Path] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Workshop(Books):
 
     @classmethod
     @contextmanager
-    def running(cls, template: Template, target: Path) -> Iterator["Workshop"]:
+    def running(cls, template: Template, target: Path) -> Iterator["ModuleSandbox"]:
         """A clone with its database in memory, where its disk can be filled."""
         memory = {
             "odoo_db_data": ["--opt=type=tmpfs", "--opt=device=tmpfs", f"--opt=o=size={_DISK}"]

@@ -17,7 +17,7 @@ from scripts.stack.compose import Stack
 DATABASE: Final = "odoo_db_data"
 SUPABASE: Final = "supabase_db_data"
 _REPOSITORY_MARKS: Final = ("config", "keys")  # restic's own
-_SECONDS: Final = 120.0
+_CONTAINER_TIMEOUT: Final = 120.0
 _ELSEWHERE_SECONDS: Final = 45
 _TIMED_OUT: Final = 124  # see timeout(1)
 
@@ -40,7 +40,7 @@ def lost(stack: Stack, reports: Iterable[credentials.SecretReport]) -> dict[str,
     The engine is asked only if one is missing. Raises OpsError where it does not answer, as
     its volumes cannot be seen then; a machine without Docker has none.
     """
-    missing = {r.name for r in reports if r.state is credentials.State.MISSING}
+    missing = {r.name for r in reports if r.state is credentials.SecretState.MISSING}
     if not missing or not _has_engine(stack):
         return {}
     reasons: dict[str, str] = {}
@@ -90,7 +90,7 @@ def _holds_cluster(stack: Stack, volume: str) -> bool:
     image = image_names.effective(stack.settings)["POSTGRES_IMAGE"]
     look = ["find", image, "/volume", "-maxdepth", "2", "-name", "PG_VERSION"]
     run = ["docker", "run", "--rm", "--network", "none", "--volume", f"{name}:/volume:ro"]
-    done = stack.runner.run([*run, "--entrypoint", *look], timeout=_SECONDS, check=False)
+    done = stack.runner.run([*run, "--entrypoint", *look], timeout=_CONTAINER_TIMEOUT, check=False)
     return bool(done.stdout.strip()) or not done.ok
 
 
@@ -165,4 +165,4 @@ def _elsewhere(stack: Stack) -> Completed:
     ]  # fmt: skip
     variables = {"BACKUP_REPOSITORY": settings.backup_repository}
     run = ["docker", "run", "--rm", *words]
-    return stack.runner.run(run, timeout=_SECONDS, env=variables, check=False)
+    return stack.runner.run(run, timeout=_CONTAINER_TIMEOUT, env=variables, check=False)

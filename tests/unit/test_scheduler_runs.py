@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core import crond, schedule
+from scripts.core import crond, scheduler
 from scripts.core.checks import Status
 from scripts.core.errors import OpsError
-from scripts.core.schedule import Host
+from scripts.core.scheduler import Host
 
 from .fakes import FakeRunner, says
-from .test_schedule import JOB, Crontab
+from .test_scheduler import JOB, Crontab
 
 _ACTIVE = "systemctl is-active --quiet"
 
@@ -27,50 +27,50 @@ def idle(tmp_path: Path) -> Host:
 def test_where_no_cron_runs_nothing_is_installed(idle: Host) -> None:
     runner = Crontab(kept=b"1 1 * * * a\n")
     with pytest.raises(OpsError, match="no cron runs on this machine") as caught:
-        schedule.install(JOB, runner, host=idle)
+        scheduler.install(JOB, runner, host=idle)
     assert "service cron start" in caught.value.hint
     assert runner.kept == b"1 1 * * * a\n"
 
 
 def test_what_is_installed_can_be_removed_where_no_cron_runs(idle: Host) -> None:
     runner = Crontab()
-    schedule.install(JOB, runner, host=replace(idle, cron_runs=lambda: True))
-    assert schedule.remove(JOB.name, runner, host=idle)
+    scheduler.install(JOB, runner, host=replace(idle, cron_runs=lambda: True))
+    assert scheduler.remove(JOB.name, runner, host=idle)
 
 
 def test_timers_of_systemd_in_the_place_of_cron_are_good_enough(idle: Host) -> None:
     host = replace(idle, systemd=True)
     runner = Crontab(answers={_ACTIVE: says(code=3), f"{_ACTIVE} cron.target": says()})
-    assert schedule.install(JOB, runner, host=host) == "crontab of this user"
+    assert scheduler.install(JOB, runner, host=host) == "crontab of this user"
     runner.answers[f"{_ACTIVE} cron.target"] = says(code=3)
     with pytest.raises(OpsError, match="no cron runs"):
-        schedule.install(JOB, runner, host=host)
+        scheduler.install(JOB, runner, host=host)
 
 
 def test_health_warns_of_a_line_that_no_cron_reads(idle: Host) -> None:
     runner = Crontab()
-    assert schedule.finding(JOB.name, runner, host=idle).status is Status.OK  # nothing there
-    schedule.install(JOB, runner, host=replace(idle, cron_runs=lambda: True))
-    found = schedule.finding(JOB.name, runner, host=idle)
+    assert scheduler.finding(JOB.name, runner, host=idle).status is Status.OK  # nothing there
+    scheduler.install(JOB, runner, host=replace(idle, cron_runs=lambda: True))
+    found = scheduler.finding(JOB.name, runner, host=idle)
     assert found.status is Status.WARNING
     assert f"{JOB.name} is in the crontab of this user, and no cron runs" in found.detail
     running = replace(idle, cron_runs=lambda: True)
-    assert schedule.finding(JOB.name, runner, host=running).status is Status.OK
+    assert scheduler.finding(JOB.name, runner, host=running).status is Status.OK
 
 
 def test_health_warns_of_a_timer_that_was_stopped(tmp_path: Path) -> None:
     host = Host(units=tmp_path, systemd=True, crontab=False, root=True)
-    schedule.install(JOB, FakeRunner(), host=host)
+    scheduler.install(JOB, FakeRunner(), host=host)
     active = FakeRunner({_ACTIVE: says()})
-    assert schedule.finding(JOB.name, active, host=host).status is Status.OK
+    assert scheduler.finding(JOB.name, active, host=host).status is Status.OK
     for other in (FakeRunner({_ACTIVE: says(code=3)}), active):
-        found = schedule.finding(JOB.name, other, host=replace(host, systemd=other is not active))
+        found = scheduler.finding(JOB.name, other, host=replace(host, systemd=other is not active))
         assert found.status is Status.WARNING and "is not active" in found.detail
 
 
 def test_who_may_not_use_cron_has_no_job_there(idle: Host) -> None:
     denied = FakeRunner({"crontab -l": says(code=1, stderr="You are not allowed\n")})
-    assert schedule.finding(JOB.name, denied, host=idle).status is Status.OK
+    assert scheduler.finding(JOB.name, denied, host=idle).status is Status.OK
 
 
 def _process(proc: Path, pid: int, name: str, ids: str, state: str = "S (sleeping)") -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from invoke.context import Context
 
-from scripts.commands.flags import DEV, JSON, PROD, YES
+from scripts.commands.help_texts import DEV, JSON, PROD, YES
 from scripts.commands.session import open_session, open_to_change
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command

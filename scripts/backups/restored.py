@@ -1,0 +1,39 @@
+"""What a restore has done, for people."""
+
+from dataclasses import dataclass
+
+from scripts.core.errors import WarningError
+from toolbox.contract.names import BEFORE
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore has done."""
+
+    source: str
+    database: str
+    replaced: bool
+    missing_files: int
+    live: bool = False  # it is the platform's own database
+    with_files: bool = True  # a dump of a database has none
+
+    def warn(self) -> None:
+        """Raises WarningError where attachments have come without files that they should have."""
+        if self.missing_files and self.with_files:
+            hint = f"inv files.check --database {self.database}"
+            said = f"{self.missing_files} attachments of {self.database} have no whole file"
+            raise WarningError(said, hint)
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        lines = [f"Restored {self.source} as the database {self.database}"]
+        if self.missing_files and not self.with_files:
+            lines.append(f"{self.missing_files} attachments have no file: a dump brings none")
+        if self.replaced:
+            undo = "inv restore --undo" + ("" if self.live else f" --to-database {self.database}")
+            lines.append(
+                f"What was there before is the database {self.database}{BEFORE};"
+                f" the next restore takes it away. Back to it: {undo}"
+            )
+        return lines
