@@ -1,4 +1,7 @@
-"""Every command of the platform: `inv --list`, `inv --help COMMAND`."""
+"""Every command of the platform: `inv help`, `inv help COMMAND`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from invoke.collection import Collection
 
@@ -14,9 +17,28 @@ from scripts.commands import (
     supabase,
     tls,
 )
+from scripts.core.tasklib import Command
 
 namespace = Collection(
     *lifecycle.TASKS, *containers.TASKS, *tls.TASKS, *backup.TASKS, *development.TASKS,
     backup.COLLECTION, backup.FILES, credentials.COLLECTION, modules.COLLECTION,
     sessions.COLLECTION, supabase.COLLECTION, jobs.COLLECTION,
 )  # fmt: skip
+
+
+def _of(*collections: Collection) -> list[Command]:
+    return [task for collection in collections for task in collection.tasks.values()]
+
+
+# In the order of the overview.
+GROUPS: Final[Mapping[str, Sequence[Command]]] = {
+    "Start and stop": lifecycle.TASKS,
+    "Look": containers.TASKS,
+    "Back up and restore": [*_of(backup.COLLECTION), *backup.TASKS, *_of(backup.FILES)],
+    "Modules": _of(modules.COLLECTION),
+    "HTTPS": tls.TASKS,
+    "Secrets": _of(credentials.COLLECTION),
+    "Sessions": _of(sessions.COLLECTION),
+    "Supabase and jobs": _of(supabase.COLLECTION, jobs.COLLECTION),
+    "Work on this project": development.TASKS,
+}

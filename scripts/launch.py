@@ -1,4 +1,4 @@
-"""What scripts/inv starts: Invoke, which ends without a traceback whatever becomes of it.
+"""What scripts/inv starts: the command line, which ends without a traceback in any case.
 
 Before a command begins there is nothing to put right: Ctrl-C and a closed pipe just end the
 process, and a command takes care of them from its first line on (core/interruption.py).
@@ -23,10 +23,15 @@ from pathlib import Path  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from invoke.main import program  # noqa: E402
+# Invoke's own default would make Python compile all of our modules again in every call. Not in
+# somebody else's folder: with sudo, there would be files in it that its owner cannot remove.
+if Path(__file__).stat().st_uid != os.geteuid():
+    sys.dont_write_bytecode = True
 
+from scripts.cli.program import Inv  # noqa: E402
 from scripts.core import streams  # noqa: E402
 from scripts.core.console import Console  # noqa: E402
+from tasks import GROUPS, namespace  # noqa: E402
 
 
 def main() -> None:
@@ -34,7 +39,7 @@ def main() -> None:
     streams.prepare()
     code: object = 0
     try:
-        program.run([sys.argv[0], *_core_flags(), *sys.argv[1:]])
+        Inv(namespace, GROUPS).run(sys.argv)
     except SystemExit as end:
         code = end.code
     except streams.OutputError as error:
@@ -46,17 +51,6 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the last threads end
     raise SystemExit(code)
-
-
-def _core_flags() -> list[str]:
-    """Flags of Invoke's own that every call is given.
-
-    Without --write-pyc it makes Python compile all of our modules again in every call. Not where
-    PYTHONDONTWRITEBYTECODE is set, nor in somebody else's folder: with sudo, there would be
-    files in it that its owner cannot remove.
-    """
-    ours = Path(__file__).stat().st_uid == os.geteuid()
-    return ["--write-pyc"] if ours and not sys.dont_write_bytecode else []
 
 
 def _explain(error: streams.OutputError) -> int:

@@ -158,14 +158,14 @@ def _restore_configuration(session: Session, stack: Stack, source: str) -> None:
     session.console.say("\n".join(written))
 
 
-@command({"from_": "The database to copy; if empty, the platform's own.",
-          "to": "The name of the copy.", "yes": YES})  # fmt: skip
-def clone(c: Context, from_: str = "", to: str = "staging", yes: bool = False) -> None:
+@command({"database": "The database to copy; if empty, the platform's own.",
+          "to": "The name of the copy.", "yes": YES}, aliases={"from": "database"})  # fmt: skip
+def clone(c: Context, database: str = "", to: str = "staging", yes: bool = False) -> None:
     """Copy a database, neutralised and scanned for what could still reach somebody."""
     from scripts.backups import restore
 
     session = open_to_change(c, yes=yes)
-    done = restore.clone(session.stack, session.console, from_, to)
+    done = restore.clone(session.stack, session.console, database, to)
     session.console.say("\n".join(done.lines))
     done.warn()
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from invoke.context import Context
 
-from scripts.commands.help_texts import JSON
+from scripts.commands.help_texts import DATABASE, JSON
 from scripts.commands.session import open_session, open_to_look
 from scripts.core.tasklib import command
 
@@ -35,37 +35,41 @@ def ps(c: Context, json: bool = False) -> None:
 
 
 @command({"service": "Only this one; all if empty.", "tail": "Lines to begin with.",
-          "follow": "Keep printing until Ctrl-C."})  # fmt: skip
+          "follow": "Keep printing until Ctrl-C."}, positional=("service",))  # fmt: skip
 def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -> None:
     """Show the log of one service or of all."""
     session = open_to_look(c)
+    session.stack.require_services(service.split())
     options = ["--tail", str(tail), *(["--follow"] if follow else []), *service.split()]
     session.stack.replace_process("logs", *options)
 
 
-@command({"service": "Which container."})
+@command({"service": "Which container."}, positional=("service",))
 def shell(c: Context, service: str = "odoo") -> None:
     """Open a shell in a container."""
     session = open_to_look(c)
-    session.stack.replace_process("exec", service, "bash")
+    session.stack.require_services([service])
+    terminal = [] if session.console.interactive else ["-T"]
+    session.stack.replace_process("exec", *terminal, service, "bash")
 
 
-@command({"command": "Run this SQL and leave, instead of an interactive session."})
-def psql(c: Context, command: str = "") -> None:
+@command({"command": "Run this SQL and leave, instead of an interactive session.",
+          "database": DATABASE})  # fmt: skip
+def psql(c: Context, command: str = "", database: str = "") -> None:
     """Open psql on Odoo's database, as Odoo's role."""
     session = open_to_look(c)
-    options = ["-U", "odoo", "-d", session.settings.database]
+    options = ["-U", "odoo", "-d", database or session.settings.database]
     options += ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
     terminal = [] if session.console.interactive else ["-T"]
     session.stack.replace_process("exec", *terminal, "odoo_db", "psql", *options)
 
 
-@command(name="odoo-shell")
-def odoo_shell(c: Context) -> None:
+@command({"database": DATABASE}, name="odoo-shell")
+def odoo_shell(c: Context, database: str = "") -> None:
     """Open Odoo's Python shell (`env`) on the database."""
     session = open_to_look(c)
     terminal = [] if session.console.interactive else ["-T"]
-    program = ["odoo", "shell", "-d", session.settings.database, "--no-http"]
+    program = ["odoo", "shell", "-d", database or session.settings.database, "--no-http"]
     session.stack.replace_process("exec", *terminal, "odoo", *program)
 
 

@@ -69,12 +69,13 @@ def down(c: Context, volumes: bool = False, yes: bool = False) -> None:
         raise OpsError("nothing was destroyed", "Say yes, or give --yes where nobody can answer.")
 
 
-@command({"service": "Only this one; all if empty."})
+@command({"service": "Only this one; all if empty."}, positional=("service",))
 def restart(c: Context, service: str = "") -> None:
     """Restart running services and wait until Odoo can be used."""
     from scripts.stack import lifecycle
 
     session = open_to_change(c)
+    session.stack.require_services(service.split())
     lifecycle.restart(session.stack, session.console, service)
 
 

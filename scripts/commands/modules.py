@@ -5,11 +5,10 @@ from dataclasses import asdict
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.commands.help_texts import JSON, YES
+from scripts.commands.help_texts import DATABASE, JSON, YES
 from scripts.commands.session import open_session, open_to_change
 from scripts.core.tasklib import command
 
-DATABASE = "Another database than the platform's own."
 PATIENCE = "Seconds to wait for somebody's lock or unfinished work, before giving up."
 UNSAVED = "Make no snapshot: what fails stays half-done; nobody is kept out meanwhile."
 

@@ -1,11 +1,12 @@
 """The running platform, reached by `docker compose` and the literal files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, Unpack
 
 from scripts.core.completed import Completed
+from scripts.core.errors import UsageError
 from scripts.core.process import Runner, RunOptions
 from scripts.core.settings import HTTPS, Environment, Settings
 
@@ -97,6 +98,16 @@ class Stack:
     def replace_process(self, *arguments: str) -> NoReturn:
         """Run a `docker compose` command in the place of this process, with its terminal."""
         self.runner.replace_process(self.argv(*arguments))
+
+    def require_services(self, names: Sequence[str]) -> None:
+        """Raises UsageError where one of `names` is no service of the compose files."""
+        if not names:
+            return
+        known = self.run("--profile", "*", "config", "--services", timeout=60).stdout.split()
+        for name in names:
+            if name not in known:
+                hint = f"Services: {', '.join(sorted(known))}"
+                raise UsageError(f"there is no service {name!r}", hint)
 
     def services(self) -> list[Service]:
         """All containers of the project by name, stopped ones and those of one-off runs too."""

@@ -1,48 +1,40 @@
-"""The commands as Invoke knows them, for the tests of the command line and its documentation."""
+"""The commands as `inv` knows them, for the tests of the command line and its documentation."""
 
-import json
-from functools import cache
-
-from invoke.parser.context import ParserContext
-
+from scripts.cli import help_pages
+from scripts.core.tasklib import Command
 from tasks import namespace
 
-from .project import inv
+
+def commands() -> dict[str, Command]:
+    """Every command under its name and its aliases."""
+    return {
+        word: namespace[name]
+        for name, aliases in namespace.task_names.items()
+        for word in (name, *aliases)
+    }
 
 
-@cache
+def shown() -> dict[str, Command]:
+    """Every command under the name by which it is shown, such as backup for backup.create."""
+    names: dict[Command, str] = {}
+    for name, command in commands().items():
+        names[command] = min(name, names.get(command, name), key=len)
+    return {name: command for command, name in names.items()}
+
+
 def helps() -> dict[str, str]:
-    """Every task as one types it, and its help; a collection's default by the collection's name."""
-    listing = json.loads(inv("--list", "--list-format=json").stdout)
-    found = {task["name"]: task["help"] for task in listing["tasks"]}
-    for room in listing["collections"]:
-        for task in room["tasks"]:
-            name = f"{room['name']}.{task['name']}"
-            found[room["name"] if task["name"] == room["default"] else name] = task["help"]
-    return found
-
-
-@cache
-def contexts() -> tuple[ParserContext, ...]:
-    """What Invoke's parser is made from."""
-    return tuple(namespace.to_contexts())
+    """Every command as one types it, and what it is for."""
+    return {name: help_pages.summary(command) for name, command in shown().items()}
 
 
 def flags() -> dict[str, set[str]]:
-    """Every task and its flags, those of positional arguments too."""
-    parsed = {
-        name: {flag for flag in context.flags if flag.startswith("--")}
-        for context in contexts()
-        for name in (context.name, *context.aliases)
-    }
-    return {name: parsed[name] for name in helps()}
+    """Every command and its options, those of positional arguments too."""
+    return {name: {f"--{o.name}" for o in made.options} for name, made in shown().items()}
 
 
 def positional() -> dict[str, set[str]]:
-    """Every task and those of its flags that need not be named."""
-    parsed = {
-        name: {f"--{argument.name}" for argument in context.args.values() if argument.positional}
-        for context in contexts()
-        for name in (context.name, *context.aliases)
+    """Every command and those of its options that need not be named."""
+    return {
+        name: {f"--{option.name}" for option in made.options if option.positional}
+        for name, made in shown().items()
     }
-    return {name: parsed[name] for name in helps()}

@@ -103,7 +103,7 @@ def run(
 def inv(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
     """`inv` of this interpreter, in this project."""
     env = {**os.environ, "NO_COLOR": "1", **changed}
-    return run(sys.executable, "-m", "invoke", *arguments, env=env)
+    return run(sys.executable, "-P", "-S", str(ROOT / "scripts" / "launch.py"), *arguments, env=env)
 
 
 def has_compose() -> bool:

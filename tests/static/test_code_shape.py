@@ -32,12 +32,13 @@ _ALLOWED = {
         "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
         "testing", "supabase", "rotation", "quickstart", "commands",
     },
-    "tasks": {"commands"},
-    "launch": {"core"},
+    "cli": {"core", "stack", "cli"},
+    "tasks": {"core", "commands"},
+    "launch": {"core", "cli"},
 }  # fmt: skip
 _MODULE_HOMES = {
     "subprocess": {"scripts/core/process.py", "scripts/core/interactive.py"},
-    "invoke": {"tasks.py", "scripts/core/tasklib.py", "scripts/commands", "scripts/launch.py"},
+    "invoke": {"tasks.py", "scripts/core/tasklib.py", "scripts/commands", "scripts/cli"},
 }
 # Which of the environment's variables an engine answers to is the engine's own
 # affair, and its programs want the PATH they are started with.

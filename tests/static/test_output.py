@@ -80,7 +80,7 @@ def test_the_output_of_a_terminal_is_what_was_written() -> None:
     try:
         process = subprocess.Popen([_INV, "--version"], stdout=side, stderr=side)
         assert process.wait(60) == 0
-        assert os.read(main, 100).startswith(b"Invoke ")
+        assert os.read(main, 100).startswith(b"ipai-platform ")
     finally:
         os.close(main)
         os.close(side)
