@@ -33,7 +33,8 @@ def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
     session = open_to_change(c)
     engine.probe(session.runner)
     if refresh:
-        refreshing.refresh(session.stack, session.console)
+        for line in refreshing.changes(session.stack, session.console):
+            session.console.note(line)
     else:
         images.ensure(session.stack, session.console, image_names.BACKUP)
     rows, advice = refreshing.listing(Stack(open_session(c).settings, session.runner))
