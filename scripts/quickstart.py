@@ -13,7 +13,7 @@ from scripts.core.scheduled_job import BACKUP, RENEWAL
 from scripts.core.settings import Environment, Settings, remember
 from scripts.health import probes
 from scripts.rotation import dependents, logins, rotate
-from scripts.stack import engine, environments, identity, image_facts, images, lifecycle
+from scripts.stack import engine, environments, identity, image_facts, images, lifecycle, release
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -60,6 +60,7 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     _make_secrets(stack, reporter)
     prepare_tls(stack, reporter)
     lifecycle.up(stack, reporter, [credentials.preflight(settings.secrets_folder)])
+    release.remember(settings, release.here(settings, stack.runner))
     health = run_all(health_checks(stack))
     require(health, "the platform is up, but not healthy")
     return _way_in(stack, version, tuple(health))
@@ -119,6 +120,8 @@ def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[
     prepare(stack, reporter)
     lifecycle.up(stack, reporter, checks)
     environments.keep(stack, reporter)
+    if not stack.runner.dry:
+        release.remember(stack.settings, release.here(stack.settings, stack.runner))
     yield f"Odoo: {stack.settings.url}"
     if supabase:
         yield f"PostgREST: {service.up(stack, reporter)}"

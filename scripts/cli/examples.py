@@ -18,6 +18,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "restart": ("inv restart", "inv restart odoo"),
     "adopt": ("inv adopt", "inv adopt --yes"),
     "images": ("inv images", "inv images --refresh"),
+    "upgrade": ("inv upgrade --check", "inv upgrade"),
     "ps": ("inv ps", "inv ps --json"),
     "health": ("inv health", "inv health --json"),
     "logs": ("inv logs odoo -f", "inv logs --tail 20"),

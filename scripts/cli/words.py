@@ -23,7 +23,6 @@ _SYNONYMS: Final = {
     "stop": "down",
     "status": "ps",
     "list": "help",
-    "upgrade": "module.update",
     "install": "module.install",
     "update": "module.update",
 }

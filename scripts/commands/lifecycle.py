@@ -1,6 +1,6 @@
 """Set the platform up, start and stop it."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from invoke.context import Context
 
@@ -90,4 +90,20 @@ def adopt(c: Context, yes: bool = False) -> None:
     session.console.say(identity.adopt(session.stack, session.console))
 
 
-TASKS = (quickstart, up, down, restart, images_task, adopt)
+@command({"check": "Only show what would change.", "yes": YES, "json": JSON})
+def upgrade(c: Context, check: bool = False, yes: bool = False, json: bool = False) -> None:
+    """Go on to the version in this folder, as after git pull: backup, start, modules; asks."""
+    from scripts import upgrade as upgrading
+    from scripts.stack import engine
+
+    session = open_to_change(c, yes=yes)
+    engine.probe(session.runner)
+    plan = upgrading.plan(session.stack, session.console)
+    if check or not json:
+        session.console.result(asdict(plan), plan.lines, as_json=json)
+    if not check:
+        lines = upgrading.upgrade(session.stack, session.console, plan)
+        session.console.result({"plan": asdict(plan), "done": lines}, lines, as_json=json)
+
+
+TASKS = (quickstart, up, down, restart, images_task, upgrade, adopt)

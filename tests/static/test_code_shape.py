@@ -28,9 +28,10 @@ _ALLOWED = {
         "core", "stack", "credentials", "backups", "modules", "sessions", "supabase", "rotation",
     },
     "quickstart": {"core", "stack", "credentials", "tls", "health", "supabase", "rotation"},
+    "upgrade": {"core", "stack", "backups", "modules", "supabase", "quickstart"},
     "commands": {
         "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
-        "testing", "supabase", "rotation", "quickstart", "commands",
+        "testing", "supabase", "rotation", "quickstart", "upgrade", "commands",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},
