@@ -1,6 +1,7 @@
 """`inv upgrade`: from what runs to what is in the folder."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,15 +12,17 @@ pytestmark = pytest.mark.xdist_group("modules")
 
 
 @pytest.fixture
-def outdated(module_sandbox: ModuleSandbox) -> ModuleSandbox:
+def outdated(shop: ModuleSandbox) -> Iterator[ModuleSandbox]:
     """A platform that runs, beside files that a `git pull` has changed."""
-    module_sandbox.write("zz_upgrade")
-    module_sandbox.inv("module.install", "zz_upgrade", "--no-snapshot")
-    module_sandbox.inv("up")  # which notes what is started
-    module_sandbox.write("zz_upgrade", version="1.0.1")
-    example = module_sandbox.platform.root / ".env.example"
-    example.write_text(example.read_text() + "#ZZ_NEW=1\n")
-    return module_sandbox
+    shop.write("zz_upgrade")
+    shop.inv("module.install", "zz_upgrade", "--no-snapshot")
+    shop.inv("up")  # which notes what is started
+    shop.write("zz_upgrade", version="1.0.1")
+    example = shop.platform.root / ".env.example"
+    before = example.read_text()
+    example.write_text(f"{before}#ZZ_NEW=1\n")
+    yield shop
+    example.write_text(before)
 
 
 def _checked(sandbox: ModuleSandbox) -> dict[str, Any]:
