@@ -59,6 +59,7 @@ def _text(path: Path) -> str:
 
 def remember(settings: Settings, release: Release) -> None:
     """Note that `release` was started."""
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
     data = json.dumps(asdict(release)).encode()
     write_atomic(settings.state_folder / _FILE, data)
 
