@@ -17,8 +17,9 @@ if str(ROOT) not in sys.path:  # plain `pytest` puts only this folder there
 from scripts.core.errors import OpsError  # noqa: E402
 from scripts.core.process import SystemRunner  # noqa: E402
 from scripts.stack import engine  # noqa: E402
-from tests import durations, run_folder  # noqa: E402
+from tests import durations  # noqa: E402
 from tests.durations import pytest_runtest_makereport  # noqa: E402, F401 - a hook
+from tests.support import run_folder  # noqa: E402
 
 # Tests call `inv` more than a thousand times, and each call would compile its modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

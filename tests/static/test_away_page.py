@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from .project import ROOT
+from tests.static.support.project import ROOT
 
 _NGINX = ROOT / "nginx"
 _LONGEST_PARAMETER = 4096  # of a directive; Nginx refuses to start with a longer one

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .project import ROOT, odoo_programs, task_library, toolbox
+from tests.static.support.project import ROOT, odoo_programs, task_library, toolbox
 
 _FORBIDDEN_NAMES = {"tasks", "secrets", "platform", "ssl", "logging", "utils"}
 _LONGEST_MODULE = 300

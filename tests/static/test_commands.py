@@ -14,9 +14,8 @@ from scripts.cli import help_pages
 from scripts.cli.examples import EXAMPLES, EXIT_CODES
 from scripts.cli.words import parse
 from tasks import GROUPS
-
-from .cli import commands, flags, helps, shown
-from .project import ROOT, inv, run
+from tests.static.support.cli import commands, flags, helps, shown
+from tests.static.support.project import ROOT, inv, run
 
 
 def test_the_list_needs_neither_docker_nor_settings(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .project import (
+from tests.static.support.project import (
     COMPOSE_FILES,
     DEBUG_FILE,
     ROOT,

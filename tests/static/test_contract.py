@@ -4,9 +4,8 @@ import re
 
 import pytest
 
+from tests.static.support.project import ROOT
 from toolbox.contract import names
-
-from .project import ROOT
 
 
 def _bootstrap() -> str:

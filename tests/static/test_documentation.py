@@ -10,10 +10,9 @@ import pytest
 from scripts import credentials
 from scripts.cli.words import parse
 from scripts.core.errors import UsageError
-
-from .cli import commands, flags, positional
-from .markdown import Page, documentation
-from .project import COMPOSE_FILES, ROOT, compose, documented, tracked
+from tests.static.support.cli import commands, flags, positional
+from tests.static.support.markdown import Page, documentation
+from tests.static.support.project import COMPOSE_FILES, ROOT, compose, documented, tracked
 
 _LONGEST_README: Final = 10_000  # bytes
 _COMPLETION: Final = "--print-completion-script"

@@ -7,8 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from .markdown import Page, anchor, pages
-from .project import ROOT, tracked
+from tests.static.support.markdown import Page, anchor, pages
+from tests.static.support.project import ROOT, tracked
 
 _EVERY = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 

@@ -14,8 +14,7 @@ from dotenv import dotenv_values
 from scripts.stack import lifecycle
 from scripts.stack.engine import Engine
 from scripts.tls import certificates
-
-from .project import ROOT, compose, documented, run, tracked
+from tests.static.support.project import ROOT, compose, documented, run, tracked
 
 _SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"

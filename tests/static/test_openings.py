@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from .project import ROOT
+from tests.static.support.project import ROOT
 
 # They neither show nor change the platform, or ask whose it is by themselves.
 _PLAIN = {

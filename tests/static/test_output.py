@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .project import ROOT
+from tests.static.support.project import ROOT
 
 _INV = str(ROOT / "scripts" / "inv")
 _COMMANDS = ["--list", "--help setup-tls", "secrets --check", "secrets --check --json"]

@@ -6,8 +6,7 @@ import re
 import pytest
 
 from scripts.stack import permissions
-
-from .project import ROOT, compose
+from tests.static.support.project import ROOT, compose
 
 _BIN = ROOT / "odoo" / "bin"
 _ADDON = ROOT / "odoo" / "addons" / "platform_http"

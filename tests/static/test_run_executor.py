@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .project import ROOT, run
+from tests.static.support.project import ROOT, run
 
 _FOLDER = ROOT / "supabase" / "functions" / "run-executor"
 _FILES = sorted(_FOLDER.glob("*.ts"))

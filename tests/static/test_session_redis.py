@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from .project import ROOT, compose
+from tests.static.support.project import ROOT, compose
 
 _ADDON = ROOT / "odoo" / "addons" / "session_redis"
 _ON_REQUESTS = ("__init__.py", "settings.py", "start.py", "store.py", "files.py")

@@ -6,8 +6,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-
-from . import psycopg2_stub
+from tests.unit.support import psycopg2_stub
 
 psycopg2_stub.install()
 sys.path.append(str(ROOT / "odoo"))  # odoo_versions.py and odoo_user.py, as in containers

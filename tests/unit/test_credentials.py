@@ -12,6 +12,7 @@ from scripts.core.checks import Status, run_all
 from scripts.core.errors import EXIT_FAILED, EXIT_USAGE, OpsError, UsageError
 from scripts.core.redact import redactor
 from scripts.credentials import SPECS, SecretState, ensure, inspect
+from tests.conftest import ROOT
 
 _STRONG = "Xq3vR8-kTz1mPw7dLs5y"
 
@@ -98,7 +99,7 @@ def test_a_weak_value_is_refused_and_nothing_is_written(
 
 
 def test_a_copy_of_the_examples_is_refused_whole(folder: Path) -> None:
-    examples = Path(__file__).resolve().parents[2] / "secrets.example"
+    examples = ROOT / "secrets.example"
     for spec in SPECS:
         _put(folder, spec.name, (examples / f"{spec.name}.txt").read_text())
     assert {report.state for report in inspect(folder)} == {SecretState.REFUSED}

@@ -11,8 +11,7 @@ from scripts.rotation import logins
 from scripts.rotation.logins import Login
 from scripts.stack.compose import Stack
 from scripts.tls.store import Store
-
-from .fakes import FakeReporter, FakeRunner, says, settings_in
+from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
 
 
 def _said(root: Path, monkeypatch: pytest.MonkeyPatch, found: Login | None, file: str) -> str:

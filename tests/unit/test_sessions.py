@@ -6,8 +6,7 @@ import pytest
 from scripts import sessions
 from scripts.core.errors import OpsError
 from scripts.stack.compose import Stack
-
-from .fakes import FakeReporter, FakeRunner, says, settings_in
+from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
 
 _HELPER = "docker exec --user odoo odoo python3 " + sessions.HELPER
 _FOUND = {

@@ -16,9 +16,10 @@ from scripts.core.files import digest
 from scripts.core.process import CommandFailedError
 from scripts.stack.compose import Stack
 from scripts.testing import Request
-from tests import durations, run_folder
+from tests import durations
 from tests.e2e.support.run_lock import RunLock
-from tests.unit.fakes import FakeReporter, FakeRunner, ReplacedError, says, settings_in
+from tests.support import run_folder
+from tests.unit.support.fakes import FakeReporter, FakeRunner, ReplacedError, says, settings_in
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import secrets
 
 from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import NAME, Production
-from tests.logged_paths import MASKED, READABLE
+from tests.support.logged_paths import MASKED, READABLE
 
 _LINE = r'"GET (\S*) HTTP/1\.1" 301 \d+ [\d.]+ "(.*)" "{}(\d+)"$'
 _SITE = f"https://{NAME}"

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.cli.words import parse
 from scripts.core.errors import UsageError
-from tests.static.cli import commands
+from tests.static.support.cli import commands
 
 
 def _calls(text: str) -> list[tuple[str, dict[str, Any]]]:

@@ -1,0 +1,140 @@
+"""Restores: what is asked, put back, undone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.backups import restore
+from scripts.core.completed import Completed
+from scripts.core.errors import OpsError, UsageError
+from scripts.stack import engine, lifecycle
+from scripts.stack.compose import Stack
+from tests.unit.support.backups import HERE, MANIFEST, RUN, STORED, ready_stack, runner_of
+from tests.unit.support.fakes import FakeReporter, says
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    return ready_stack(tmp_path, monkeypatch)
+
+
+def offers(**databases: int) -> Completed:
+    """What `restore offer` says of MANIFEST."""
+    offer = {"backup": {**MANIFEST, "stored": STORED}, "databases": databases, "handle": "aGFuZGxl"}
+    return says(json.dumps(offer))
+
+
+def test_a_restore_that_nobody_agrees_to_stages_nothing(stack: Stack) -> None:
+    runner = runner_of(stack)
+    runner.answers["docker version"] = says(json.dumps({"Server": {"Version": "27"}}))
+    runner.answers[f"{RUN} restore offer"] = offers(odoo=5)
+    runner.answers[f"{RUN} --env"] = says(HERE)
+    reporter = FakeReporter(answer=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "probe", lambda runner: None)
+        with pytest.raises(OpsError, match="nothing was restored"):
+            restore.restore(stack, reporter, "latest")
+    assert "20260101-020000-abcd" in reporter.asked[0] and "'odoo'" in reporter.asked[0]
+    assert not runner.ran(f"{RUN} restore stage")
+
+
+def test_where_no_odoo_says_its_version_nothing_is_restored(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} restore offer"] = offers(postgres=1)
+    runner.answers[f"{RUN} --env"] = says(code=78, stderr="no such database")
+    with pytest.raises(OpsError, match="no such database"):
+        restore.restore(stack, FakeReporter(), "latest")
+    assert not runner.ran(f"{RUN} restore stage")
+
+
+@pytest.mark.parametrize(
+    ("here", "said"),
+    [
+        ('{"odoo": "19.0", "modules": ["base"]}', "of Odoo 18.0, and Odoo 19.0 runs here"),
+        ('{"odoo": "18.0", "modules": ["web"]}', "modules are missing"),
+    ],
+)
+def test_a_backup_that_the_odoo_here_cannot_run_is_refused_before_anything_is_done(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, here: str, said: str
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner, reporter = runner_of(stack), FakeReporter(answer=False)
+    runner.answers[f"{RUN} restore offer"] = offers(odoo=5)
+    runner.answers[f"{RUN} --env"] = says(here)
+    with pytest.raises(OpsError, match=said):
+        restore.restore(stack, reporter, "latest")
+    assert not runner.ran(f"{RUN} restore stage")
+    if "missing" in said:
+        assert "not on disk here: base" in " ".join(reporter.said)
+
+
+def test_a_clone_is_made_of_the_repository_that_was_there(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} backup create"] = says(json.dumps({**MANIFEST, "handle": "aGFuZGxl"}))
+    runner.answers[f"{RUN} restore databases"] = says('{"odoo": 5}')
+    runner.answers[f"{RUN} restore stage"] = says(json.dumps({**MANIFEST, "databases": {}}))
+    runner.answers[f"{RUN} restore swap"] = says('{"database": "staging", "replaced": false}')
+    for option in ("--database", "--existing"):  # the first is remembered
+        restore.clone(stack, FakeReporter(), "", "staging")
+        assert runner.ran(f"{RUN} backup create {option}")
+        assert runner.ran(f"{RUN} restore swap staging --scan")
+        runner.calls.clear()
+
+
+def test_undo_heeds_what_it_is_told_or_refuses(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} restore databases"] = says('{"odoo": 5, "proof": 6, "proof__before": 7}')
+    runner.answers[f"{RUN} restore back"] = says("{}")
+    done = restore.undo(stack, FakeReporter(), "proof")
+    assert done.database == "proof"
+    assert runner.ran(f"{RUN} restore back proof") and not runner.ran("docker compose stop odoo")
+    with pytest.raises(OpsError, match="nothing to go back to"):
+        restore.undo(stack, FakeReporter())
+    with pytest.raises(UsageError):
+        restore.refuse_with_undo("20260101", neutralize=False)
+
+
+def test_what_was_there_is_put_back_however_far_a_killed_restore_came(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    monkeypatch.setattr(lifecycle, "resume_odoo", lambda stack, reporter: None)
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} restore offer"] = offers(odoo=5)
+    staged = {**MANIFEST, "databases": {"odoo": 5}}
+    runner.answers[f"{RUN} restore stage"] = says(json.dumps(staged))
+    runner.answers[f"{RUN} restore swap"] = Completed((), 137, "", "")
+    runner.answers[f"{RUN} --env"] = says(HERE)
+    runner.answers[f"{RUN} restore discard"] = says("{}")
+    runner.answers[f"{RUN} restore back"] = says("{}")
+    runner.answers[f"{RUN} restore databases"] = says('{"odoo": 9, "odoo__before": 5}')
+    with pytest.raises(OpsError) as caught:
+        restore.restore(stack, FakeReporter(), "latest")
+    assert "is there again" in caught.value.hint
+    assert runner.ran(f"{RUN} restore back odoo")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Odoo", "a-b", "x" * 51, "odoo__before", "odoo__drill", "odoo__restoring", "odoo__s0123456789",
+     "postgres", "template0", "template1"],
+)  # fmt: skip
+def test_a_name_that_no_copy_can_have_is_refused(stack: Stack, name: str) -> None:
+    with pytest.raises(UsageError, match=name):
+        restore.clone(stack, FakeReporter(), "", name)
+    with pytest.raises(UsageError, match=name):
+        restore.undo(stack, FakeReporter(), name)
+    with pytest.raises(UsageError, match=name) as caught:
+        restore.restore(stack, FakeReporter(), "latest", name)
+    assert "PostgreSQL's own" in caught.value.hint
+    assert not runner_of(stack).calls

@@ -1,0 +1,120 @@
+"""What the console prints, and what it asks."""
+
+import io
+import json
+import sys
+import threading
+
+import pytest
+
+from scripts.core.checks import Status
+from scripts.core.console import Console
+from scripts.core.errors import OpsError
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _plain(*, assume_yes: bool = False) -> Console:
+    return Console(io.StringIO(), io.StringIO(), colour=False, live=False, assume_yes=assume_yes)
+
+
+def _shown(stream: object) -> str:
+    assert isinstance(stream, io.StringIO)
+    return stream.getvalue()
+
+
+def test_into_a_pipe_goes_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert Console.standard().paint("text", "green") == "text"
+
+
+def test_a_terminal_gets_colour_unless_no_color_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", _Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    assert Console.standard().paint("text", "green") == "\033[32mtext\033[0m"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert Console.standard().paint("text", "green") == "text"
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert Console.standard().paint("text", "green") == "text"
+
+
+def test_a_failing_step_is_marked_as_failed() -> None:
+    console = _plain()
+    with pytest.raises(OpsError), console.step("Pulling"):
+        raise OpsError("no")
+    assert _shown(console.err) == "… Pulling\n✗ Pulling (0 s)\n"
+
+
+def test_a_finished_step_is_marked_as_done_and_leaves_results_alone() -> None:
+    console = _plain()
+    with console.step("Pulling"):
+        pass
+    assert _shown(console.err) == "… Pulling\n✓ Pulling (0 s)\n"
+    assert _shown(console.out) == ""
+
+
+def test_a_step_on_a_terminal_ends_with_one_clean_line() -> None:
+    console = Console(io.StringIO(), _Terminal(), colour=False, live=True)
+    with console.step("Pulling"):
+        pass
+    assert _shown(console.err).split("\r\033[K")[-1] == "✓ Pulling (0 s)\n"
+    assert threading.active_count() == 1
+
+
+def test_json_goes_to_standard_output_and_can_be_parsed() -> None:
+    console = _plain()
+    console.rows(["file", "state"], [["a", "kept"], ["b", Status.OK]], as_json=True)
+    assert json.loads(_shown(console.out)) == [
+        {"file": "a", "state": "kept"},
+        {"file": "b", "state": "ok"},
+    ]
+
+
+def test_a_table_lines_up_its_columns() -> None:
+    console = _plain()
+    console.rows(["name", "state"], [["a", "up"], ["longer-name", "down"]], as_json=False)
+    assert _shown(console.out) == ("name         state\na            up\nlonger-name  down\n")
+
+
+def test_an_empty_table_still_has_its_header() -> None:
+    console = _plain()
+    console.rows(["name"], [], as_json=False)
+    assert _shown(console.out) == "name\n"
+
+
+def test_errors_and_hints_go_to_standard_error() -> None:
+    console = _plain()
+    console.error("it broke", "mend it")
+    console.error("again")
+    assert _shown(console.err) == "error: it broke\nhint: mend it\nerror: again\n"
+    assert _shown(console.out) == ""
+
+
+@pytest.mark.parametrize("unattended", [True, False])
+def test_without_a_terminal_the_unattended_answer_holds(
+    monkeypatch: pytest.MonkeyPatch, unattended: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert _plain().confirm("Destroy?", unattended=unattended) is unattended
+
+
+def test_yes_answers_every_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    assert _plain(assume_yes=True).confirm("Destroy?", unattended=False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [("y\n", True), ("YES\n", True), ("\n", False), ("n\n", False), ("", False)],
+)
+def test_a_person_is_asked_and_silence_is_no(
+    monkeypatch: pytest.MonkeyPatch, typed: str, answer: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Terminal(typed))
+    console = _plain()
+    assert console.confirm("Destroy?", unattended=True) is answer
+    assert _shown(console.err) == "Destroy? [y/N] "

@@ -1,0 +1,263 @@
+"""What each line of `inv health` makes of the answers of its own service."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.core.checks import Finding, Result, Status, once, run_all, worst
+from scripts.core.completed import Completed
+from scripts.core.errors import OpsError
+from scripts.core.http import Reply
+from scripts.core.settings import ROOT
+from scripts.health import probes
+from scripts.stack import ingress
+from scripts.stack.compose import Stack
+from tests.unit.support.fakes import FakeRunner, says, settings_in
+
+_NAMES = ("Nginx", "Odoo (proxy)", "Odoo (container)", "PostgreSQL", "Redis", "Volumes")
+_LOGIN = Reply(200, '<form class="oe_login_form">')
+_ROOM = "0 4096 25000000 20000000 6000000 5000000"  # of 95 GiB, 76 are free
+_EXEC = "docker exec"
+_NGINX, _ODOO = f"{_EXEC} nginx", f"{_EXEC} --user odoo odoo"
+_POSTGRESQL, _REDIS = f"{_EXEC} odoo_db", f"{_EXEC} redis"
+_SERVER = f"room {_ROOM}\nserver answers\n"
+_DOWN = says(code=1, stderr='service "x" is not running\n')
+
+
+def _odoo(**more: str) -> Completed:
+    well = {"room": _ROOM, "web": "", "filestore": "", "passwords": "", "session": "found"}
+    return says(json.dumps({**well, **more}))
+
+
+def _redis(used: int = 1, most: int = 100) -> Completed:
+    return says(f"room {_ROOM}\nOK\nused_memory:{used}\nmaxmemory:{most}\n")
+
+
+_WELL: dict[str, Completed | OpsError] = {
+    _NGINX: says(f"room {_ROOM}\n"),
+    _ODOO: _odoo(),
+    _POSTGRESQL: says(_SERVER),
+    _REDIS: _redis(),
+}
+Site = Callable[[Mapping[str, Reply]], None]
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Have Nginx answer with what is given, by path."""
+
+    def answering(replies: Mapping[str, Reply]) -> None:
+        pages = {"/nginx-health": Reply(200, "ok"), "/web/login": _LOGIN, **replies}
+        monkeypatch.setattr(ingress, "get", lambda _, path, **__: pages[path])
+
+    answering({})
+    return answering
+
+
+def _report(folder: Path, **changes: Any) -> dict[str, Result]:
+    """The rows of a platform that is well but for `answers`."""
+    answers = changes.pop("answers", {})
+    (folder / "postgres").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "postgres" / "health", folder / "postgres")
+    runner = FakeRunner({**_WELL, **answers})
+    stack = Stack(settings_in(folder, **changes), runner)
+    return {row.name: row for row in run_all(probes.checks(stack))}
+
+
+def _bad(rows: Mapping[str, Result]) -> dict[str, str]:
+    return {name: row.detail for name, row in rows.items() if row.status is not Status.OK}
+
+
+def test_a_platform_that_is_well_is_reported_so(tmp_path: Path, site: Site) -> None:
+    rows = _report(tmp_path)
+    assert tuple(rows) == _NAMES
+    assert _bad(rows) == {}
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [(_ODOO, "Odoo (container)"), (_POSTGRESQL, "PostgreSQL"), (_REDIS, "Redis")],
+)
+def test_a_container_that_is_down_is_bad_news_of_itself_only(
+    tmp_path: Path, site: Site, service: str, name: str
+) -> None:
+    assert _bad(_report(tmp_path, answers={service: _DOWN})) == {name: 'service "x" is not running'}
+
+
+def test_a_container_that_hangs_is_a_failed_row(tmp_path: Path, site: Site) -> None:
+    hung = {service: OpsError("no answer") for service in (_ODOO, _POSTGRESQL, _REDIS)}
+    assert _bad(_report(tmp_path, answers=hung)) == dict.fromkeys(_NAMES[2:5], "no answer")
+
+
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        (Reply(500, "oe_login_form"), "status 500"),
+        (Reply(503, ""), "status 503"),
+        (Reply(200, "It works!"), "/web/login shows no login form"),
+        (Reply(303, "", location="/web/database/selector"), "does not find the database odoo"),
+        (Reply(303, "", location="http://localhost/web/database/selector?x"), "does not find"),
+        (Reply(302, "", location="/web/login"), "/web/login leads on and on"),
+        (Reply(303, "", location="/de/web/login"), "status 404"),
+        (Reply(303, "", location="/en/web/login?a=b"), ""),
+        (Reply(303, "", location="https://id.example.com/auth"), ""),
+    ],
+)
+def test_odoo_behind_the_proxy_is_well_if_its_login_page_is_there(
+    tmp_path: Path, site: Site, reply: Reply, problem: str
+) -> None:
+    pages = {"/web/login": reply, "/de/web/login": Reply(404, ""), "/en/web/login?a=b": _LOGIN}
+    site(pages)
+    found = _bad(_report(tmp_path))
+    assert list(found) == ["Odoo (proxy)"] * bool(problem)
+    assert problem in found.get("Odoo (proxy)", "")
+
+
+@pytest.mark.parametrize("what", ["web", "filestore", "passwords", "reports"])
+def test_odoos_container_tells_what_is_wrong_in_it(tmp_path: Path, site: Site, what: str) -> None:
+    answers = {_ODOO: _odoo(**{what: "broken"})}
+    assert _bad(_report(tmp_path, answers=answers)) == {"Odoo (container)": "broken"}
+
+
+def test_a_wrong_password_of_odoos_role_is_postgresqls_and_names_the_file(
+    tmp_path: Path, site: Site
+) -> None:
+    refused = 'refused psql: error: FATAL:  password authentication failed for user "odoo"\n'
+    rows = _report(tmp_path, answers={_POSTGRESQL: says(refused + _SERVER)})
+    assert list(_bad(rows)) == ["PostgreSQL"]
+    assert "secrets/db_password.txt" in rows["PostgreSQL"].detail
+    assert "ALTER" not in rows["PostgreSQL"].hint and "\\password odoo" in rows["PostgreSQL"].hint
+
+
+def test_a_database_that_is_missing_is_postgresqls_own_news(tmp_path: Path, site: Site) -> None:
+    missing = says(f"room {_ROOM}\n", code=1, stderr='psql: error: FATAL: no database "odoo"\n')
+    found = _bad(_report(tmp_path, answers={_POSTGRESQL: missing}))
+    assert found == {"PostgreSQL": 'psql: error: FATAL: no database "odoo"'}
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ("damaged 3 odoo\n", Status.FAILED),
+        ("damaged 1 \n", Status.FAILED),
+        ("damaged 2 odoo__before\n", Status.WARNING),
+        ("damaged 2 odoo__before\ndamaged 1 odoo\n", Status.FAILED),
+    ],
+)
+def test_damaged_pages_are_told_by_database(
+    tmp_path: Path, site: Site, lines: str, status: Status
+) -> None:
+    row = _report(tmp_path, answers={_POSTGRESQL: says(lines + _SERVER)})["PostgreSQL"]
+    assert row.status is status
+    assert "damaged pages were met" in row.detail
+
+
+@pytest.mark.parametrize("written", [b"it's $odd\n", b"\xef\xbb\xbfit's $odd\r\n"])
+def test_the_password_of_the_file_is_asked_by_standard_input(
+    tmp_path: Path, site: Site, written: bytes
+) -> None:
+    heard = []
+
+    class Listener(FakeRunner):
+        def run(self, argv: Any, **rest: Any) -> Completed:
+            heard.append((" ".join(argv), rest.get("stdin") or ""))
+            return super().run(argv, **rest)
+
+    settings = settings_in(tmp_path)
+    (tmp_path / "postgres").mkdir()
+    shutil.copy(ROOT / "postgres" / "health", tmp_path / "postgres")
+    settings.secrets_folder.mkdir(exist_ok=True)
+    (settings.secrets_folder / "db_password.txt").write_bytes(written)
+    run_all(probes.checks(Stack(settings, Listener(dict(_WELL)))))
+    (asked,) = [stdin for line, stdin in heard if " odoo_db sh " in line]
+    assert asked.startswith("password='it'\"'\"'s $odd'\n#!/bin/sh\n")
+    assert not [line for line, _ in heard if "$odd" in line]
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (says(f"room {_ROOM}\n", code=1, stderr="MISCONF Errors writing\n"), "MISCONF"),
+        (says(f"room {_ROOM}\nLOADING Redis\n"), "LOADING Redis"),
+        (_redis(used=81), "nearly full"),
+        (_redis(used=81, most=0), ""),
+    ],
+)
+def test_redis_is_asked_itself(tmp_path: Path, site: Site, answer: Completed, problem: str) -> None:
+    # What the others say does not count.
+    site({"/web/login": Reply(303, "", location="/web/database/selector")})
+    lost = {_ODOO: _DOWN, _POSTGRESQL: _DOWN}
+    row = _report(tmp_path, answers={**lost, _REDIS: answer})["Redis"]
+    assert (row.status is Status.OK) == (not problem)
+    assert problem in row.detail
+
+
+@pytest.mark.parametrize(
+    ("session", "well"), [("found", True), ("unknown", True), ("lost", False), ("none", False)]
+)
+def test_a_session_that_odoo_began_is_looked_for_in_redis(
+    tmp_path: Path, site: Site, session: str, well: bool
+) -> None:
+    found = _bad(_report(tmp_path, answers={_ODOO: _odoo(session=session)}))
+    assert list(found) == [] if well else ["Redis"]
+
+
+def test_the_volume_of_a_service_that_is_down_is_measured_beside_it(
+    tmp_path: Path, site: Site
+) -> None:
+    answers = {
+        _POSTGRESQL: _DOWN,
+        "docker ps": says('{"Service": "odoo_db", "Name": "x", "State": "restarting"}'),
+        "docker compose run --rm": says("room 7 4096 25600 0 9999 9000\n"),
+    }
+    found = _bad(_report(tmp_path, answers=answers))
+    assert found["Volumes"] == "odoo_db_data: 0 MiB of 100 MiB are free"
+
+
+def test_where_uploads_wait_is_measured_as_well(tmp_path: Path, site: Site) -> None:
+    asked = f"{_NGINX} stat -f -c room %i %S %b %a %c %d /var/cache/nginx /var/spool/nginx"
+    full = says(f"room {_ROOM}\nroom 7 4096 25600 0 9999 9000\n")
+    found = _bad(_report(tmp_path, answers={asked: full}))
+    assert found == {"Volumes": "nginx_temp: 0 MiB of 100 MiB are free"}
+
+
+def test_a_platform_that_was_never_started_gets_no_volumes_by_being_looked_at(
+    tmp_path: Path, site: Site
+) -> None:
+    runner = FakeRunner({_EXEC: _DOWN})
+    run_all(probes.checks(Stack(settings_in(tmp_path), runner)))
+    assert not runner.changing and not runner.ran("docker compose run")
+
+
+def test_something_asked_for_twice_at_once_is_asked_once() -> None:
+    asked: list[int] = []
+
+    def counts() -> int:
+        asked.append(1)
+        return len(asked)
+
+    def fails() -> int:
+        asked.append(2)
+        raise OpsError("no")
+
+    question = once(counts)
+    assert [question(), question()] == [1, 1]
+
+    failing = once(fails)
+    for _ in range(2):
+        with pytest.raises(OpsError, match="no"):
+            failing()
+    assert asked == [1, 2]
+
+
+def test_the_worst_of_several_findings_has_the_details_of_its_kind() -> None:
+    found = [
+        Finding(Status.WARNING, "a"), Finding(Status.FAILED, "b", "B"), Finding(Status.FAILED, "c")
+    ]  # fmt: skip
+    assert worst(found) == Finding(Status.FAILED, "b; c", "B")
+    assert worst(found[:1]) == found[0]
+    assert worst([]) == Finding(Status.OK)
