@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.static.support.project import ROOT, odoo_programs, task_library, toolbox
+from tests.static.support.project import ROOT, code_of_tests, odoo_programs, task_library, toolbox
 
 _FORBIDDEN_NAMES = {"tasks", "secrets", "platform", "ssl", "logging", "utils"}
 _LONGEST_MODULE = 300
@@ -77,6 +77,10 @@ def _each(*paths: Path) -> pytest.MarkDecorator:
 _OF_THE_HOST = _each(*task_library())
 _OF_TOOLBOX = _each(*toolbox())
 _EVERY = _each(*task_library(), *toolbox(), *odoo_programs())
+_OF_TESTS = _each(*code_of_tests())
+# What is neither a test nor in a folder support/: pytest loads it.
+_PYTEST_LOADS = {"__init__.py", "conftest.py"}
+_PLUGINS = {"tests/durations.py"}
 
 
 def _room(path: Path) -> str:
@@ -251,3 +255,19 @@ def test_a_command_imports_what_it_calls_where_it_calls_it() -> None:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ImportFrom) and f"{node.module}".startswith("scripts"):
                 assert f"{node.module}.".startswith(light), f"{_name(path)} slows all others"
+
+
+@_OF_TESTS
+def test_no_test_module_is_imported(path: Path) -> None:
+    # What two of them need is in support/ or in a conftest.py.
+    parts = {
+        part for name in _imports(path) if name.startswith("tests.") for part in name.split(".")
+    }
+    assert not {part for part in parts if part.startswith("test_")}
+
+
+@_OF_TESTS
+def test_helpers_of_tests_are_in_support(path: Path) -> None:
+    is_test = path.name.startswith("test_")
+    in_support = "support" in path.relative_to(ROOT).parent.parts
+    assert is_test != (in_support or path.name in _PYTEST_LOADS or _name(path) in _PLUGINS)

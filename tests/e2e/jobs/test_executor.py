@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.support.checkout import eventually
 from tests.e2e.support.executor import CRON_SECRET, Executor, Listener, executor
-from tests.e2e.support.supabase import Local
+from tests.e2e.support.supabase import Local, enqueue, job
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +35,6 @@ def running(queue: Local, listener: Listener, key: str) -> Iterator[Executor]:
         SLACK_WEBHOOK_URL=f"{listener.url}/slack/very-secret",
     ) as found:  # fmt: skip
         yield found
-
-
-def enqueue(queue: Local, job_type: str, payload: Any, **more: Any) -> str:
-    """A job; returns its id."""
-    job = {"p_source": "test", "p_job_type": job_type, "p_payload": payload, **more}
-    return str(queue.rest.call("enqueue_job", **job))
-
-
-def job(queue: Local, job_id: str) -> dict[str, Any]:
-    """How it stands."""
-    found: dict[str, Any] = queue.rest.ask(
-        "GET", "jobs", queue.rest.token("service_role"), id=f"eq.{job_id}"
-    ).json()[0]
-    return found
 
 
 def test_every_handler_really_does_it(queue: Local, running: Executor, listener: Listener) -> None:

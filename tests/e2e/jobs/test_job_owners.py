@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.jobs.test_executor import enqueue, job
 from tests.e2e.support.executor import Listener, executor
-from tests.e2e.support.supabase import Local, Rest
+from tests.e2e.support.supabase import Local, Rest, enqueue, job
 
 _SECRET = "Bearer very-secret-token"
 _CALL = {"url": "https://shop.example/", "headers": {"Authorization": _SECRET}}

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kills import operations
-from tests.e2e.kills.operations import AFTER, Operation
+from tests.e2e.support import kill_operations
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.kill import Killer, oneoffs
+from tests.e2e.support.kill_operations import AFTER, Operation
 from tests.e2e.support.platform_state import PlatformState
 from tests.e2e.support.template import Template, running_copy
 
@@ -28,11 +28,11 @@ _AGAIN = 4  # after every so many kills it is run to a good end
 FAULT, TOO_LATE = "FAULT", "too late"
 _SEED = os.environ.get("KILL_SEED", "") or str(random.randrange(10**6))
 _OPERATIONS: dict[str, tuple[type[Operation], int]] = {
-    "restore": (operations.Restore, _KILLS // 2),
-    "rotation": (operations.Rotation, _KILLS),
-    "restore_file": (operations.RestoreFile, _KILLS - _KILLS // 2),
-    "modules": (operations.Modules, _KILLS),
-    "backup": (operations.Backup, _KILLS),
+    "restore": (kill_operations.Restore, _KILLS // 2),
+    "rotation": (kill_operations.Rotation, _KILLS),
+    "restore_file": (kill_operations.RestoreFile, _KILLS - _KILLS // 2),
+    "modules": (kill_operations.Modules, _KILLS),
+    "backup": (kill_operations.Backup, _KILLS),
     "up": (Operation, _KILLS),
 }
 

@@ -1,7 +1,7 @@
 """Development becomes production, and stays it until somebody says otherwise."""
 
-from tests.e2e.platform.test_platform import HEALTHY
 from tests.e2e.support.checkout import Checkout, free_port
+from tests.e2e.support.health_report import HEALTHY
 
 
 def test_a_development_platform_becomes_production_and_back(platform: Checkout) -> None:

@@ -13,18 +13,8 @@ import requests
 from tests.e2e.support import browsing, gate
 from tests.e2e.support.checkout import Checkout, eventually
 from tests.e2e.support.gate import assert_away
+from tests.e2e.support.health_report import HEALTHY
 from tests.e2e.support.production import Answer
-
-HEALTHY = """\
-=== Platform Health Check ===
-Nginx: ✓ OK
-Odoo (proxy): ✓ OK
-Odoo (container): ✓ OK
-PostgreSQL: ✓ OK
-Redis: ✓ OK
-=== Summary ===
-All services healthy
-"""
 
 
 def websocket_status(port: int) -> str:

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.production.test_nginx_cache import FILE, asked_of_odoo
-from tests.e2e.production.test_nginx_headers import assert_protected
 from tests.e2e.support.checkout import eventually
 from tests.e2e.support.gate import CLOSE, assert_away, closed
-from tests.e2e.support.production import Production
+from tests.e2e.support.production import STATIC_FILE, Production, asked_of_odoo, assert_protected
 from tests.e2e.support.raw import at_once
 
 _SOON = 10  # seconds; an answer takes one of them on a busy machine
@@ -52,10 +50,10 @@ def test_while_it_is_closed_odoo_is_not_asked(
 def test_while_it_is_closed_nginx_is_healthy_and_kept_files_are_served(
     production: Production,
 ) -> None:
-    assert production.ask(FILE).status == 200
+    assert production.ask(STATIC_FILE).status == 200
     with closed(production):
         assert production.once("/nginx-health").text == "ok\n"
-        kept = production.once(FILE)
+        kept = production.once(STATIC_FILE)
         report = production.inv("health")
     assert kept.status == 200 and kept.body
     assert_protected(kept)

@@ -7,18 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.e2e.support.checkout import eventually
-from tests.e2e.support.production import Production, session_cookie
-
-FILE = "/web/static/img/favicon.ico"
-
-
-def asked_of_odoo(production: Production, text: str) -> int:
-    """How many requests with `text` in their path Odoo has logged."""
-    return len(re.findall(rf'"[A-Z]+ \S*{re.escape(text)}\S* HTTP/', production.logs("odoo")))
-
-
-def new_file() -> str:
-    return f"{FILE}?{secrets.token_hex(6)}"
+from tests.e2e.support.production import Production, asked_of_odoo, new_file, session_cookie
 
 
 def test_a_static_file_is_fetched_once_and_kept_for_a_day(production: Production) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.production.test_nginx_cache import asked_of_odoo
-from tests.e2e.support.production import Production
+from tests.e2e.support.production import Production, asked_of_odoo
 from tests.e2e.support.raw import Streams, at_once, tally
 
 pytestmark = pytest.mark.serial  # the limits are counted, and the clock watched

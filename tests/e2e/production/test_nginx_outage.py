@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.production.test_nginx_headers import assert_protected
 from tests.e2e.support.checkout import eventually
 from tests.e2e.support.gate import assert_away
-from tests.e2e.support.production import Production
+from tests.e2e.support.production import Production, assert_protected
 
 _KEPT = "/web/static/img/favicon.ico"
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.e2e.production.test_nginx_headers import assert_protected
-from tests.e2e.support.production import Production
+from tests.e2e.support.production import Production, assert_protected
 
 
 @pytest.mark.parametrize(

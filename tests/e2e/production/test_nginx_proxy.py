@@ -6,11 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.production.test_nginx_cache import asked_of_odoo, new_file
-from tests.e2e.production.test_nginx_headers import assert_protected
-from tests.e2e.production.test_nginx_websocket import HANDSHAKE
 from tests.e2e.support.checkout import eventually
-from tests.e2e.support.production import NAME, OTHER_NAME, Answer, Production, session_cookie
+from tests.e2e.support.production import (
+    HANDSHAKE,
+    NAME,
+    OTHER_NAME,
+    Answer,
+    Production,
+    asked_of_odoo,
+    assert_protected,
+    new_file,
+    session_cookie,
+)
 from tests.e2e.support.raw import Streams, tally
 
 pytestmark = pytest.mark.serial  # the limits are counted

@@ -1,13 +1,11 @@
 """Somebody empties the volumes of a running Nginx."""
 
 import json
-import secrets
 
 import pytest
 
-from tests.e2e.production.test_nginx_cache import FILE, asked_of_odoo
 from tests.e2e.support.checkout import eventually
-from tests.e2e.support.production import Production
+from tests.e2e.support.production import STATIC_FILE, Production, asked_of_odoo, new_file
 
 _VOLUMES = ("nginx_cache", "nginx_temp")
 
@@ -15,7 +13,7 @@ _VOLUMES = ("nginx_cache", "nginx_temp")
 @pytest.fixture(autouse=True)
 def emptied(production: Production) -> None:
     """All that is in them is gone; by root, past the container, as on the host."""
-    assert _upload(production) == 200 and production.ask(FILE).status == 200
+    assert _upload(production) == 200 and production.ask(STATIC_FILE).status == 200
     mounts = [f"--volume={production.project}_{name}:/{name}" for name in _VOLUMES]
     image = production.inspect("nginx")["Image"]
     find = ["--user", "0", "--entrypoint", "find", image, *(f"/{name}" for name in _VOLUMES)]
@@ -37,8 +35,8 @@ def test_uploads_go_on_at_once(production: Production) -> None:
 
 
 def test_static_files_are_served_and_kept_again(production: Production) -> None:
-    assert production.once(FILE).status == 200  # was kept before
-    path = f"{FILE}?{secrets.token_hex(6)}"
+    assert production.once(STATIC_FILE).status == 200  # was kept before
+    path = new_file()
     answers = [production.once(path) for _ in range(3)]
     assert {answer.status for answer in answers} == {200}
     assert len({answer.body for answer in answers}) == 1

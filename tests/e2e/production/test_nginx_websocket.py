@@ -2,15 +2,8 @@
 
 import pytest
 
-from tests.e2e.support.production import NAME, OTHER_NAME, Production
+from tests.e2e.support.production import HANDSHAKE, NAME, OTHER_NAME, Production
 from tests.e2e.support.raw import exchange, statuses
-
-HANDSHAKE = {
-    "Connection": "Upgrade",
-    "Upgrade": "websocket",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "a2V5a2V5a2V5a2V5a2V5aw==",  # 16 bytes
-}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +23,11 @@ HANDSHAKE = {
     ],
 )
 def test_a_foreign_page_gets_no_websocket(production: Production, admin: str, origin: str) -> None:
-    headers = {**HANDSHAKE, "Cookie": admin, "Origin": origin.format(host=production.host)}
+    headers = {
+        **HANDSHAKE,
+        "Cookie": admin,
+        "Origin": origin.format(host=production.host),
+    }
     assert production.ask("/websocket", headers=headers).status == 403
 
 

@@ -10,9 +10,9 @@ from threading import Event, Thread
 import pytest
 import requests
 
-from tests.e2e.sessions.test_sessions_trouble import answers
 from tests.e2e.support.browser_session import BrowserSession, Websocket
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.session_store import answers
 
 _STATIC = "/web/static/img/favicon.ico"
 

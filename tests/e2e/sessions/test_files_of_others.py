@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.sessions.test_sessions import in_odoo
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.session_store import in_odoo
 
 _EX_CONFIG = 78
 _SERVER = ["odoo", "--database=odoo", "--workers=0", "--http-port=8898"]

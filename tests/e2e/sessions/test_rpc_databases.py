@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.sessions.test_sessions import in_odoo
 from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.session_store import in_odoo
 
 _DENIED = "odoo.exceptions.AccessDenied"
 _COPY, _NOWHERE = "odoo__before", "odoo__nowhere"

@@ -11,34 +11,10 @@ import requests
 from tests.e2e.support import series
 from tests.e2e.support.browser_session import BrowserSession, Websocket
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.session_store import in_odoo, key, odoo_shell, redis
 
 WEEK = 7 * 86400
 CLOSED_AS_EXPIRED = 4001
-
-
-def redis(platform: Checkout, *command: str) -> str:
-    """What Redis answers, past Odoo."""
-    done = platform.exec("redis", "sh", "/etc/platform/cli", *command)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return done.stdout.strip()
-
-
-def key(sid: str) -> str:
-    return f"session:{sid[:42]}"
-
-
-def in_odoo(platform: Checkout, *argv: str) -> str:
-    """The output of a program in Odoo's container, as Odoo's user."""
-    done = platform.exec("odoo", *argv, user="odoo")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def odoo_shell(platform: Checkout, script: str) -> None:
-    """Run `script` with Odoo's `env`, as another process than the server."""
-    shell = f"printf '%s' \"$0\" | odoo shell -d odoo --no-http --log-level=error && echo {'done'}"
-    output = in_odoo(platform, "sh", "-c", shell, script + "\nenv.cr.commit()\n")
-    assert "Traceback" not in output and "done" in output, output
 
 
 @pytest.fixture

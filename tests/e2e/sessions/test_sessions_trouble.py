@@ -11,26 +11,13 @@ import pytest
 
 from scripts.core.settings import Settings
 from scripts.stack import image_names
-from tests.e2e.sessions.test_sessions import key, redis
 from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.session_store import answers, key, redis, stopped
 
 _STATIC = "/web/static/img/favicon.ico"
 # The promise is 2 s; the rest is for a machine that is busy with other things.
 _LONGEST = 3.5
-
-
-def answers(visitor: BrowserSession) -> bool:
-    return visitor.call("/web/session/get_session_info").status_code == 200
-
-
-@contextmanager
-def stopped(platform: Checkout) -> Iterator[None]:
-    platform.compose("stop", "--timeout", "5", "redis")
-    try:
-        yield
-    finally:
-        platform.compose("start", "redis")
 
 
 @contextmanager

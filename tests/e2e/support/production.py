@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import secrets
 import socket
 import ssl
 import time
@@ -23,6 +24,13 @@ HEADERS = {
     "X-XSS-Protection": "1; mode=block",
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
+HANDSHAKE = {  # of a websocket
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "a2V5a2V5a2V5a2V5a2V5aw==",  # 16 bytes
+}
+STATIC_FILE = "/web/static/img/favicon.ico"
 _PATIENCE = 60  # seconds; the slowest limit gives one request back after six
 
 
@@ -202,3 +210,21 @@ def session_cookie(answer: Answer) -> str:
     found = {v.partition(";")[0] for v in answer.all("Set-Cookie") if v.startswith("session_id=")}
     assert len(found) == 1, answer.headers
     return found.pop()
+
+
+def assert_protected(answer: Answer) -> None:
+    """The five headers, and nothing that tells what runs here."""
+    for name, value in HEADERS.items():
+        assert answer.all(name) == [value], f"{answer.status}: {name}"
+    assert answer.all("Server") == ["nginx"]
+    assert answer.all("X-Powered-By") == []
+
+
+def asked_of_odoo(production: Production, text: str) -> int:
+    """How many requests with `text` in their path Odoo has logged."""
+    return len(re.findall(rf'"[A-Z]+ \S*{re.escape(text)}\S* HTTP/', production.logs("odoo")))
+
+
+def new_file() -> str:
+    """The path of a static file that Nginx has not kept yet."""
+    return f"{STATIC_FILE}?{secrets.token_hex(6)}"

@@ -143,3 +143,17 @@ def claim(connection: Connection, worker: str = "w1", source: str | None = None)
     """The next job, or None."""
     query = "SELECT * FROM mcp_jobs.claim_next_job(%s, %s)"
     return connection.execute(query, (worker, source)).fetchone()
+
+
+def enqueue(queue: Local, job_type: str, payload: Any, **more: Any) -> str:
+    """Put a job into the queue; returns its id."""
+    job = {"p_source": "test", "p_job_type": job_type, "p_payload": payload, **more}
+    return str(queue.rest.call("enqueue_job", **job))
+
+
+def job(queue: Local, job_id: str) -> dict[str, Any]:
+    """The row of a job."""
+    found: dict[str, Any] = queue.rest.ask(
+        "GET", "jobs", queue.rest.token("service_role"), id=f"eq.{job_id}"
+    ).json()[0]
+    return found

@@ -80,6 +80,11 @@ def toolbox() -> list[Path]:
     return sorted((ROOT / "toolbox").rglob("*.py"))
 
 
+def code_of_tests() -> list[Path]:
+    """The tests, and all that only they use."""
+    return sorted((ROOT / "tests").rglob("*.py"))
+
+
 def odoo_programs() -> list[Path]:
     """What runs beside Odoo, but for its modules."""
     places = [*(ROOT / "odoo" / "bin").iterdir(), *(ROOT / "odoo").glob("odoo_*.py")]

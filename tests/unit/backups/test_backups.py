@@ -16,7 +16,7 @@ from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.stack import engine
 from scripts.stack.compose import Stack
-from tests.unit.support.backups import MANIFEST, RECORD, RUN, ready_stack, runner_of, stored
+from tests.unit.support.backups import MANIFEST, RECORD, RUN, runner_of, stored
 from tests.unit.support.fakes import FakeReporter, says
 
 
@@ -68,11 +68,6 @@ def test_the_same_name_on_another_installation_is_another_database() -> None:
 def test_those_made_by_hand_are_of_one_origin_though_each_container_has_its_own_name() -> None:
     by_hand = [replace(b, installation=f"{n:012x}") for n, b in enumerate(_nightly(5))]
     assert _kept(by_hand, "2d") == ["03-30", "03-31"]
-
-
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    return ready_stack(tmp_path, monkeypatch)
 
 
 def test_a_backup_prepares_private_folders_and_gives_the_manifest(stack: Stack) -> None:

@@ -1,7 +1,6 @@
 """Restores: what is asked, put back, undone."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,13 +9,8 @@ from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.stack import engine, lifecycle
 from scripts.stack.compose import Stack
-from tests.unit.support.backups import HERE, MANIFEST, RUN, STORED, ready_stack, runner_of
+from tests.unit.support.backups import HERE, MANIFEST, RUN, STORED, runner_of
 from tests.unit.support.fakes import FakeReporter, says
-
-
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    return ready_stack(tmp_path, monkeypatch)
 
 
 def offers(**databases: int) -> Completed:

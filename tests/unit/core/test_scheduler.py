@@ -1,50 +1,19 @@
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
 
 import pytest
 
 from scripts.core import scheduler
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.process import CommandFailedError, RunOptions
+from scripts.core.process import CommandFailedError
 from scripts.core.scheduled_job import ScheduledJob, cron_line, service_unit, timer_unit
 from scripts.core.scheduler import Host
+from tests.unit.support.crontab import JOB, Crontab
 from tests.unit.support.fakes import FakeRunner, says
 
-JOB = ScheduledJob(
-    name="ipai-platform-renew-tls",
-    description="Renew the certificate",
-    argv=("/srv/my odoo/scripts/inv", "setup-tls", "--name=100% $HOME"),
-    folder=Path("/srv/my odoo"),
-    hours=(15, 3),
-    success_codes=(0, 3),
-)
 FOREIGN = b"MAILTO=me@example.com\n# caf\xe9 # ipai-platform-renew-tls\n\n0 4 * * * backup # mine\n"
-
-
-@dataclass
-class Crontab(FakeRunner):
-    """The `crontab` program with the bytes it keeps; None before the first."""
-
-    kept: bytes | None = None
-    warning: str = ""
-
-    def run(self, argv: Sequence[str], **options: Unpack[RunOptions]) -> Completed:
-        if argv[0] != "crontab" or any(key.startswith("crontab") for key in self.answers):
-            return super().run(argv, **options)
-        self.calls.append(list(argv))
-        if argv[1] != "-l":
-            assert options.get("changes")
-            if not self.dry:
-                self.kept = Path(argv[1]).read_bytes()
-        elif self.kept is None:
-            return Completed(tuple(argv), 1, "", "no crontab for root\n")
-        elif stdout := options.get("stdout"):
-            stdout.write(self.warning.encode() + self.kept)
-        return Completed(tuple(argv), 0, "***" if self.kept else "", self.warning)
 
 
 @pytest.fixture

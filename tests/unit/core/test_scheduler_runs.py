@@ -9,7 +9,7 @@ from scripts.core import crond, scheduler
 from scripts.core.checks import Status
 from scripts.core.errors import OpsError
 from scripts.core.scheduler import Host
-from tests.unit.core.test_scheduler import JOB, Crontab
+from tests.unit.support.crontab import JOB, Crontab
 from tests.unit.support.fakes import FakeRunner, says
 
 _ACTIVE = "systemctl is-active --quiet"

@@ -9,14 +9,9 @@ from scripts import credentials
 from scripts.backups import state
 from scripts.rotation import dependents
 from scripts.rotation.journal import Journal
-from tests.unit.support.rotation import Rotating, error_of, installation
+from tests.unit.support.rotation import Rotating, error_of
 
 _ELSEWHERE = "docker run --rm"
-
-
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rotating:
-    return installation(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import base64
 import hmac
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -13,12 +12,7 @@ from scripts.core.errors import EXIT_USAGE, UsageError
 from scripts.credentials import SecretState
 from scripts.rotation import dependents, logins, rotate, verifiers
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says
-from tests.unit.support.rotation import Rotating, error_of, installation
-
-
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rotating:
-    return installation(tmp_path, monkeypatch)
+from tests.unit.support.rotation import Rotating, error_of
 
 
 def test_what_postgresql_stores_proves_the_example_of_rfc_7677() -> None:

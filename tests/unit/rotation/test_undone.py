@@ -1,17 +1,10 @@
 """A rotation of the secrets that fails or is killed: undone as a whole, or finished."""
 
-from pathlib import Path
-
 import pytest
 
 from scripts import credentials
 from scripts.rotation import rotate, verifiers
-from tests.unit.support.rotation import Rotating, error_of, installation, scram_takes
-
-
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rotating:
-    return installation(tmp_path, monkeypatch)
+from tests.unit.support.rotation import Rotating, error_of, scram_takes
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,10 @@ from scripts.core.errors import OpsError
 from scripts.core.settings import ImageSource
 from scripts.stack import debian, image_names, image_sources, images
 from scripts.stack.compose import Stack
-from tests.unit.stack.test_images import _NO_ROUTE, _built_with_docker, _engine
-from tests.unit.stack.test_images import root as _images_only
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
-
-__all__ = ["_images_only"]  # a fixture
+from tests.unit.support.images import NO_ROUTE, built_with_docker, engine_with_debian
 
 _MINE = "example/odoo:18.0-mine"
-
-
-@pytest.fixture
-def root(_images_only: Path) -> Path:
-    """A project whose Debian images are small."""
-    return _images_only
 
 
 def _with(runner: FakeRunner, *tags: str) -> FakeRunner:
@@ -36,8 +27,8 @@ def _with(runner: FakeRunner, *tags: str) -> FakeRunner:
 def test_a_base_image_that_is_named_and_there_is_never_replaced(
     root: Path, source: ImageSource
 ) -> None:
-    pulls = says() if source is ImageSource.REGISTRY else _NO_ROUTE
-    runner = _with(_engine(root, pulls), _MINE)
+    pulls = says() if source is ImageSource.REGISTRY else NO_ROUTE
+    runner = _with(engine_with_debian(root, pulls), _MINE)
     settings = settings_in(root, image_source=source, images={"ODOO_BASE_IMAGE": _MINE})
     used = images.ensure(Stack(settings, runner), FakeReporter())
     assert used["ODOO_BASE_IMAGE"] == _MINE
@@ -46,11 +37,11 @@ def test_a_base_image_that_is_named_and_there_is_never_replaced(
     assert (used["REDIS_IMAGE"] == debian.REDIS) == built
     stored = (root / ".env").read_text() if built else ""
     assert "ODOO" not in stored and ("REDIS_IMAGE" in stored) == built
-    assert _built_with_docker(runner) == [used["ODOO_IMAGE"]]
+    assert built_with_docker(runner) == [used["ODOO_IMAGE"]]
 
 
 def test_a_base_image_of_ones_own_stays_beside_images_built_earlier(root: Path) -> None:
-    runner = _with(_engine(root, _NO_ROUTE), _MINE)
+    runner = _with(engine_with_debian(root, NO_ROUTE), _MINE)
     settings = settings_in(root, images={**debian.VARIABLES, "ODOO_BASE_IMAGE": _MINE})
     used = images.ensure(Stack(settings, runner), FakeReporter())
     # Not by the name that says 19.0, which was ours while 19 was the base.
@@ -74,20 +65,20 @@ def test_a_base_image_of_ones_own_stays_beside_images_built_earlier(root: Path) 
 def test_an_image_that_is_named_and_cannot_be_had_is_an_error(
     root: Path, source: ImageSource, reason: str
 ) -> None:
-    runner = _engine(root, _NO_ROUTE)
+    runner = engine_with_debian(root, NO_ROUTE)
     settings = settings_in(root, image_source=source, images={"ODOO_BASE_IMAGE": _MINE})
     with pytest.raises(OpsError) as caught:
         images.ensure(Stack(settings, runner), FakeReporter())
     assert caught.value.message.startswith(f"ODOO_BASE_IMAGE={_MINE}: ")
     assert reason in caught.value.message and "remove the line" in caught.value.hint
-    assert not (root / ".env").exists() and not _built_with_docker(runner)
+    assert not (root / ".env").exists() and not built_with_docker(runner)
 
 
 def test_an_official_image_that_somebody_brought_is_kept_where_no_registry_answers(
     root: Path,
 ) -> None:
     official = image_names.official(root)["ODOO_BASE_IMAGE"]
-    runner = _with(_engine(root, _NO_ROUTE), official)
+    runner = _with(engine_with_debian(root, NO_ROUTE), official)
     used = images.ensure(Stack(settings_in(root), runner), FakeReporter())
     assert used["ODOO_BASE_IMAGE"] == official and used["REDIS_IMAGE"] == debian.REDIS
     again = settings_in(root, images={n: v for n, v in used.items() if debian.is_ours(v)})
@@ -98,19 +89,19 @@ def test_an_official_image_that_somebody_brought_is_kept_where_no_registry_answe
 def test_debians_odoo_is_built_only_where_it_will_do(
     root: Path, version: str, agrees: bool
 ) -> None:
-    runner = _engine(root, _NO_ROUTE)
+    runner = engine_with_debian(root, NO_ROUTE)
     stack = Stack(settings_in(root, odoo_version=version), runner)
     with pytest.raises(OpsError, match="Odoo 18 is not to be had here") as caught:
         images.ensure(stack, FakeReporter(answer=agrees))
     assert "ODOO_PACKAGE" in caught.value.hint
-    assert not _built_with_docker(runner) and not (root / ".env").exists()
+    assert not built_with_docker(runner) and not (root / ".env").exists()
 
 
 def test_what_data_were_written_by_is_not_built_anew_beside_one_image_of_ours(
     root: Path,
 ) -> None:
     settings = settings_in(root, images={"NGINX_IMAGE": debian.NGINX})
-    runner = _engine(root, _NO_ROUTE)
+    runner = engine_with_debian(root, NO_ROUTE)
     runner.answers["docker volume ls"] = says(f"{settings.project}_odoo_db_data\n")
     with pytest.raises(image_sources.NoRegistryError):
         images.ensure(Stack(settings, runner), FakeReporter())
@@ -129,5 +120,7 @@ def _of(images: Mapping[str, str], *names: str) -> dict[str, str]:
 
 def test_what_is_built_is_said_not_to_be_odoo_18(root: Path) -> None:
     reporter = FakeReporter()
-    images.ensure(Stack(settings_in(root, odoo_version="19"), _engine(root, _NO_ROUTE)), reporter)
+    images.ensure(
+        Stack(settings_in(root, odoo_version="19"), engine_with_debian(root, NO_ROUTE)), reporter
+    )
     assert any("Debian has Odoo 19" in said and "ODOO_PACKAGE" in said for said in reporter.said)

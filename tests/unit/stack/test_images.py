@@ -1,52 +1,22 @@
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.settings import Environment, ImageSource, Settings
 from scripts.stack import debian, image_names, image_sources, images
 from scripts.stack.compose import Stack
-from tests.conftest import ROOT
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
+from tests.unit.support.images import (
+    LABEL,
+    NO_ROUTE,
+    builder,
+    built_with_docker,
+    engine_with_debian,
+)
 
-_LABEL = "docker image inspect --format " + '{{index .Config.Labels "ipai.source"}} '
-_NO_ROUTE = says(code=1, stderr="Error: dial tcp: lookup registry.invalid: no such host")
 _NOT_FOUND = says(code=1, stderr="manifest for redis:7.4.11-bookworm not found: manifest unknown")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A project whose Debian images are small, so that their digest costs nothing."""
-    for name in ("compose.yaml", "compose.prod.yaml"):
-        shutil.copyfile(ROOT / name, tmp_path / name)
-    shutil.copytree(ROOT / "odoo", tmp_path / "odoo")
-    for name in ("base", "postgres", "redis", "nginx", "certbot", "odoo"):
-        folder = tmp_path / "images" / name
-        folder.mkdir(parents=True)
-        (folder / "Dockerfile").write_text(f"FROM {name}\n")
-    return tmp_path
-
-
-def _builder(root: Path) -> debian.Builder:
-    return debian.Builder(root / "images", root / "logs", FakeRunner(), FakeReporter())
-
-
-def _engine(root: Path, pull: Completed) -> FakeRunner:
-    """An engine without official images, in which the Debian ones are built already."""
-    tags = (
-        debian.BASE,
-        *(debian.VARIABLES[name] for name in [*image_names.PULLED, image_names.CERTBOT]),
-    )
-    return FakeRunner(
-        {
-            "docker image inspect": says(code=1, stderr="No such image"),
-            "docker pull": pull,
-            **{_LABEL + tag: says(_builder(root).source(tag) + "\n") for tag in tags},
-        }
-    )
 
 
 def test_every_official_image_has_its_default_in_the_compose_files(root: Path) -> None:
@@ -61,7 +31,7 @@ def test_every_official_image_has_its_default_in_the_compose_files(root: Path) -
 
 
 def test_without_a_registry_auto_turns_to_debian_and_remembers_it(root: Path) -> None:
-    runner, reporter = _engine(root, _NO_ROUTE), FakeReporter()
+    runner, reporter = engine_with_debian(root, NO_ROUTE), FakeReporter()
     used = images.ensure(Stack(settings_in(root), runner), reporter)
     assert used == {**image_names.official(root), **debian.VARIABLES}
     stored = (root / ".env").read_text().splitlines()
@@ -73,7 +43,7 @@ def test_without_a_registry_auto_turns_to_debian_and_remembers_it(root: Path) ->
 
 def test_an_existing_database_keeps_auto_from_turning_to_another_odoo(root: Path) -> None:
     settings = settings_in(root)
-    runner = _engine(root, _NO_ROUTE)
+    runner = engine_with_debian(root, NO_ROUTE)
     runner.answers["docker volume ls"] = says(f"{settings.project}_odoo_db_data\n")
     with pytest.raises(image_sources.NoRegistryError):
         images.ensure(Stack(settings, runner), FakeReporter())
@@ -82,7 +52,7 @@ def test_an_existing_database_keeps_auto_from_turning_to_another_odoo(root: Path
 
 def test_a_registry_that_times_out_over_a_manifest_is_not_a_wrong_name(root: Path) -> None:
     timeout = 'Get "/v2/library/redis/manifests/7": net/http: TLS handshake timeout'
-    runner = _engine(root, says(code=1, stderr=timeout))
+    runner = engine_with_debian(root, says(code=1, stderr=timeout))
     used = images.ensure(Stack(settings_in(root), runner), FakeReporter())
     assert used == {**image_names.official(root), **debian.VARIABLES}
 
@@ -91,7 +61,7 @@ def test_a_registry_that_times_out_over_a_manifest_is_not_a_wrong_name(root: Pat
 def test_an_image_that_does_not_exist_is_an_error_naming_it(
     root: Path, source: ImageSource
 ) -> None:
-    runner = _engine(root, _NOT_FOUND)
+    runner = engine_with_debian(root, _NOT_FOUND)
     with pytest.raises(OpsError) as caught:
         images.ensure(Stack(settings_in(root, image_source=source), runner), FakeReporter())
     assert "cannot pull redis:7.4.11-bookworm" in caught.value.message
@@ -104,19 +74,21 @@ def test_a_mistyped_name_whose_message_has_the_letters_eof_does_not_turn_to_debi
 ) -> None:
     wrong = {"REDIS_IMAGE": "geoffrey/redis:7"}
     answer = says(code=1, stderr="manifest for geoffrey/redis:7 not found: manifest unknown")
-    runner = _engine(root, answer)
+    runner = engine_with_debian(root, answer)
     with pytest.raises(OpsError, match="cannot pull geoffrey/redis:7"):
         images.ensure(Stack(settings_in(root, images=wrong), runner), FakeReporter())
 
 
 def test_a_refused_login_does_not_turn_to_debian(root: Path) -> None:
-    runner = _engine(root, says(code=1, stderr="pull access denied: requires 'docker login'"))
+    runner = engine_with_debian(
+        root, says(code=1, stderr="pull access denied: requires 'docker login'")
+    )
     with pytest.raises(OpsError, match="access denied"):
         images.ensure(Stack(settings_in(root), runner), FakeReporter())
 
 
 def test_registry_never_turns_to_debian(root: Path) -> None:
-    runner = _engine(root, _NO_ROUTE)
+    runner = engine_with_debian(root, NO_ROUTE)
     settings = settings_in(root, image_source=ImageSource.REGISTRY)
     with pytest.raises(OpsError, match="no container registry answers") as caught:
         images.ensure(Stack(settings, runner), FakeReporter())
@@ -125,27 +97,27 @@ def test_registry_never_turns_to_debian(root: Path) -> None:
 
 
 def test_registry_takes_back_an_earlier_turn_to_debian(root: Path) -> None:
-    runner = _engine(root, says())
+    runner = engine_with_debian(root, says())
     settings = settings_in(root, image_source=ImageSource.REGISTRY, images=dict(debian.VARIABLES))
     assert images.ensure(Stack(settings, runner), FakeReporter()) == image_names.official(root)
     assert f"REDIS_IMAGE={image_names.official(root)['REDIS_IMAGE']}" in (root / ".env").read_text()
 
 
 def test_debian_never_asks_a_registry(root: Path) -> None:
-    runner = _engine(root, says())
+    runner = engine_with_debian(root, says())
     settings = settings_in(root, image_source=ImageSource.DEBIAN)
     images.ensure(Stack(settings, runner), FakeReporter())
     assert not runner.ran("docker pull")
 
 
 def test_after_a_turn_to_debian_auto_stays_there(root: Path) -> None:
-    runner = _engine(root, says())
+    runner = engine_with_debian(root, says())
     images.ensure(Stack(settings_in(root, images=dict(debian.VARIABLES)), runner), FakeReporter())
     assert not runner.ran("docker pull")
 
 
 def test_a_start_does_without_certbot_unless_it_is_asked_for_by_name(root: Path) -> None:
-    runner = _engine(root, says())
+    runner = engine_with_debian(root, says())
     stack = Stack(settings_in(root, environment=Environment.PROD), runner)
     certbot = image_names.official(root)[image_names.CERTBOT]
     images.ensure(stack, FakeReporter())
@@ -153,11 +125,6 @@ def test_a_start_does_without_certbot_unless_it_is_asked_for_by_name(root: Path)
     assert not runner.ran(f"docker pull --quiet {certbot}")
     images.ensure(stack, FakeReporter(), image_names.CERTBOT)
     assert runner.ran(f"docker pull --quiet {certbot}")
-
-
-def _built_with_docker(runner: FakeRunner) -> list[str]:
-    builds = [argv for argv in runner.calls if argv[:2] == ["docker", "build"]]
-    return [argv[argv.index("--tag") + 1] for argv in builds]
 
 
 @pytest.mark.parametrize(
@@ -170,31 +137,31 @@ def test_certbot_is_built_alone_when_it_is_wanted_after_the_rest(
 ) -> None:
     monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    runner = _engine(root, _NO_ROUTE)
-    del runner.answers[_LABEL + debian.CERTBOT]
+    runner = engine_with_debian(root, NO_ROUTE)
+    del runner.answers[LABEL + debian.CERTBOT]
     stored = {name: tag for name, tag in debian.VARIABLES.items() if name != "CERTBOT_IMAGE"}
     used = images.ensure(Stack(settings_in(root, images=stored), runner), FakeReporter(), *also)
     assert used["CERTBOT_IMAGE"] == debian.CERTBOT
-    assert _built_with_docker(runner) == [*built, debian.VARIABLES["ODOO_IMAGE"]]
+    assert built_with_docker(runner) == [*built, debian.VARIABLES["ODOO_IMAGE"]]
     assert not runner.ran("docker pull")
 
 
 def test_images_that_are_there_are_not_pulled_again(root: Path) -> None:
-    runner = _engine(root, _NO_ROUTE)
+    runner = engine_with_debian(root, NO_ROUTE)
     runner.answers["docker image inspect --format {{.Id}}"] = says("sha256:1\n")
     images.ensure(Stack(settings_in(root), runner), FakeReporter())
     assert not runner.ran("docker pull")
 
 
 def test_the_platform_image_is_built_once_for_each_state_of_its_sources(root: Path) -> None:
-    runner = _engine(root, says())
+    runner = engine_with_debian(root, says())
     stack = Stack(settings_in(root), runner)
     images.ensure(stack, FakeReporter())
     (build,) = [argv for argv in runner.calls if argv[:2] == ["docker", "build"]]
     assert build[-1] == str(root / "odoo")
     tag = image_names.official(root)["ODOO_IMAGE"]
     source = next(word for word in build if word.startswith("ipai.source=")).partition("=")[2]
-    runner.answers[_LABEL + tag] = says(source + "\n")
+    runner.answers[LABEL + tag] = says(source + "\n")
     runner.calls.clear()
     images.ensure(stack, FakeReporter())
     assert not runner.ran("docker build")
@@ -207,7 +174,7 @@ def test_the_platform_image_is_built_once_for_each_state_of_its_sources(root: Pa
 
 def test_what_odoo_requires_from_pypi_is_fetched_before_the_build(root: Path) -> None:
     (root / "odoo" / "requirements.txt").write_text("odoo-addon-a\n")
-    runner = _engine(root, says())
+    runner = engine_with_debian(root, says())
     runner.answers["docker run"] = says('["18.0", "3.12", "x86_64", 39]')
     (root / "odoo" / "wheels").mkdir()
     images.ensure(Stack(settings_in(root), runner), FakeReporter())
@@ -218,7 +185,7 @@ def test_what_odoo_requires_from_pypi_is_fetched_before_the_build(root: Path) ->
 
 
 def test_a_failed_build_shows_the_end_of_its_log(root: Path) -> None:
-    runner = _engine(root, says())
+    runner = engine_with_debian(root, says())
     runner.answers["docker build"] = says(code=1, stderr="step 3 went wrong\n")
     with pytest.raises(OpsError, match="step 3 went wrong") as caught:
         images.ensure(Stack(settings_in(root), runner), FakeReporter())
@@ -226,13 +193,13 @@ def test_a_failed_build_shows_the_end_of_its_log(root: Path) -> None:
 
 
 def test_a_changed_parent_changes_the_digest_of_its_children(root: Path) -> None:
-    before = {tag: _builder(root).source(tag) for tag in (debian.BASE, debian.REDIS, debian.ODOO)}
+    before = {tag: builder(root).source(tag) for tag in (debian.BASE, debian.REDIS, debian.ODOO)}
     (root / "images" / "postgres" / "Dockerfile").write_text("FROM changed\n")
-    after = {tag: _builder(root).source(tag) for tag in before}
+    after = {tag: builder(root).source(tag) for tag in before}
     assert after[debian.REDIS] == before[debian.REDIS]
     assert after[debian.ODOO] != before[debian.ODOO]
     (root / "images" / "base" / "Dockerfile").write_text("FROM changed\n")
-    assert _builder(root).source(debian.REDIS) != before[debian.REDIS]
+    assert builder(root).source(debian.REDIS) != before[debian.REDIS]
 
 
 def test_the_listing_shows_which_images_are_missing(root: Path) -> None:
@@ -248,20 +215,20 @@ def test_the_listing_shows_which_images_are_missing(root: Path) -> None:
 
 
 def test_two_installations_have_images_of_their_own(root: Path) -> None:
-    runner = _engine(root, _NO_ROUTE)
+    runner = engine_with_debian(root, NO_ROUTE)
     second = replace(settings_in(root), project="second")
     used = images.ensure(Stack(second, runner), FakeReporter())
     assert used["ODOO_IMAGE"] == "localhost/second/odoo:19.0"
     assert used["BACKUP_IMAGE"] == "localhost/second/backup:16"
     assert used["POSTGRES_IMAGE"] == debian.POSTGRES  # the same for all, and shared
-    assert _built_with_docker(runner) == ["localhost/second/odoo:19.0"]
+    assert built_with_docker(runner) == ["localhost/second/odoo:19.0"]
     assert image_names.effective(second)["ODOO_IMAGE"] == "localhost/second/odoo:18.0"
 
 
 def test_an_image_that_the_settings_name_is_kept(root: Path) -> None:
     mine = {"ODOO_IMAGE": "localhost/shared/odoo:19.0", "BACKUP_IMAGE": "localhost/shared/backup:1"}
     settings = settings_in(root, image_source=ImageSource.DEBIAN, images=mine)
-    used = images.ensure(Stack(settings, _engine(root, _NO_ROUTE)), FakeReporter())
+    used = images.ensure(Stack(settings, engine_with_debian(root, NO_ROUTE)), FakeReporter())
     assert {name: used[name] for name in mine} == mine
     assert "shared" not in (root / ".env").read_text()
 

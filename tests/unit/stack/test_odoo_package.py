@@ -10,19 +10,10 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.process import SystemRunner
 from scripts.stack import debian, images, odoo_package
 from scripts.stack.compose import Stack
-from tests.unit.stack.test_images import _engine
-from tests.unit.stack.test_images import root as _images_only
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
-
-__all__ = ["_images_only"]  # a fixture
+from tests.unit.support.images import engine_with_debian
 
 _RELEASE = "version_info = (18, 0, 0, 'final', 0, '')\n"
-
-
-@pytest.fixture
-def root(_images_only: Path) -> Path:
-    """A project whose Debian images are small."""
-    return _images_only
 
 
 def _checkout(folder: Path) -> Path:
@@ -112,7 +103,7 @@ def test_its_image_is_the_base_and_named_in_the_settings(
         (root / "images" / name).mkdir()
         (root / "images" / name / "Dockerfile").write_text(f"FROM {name}\n")
     _checkout(tmp_path / "src")
-    runner = _engine(root, says(code=1, stderr="dial tcp: no such host"))
+    runner = engine_with_debian(root, says(code=1, stderr="dial tcp: no such host"))
     settings = settings_in(root, odoo_package=str(tmp_path / "src"))
     used = images.ensure(Stack(settings, runner), FakeReporter())
     assert used["ODOO_BASE_IMAGE"] == "localhost/ipai/odoo:18.0"
@@ -144,7 +135,7 @@ def test_a_platform_image_of_ones_own_is_kept(
     monkeypatch.setattr(debian.Builder, "ensure", lambda *_: [])
     _checkout(tmp_path / "src")
     (tmp_path / "src/odoo/release.py").write_text(_RELEASE.replace("18", "19"))
-    runner = _engine(root, says(code=1, stderr="dial tcp: no such host"))
+    runner = engine_with_debian(root, says(code=1, stderr="dial tcp: no such host"))
     for given, wanted in (
         ({}, "localhost/ipai-platform/odoo:19.0"),
         ({"ODOO_IMAGE": "localhost/mine/odoo:1"}, "localhost/mine/odoo:1"),

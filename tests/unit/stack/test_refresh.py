@@ -12,21 +12,19 @@ from scripts.core.settings import ImageSource
 from scripts.stack import debian, image_names, images, refresh
 from scripts.stack.compose import Stack
 from tests.conftest import ROOT
-from tests.unit.stack.test_images import _LABEL, _engine
-from tests.unit.stack.test_images import root as _images_only
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
+from tests.unit.support.images import LABEL, engine_with_debian
 
-__all__ = ["_images_only"]  # a fixture
 _CREATED = "docker image inspect --format {{.Created}}"
 _ID = "docker image inspect --format {{.Id}}"
 
 
 @pytest.fixture
-def root(_images_only: Path) -> Path:
+def root(root: Path) -> Path:
     """A project with the image of backups, too."""
-    folder = _images_only / "images" / "backup"
+    folder = root / "images" / "backup"
     shutil.copytree(ROOT / "images" / "backup", folder, dirs_exist_ok=True)
-    return _images_only
+    return root
 
 
 def _there(runner: FakeRunner, *without: str) -> FakeRunner:
@@ -45,7 +43,9 @@ def _pulled(runner: FakeRunner) -> list[str]:
 def test_official_images_are_pulled_again_and_those_that_nobody_uses_are_not(root: Path) -> None:
     official = image_names.official(root)
     runner = _there(
-        _engine(root, says()), official[image_names.CERTBOT], official[image_names.POSTGREST]
+        engine_with_debian(root, says()),
+        official[image_names.CERTBOT],
+        official[image_names.POSTGREST],
     )
     refresh.refresh(Stack(settings_in(root), runner), FakeReporter())
     wanted = {official[name] for name in (*image_names.PULLED, image_names.BACKUP)}
@@ -59,7 +59,7 @@ def test_images_of_debian_packages_are_built_again_without_what_was_kept(
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(debian.Builder, "_fetch_postgres", lambda _: None)
     monkeypatch.setattr(debian.Builder, "_fetch", lambda *_: None)
-    runner = _there(_engine(root, says()), debian.CERTBOT)
+    runner = _there(engine_with_debian(root, says()), debian.CERTBOT)
     settings = settings_in(root, images=dict(debian.VARIABLES), image_source=ImageSource.DEBIAN)
     reporter = FakeReporter()
     refresh.refresh(Stack(settings, runner), reporter)
@@ -78,19 +78,19 @@ def test_images_of_debian_packages_are_built_again_without_what_was_kept(
 
 
 def test_without_refresh_what_is_current_is_left_alone(root: Path) -> None:
-    runner = _engine(root, says())
+    runner = engine_with_debian(root, says())
     tags = [debian.POSTGRES, debian.REDIS]
     builder = debian.Builder(root / "images", root / "logs", runner, FakeReporter())
     assert builder.ensure(tags) == []
 
 
 def test_the_platform_image_is_built_again_on_another_base_of_the_same_name(root: Path) -> None:
-    runner = _there(_engine(root, says()))
+    runner = _there(engine_with_debian(root, says()))
     stack, tag = Stack(settings_in(root), runner), image_names.official(root)["ODOO_IMAGE"]
     images.ensure(stack, FakeReporter())
     (build,) = [argv for argv in runner.calls if argv[:2] == ["docker", "build"]]
     source = next(word for word in build if word.startswith("ipai.source=")).partition("=")[2]
-    runner.answers[_LABEL + tag] = says(source + "\n")
+    runner.answers[LABEL + tag] = says(source + "\n")
     runner.calls.clear()
     images.ensure(stack, FakeReporter())
     assert not runner.ran("docker build")
@@ -101,13 +101,13 @@ def test_the_platform_image_is_built_again_on_another_base_of_the_same_name(root
 
 def test_one_that_cannot_be_pulled_is_an_error_that_names_it(root: Path) -> None:
     gone = says(code=1, stderr="manifest for redis:7 not found: manifest unknown")
-    runner = _there(_engine(root, gone))
+    runner = _there(engine_with_debian(root, gone))
     with pytest.raises(OpsError, match="cannot pull"):
         refresh.refresh(Stack(settings_in(root), runner), FakeReporter())
 
 
 def test_a_rehearsal_pulls_and_builds_nothing(root: Path) -> None:
-    runner = _there(_engine(root, says()))
+    runner = _there(engine_with_debian(root, says()))
     runner.dry = True
     refresh.refresh(Stack(settings_in(root), runner), FakeReporter())
     assert not runner.ran("docker pull") and not runner.ran("docker build")
@@ -115,7 +115,7 @@ def test_a_rehearsal_pulls_and_builds_nothing(root: Path) -> None:
 
 @pytest.mark.parametrize(("days", "advice"), [(0, ""), (29, ""), (31, "31 days old")])
 def test_the_listing_shows_ages_and_what_to_do(root: Path, days: int, advice: str) -> None:
-    runner = _there(_engine(root, says()))
+    runner = _there(engine_with_debian(root, says()))
     day = datetime.now(UTC) - timedelta(days=days)
     redis = image_names.official(root)["REDIS_IMAGE"]
     young = datetime.now(UTC).isoformat()

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,20 +10,9 @@ from scripts.tls.deploy import DeployState
 from scripts.tls.store import Installed, Kind, Store
 from tests.unit.support.fakes import FakeNginx, says
 from tests.unit.support.pki import issued_now
-from tests.unit.support.production import production, running
 
 _EXEC = "docker exec nginx"
 _TEST, _RELOAD = f"{_EXEC} nginx -t", f"{_EXEC} nginx -s reload"
-
-
-@pytest.fixture
-def nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
-    return running(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def stack(nginx: FakeNginx) -> Stack:
-    return production(nginx)
 
 
 def _new() -> Installed:

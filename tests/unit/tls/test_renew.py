@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -22,20 +21,8 @@ from tests.unit.support.production import (
     SERVER,
     certbot_has,
     in_use,
-    production,
-    running,
     use,
 )
-
-
-@pytest.fixture
-def nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
-    return running(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def stack(nginx: FakeNginx) -> Stack:
-    return production(nginx)
 
 
 def _renew(stack: Stack, *, force: bool = False) -> tuple[Renewal, setup.Outcome]:

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -23,20 +22,8 @@ from tests.unit.support.production import (
     SERVER,
     certbot_has,
     in_use,
-    production,
-    running,
     use,
 )
-
-
-@pytest.fixture
-def nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
-    return running(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def stack(nginx: FakeNginx) -> Stack:
-    return production(nginx)
 
 
 @pytest.fixture
