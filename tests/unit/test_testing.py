@@ -19,6 +19,7 @@ from scripts.testing import Request
 from tests import durations
 from tests.e2e.support.run_lock import RunLock
 from tests.support import run_folder
+from tests.support.waiting import eventually
 from tests.unit.support.fakes import FakeReporter, FakeRunner, ReplacedError, says, settings_in
 
 
@@ -134,8 +135,7 @@ def test_a_serial_test_waits_for_all_others_and_they_for_it(tmp_path: Path) -> N
     assert [events.get(timeout=30)[0] for _ in range(2)] == ["shared", "end"]
     alone = context.Process(target=_hold, args=(tmp_path, True, 0.2, events))
     alone.start()
-    while not _is_locked(tmp_path / "entrance.lock"):
-        time.sleep(0.01)
+    assert eventually(lambda: _is_locked(tmp_path / "entrance.lock"), 30, interval=0.01)
     later = context.Process(target=_hold, args=(tmp_path, False, 0, events))
     later.start()  # must not get in before the one that waits to be alone
     time.sleep(0.1)

@@ -12,8 +12,8 @@ import pytest
 from cryptography import x509
 
 from scripts.tls import certificates
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.pebble import Pebble, Site, edited
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,10 @@ import pytest
 
 from scripts.core.settings import Settings
 from scripts.stack import image_names
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.second_engine import SecondEngine
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("engine")
 

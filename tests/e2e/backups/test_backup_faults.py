@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.odoo_data import OdooData, last_error
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("backup_faults")
 

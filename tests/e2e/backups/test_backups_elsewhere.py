@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import OdooData, last_error
 from tests.e2e.support.template import backup_image
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("engine")
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.e2e.support.checkout import Checkout, eventually, free_port
+from tests.e2e.support.checkout import Checkout, free_port
 from tests.e2e.support.dap import Debugger
 from tests.e2e.support.probe import RELOAD_SECONDS, Probe
+from tests.support.waiting import eventually
 
 _SOURCE = "/mnt/extra-addons/probe/controllers.py"
 

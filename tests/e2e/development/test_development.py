@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from tests.e2e.support.checkout import BUSY, Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.probe import RELOAD_SECONDS, Probe
+from tests.support.waiting import BUSY, eventually
 
 
 @pytest.fixture(scope="module")

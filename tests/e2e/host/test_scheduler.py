@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from scripts.stack.engine import Engine
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.debian_host import DebianHost, debian_host
+from tests.support.waiting import eventually
 
 FOLDER = "/srv/my odoo 100% $HOME"
 FOREIGN = b"MAILTO=\"\"\n# caf\xe9, and no UTF-8\n\n0 4 * * * echo 'mine'  # 50\\%\n"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.executor import CRON_SECRET, Executor, Listener, executor
 from tests.e2e.support.supabase import Local, enqueue, job
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ import pytest
 import requests
 
 from tests.e2e.support import series
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.executor import executor
 from tests.e2e.support.supabase import PROFILE, Local
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("odoo_jobs")
 

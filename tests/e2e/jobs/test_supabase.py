@@ -12,9 +12,10 @@ import pytest
 from scripts.core.settings import Settings
 from scripts.stack import image_names
 from scripts.tls import certificates
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.supabase import PROFILE, Local
 from tests.e2e.support.tools import on_the_edge
+from tests.support.waiting import eventually
 
 REF = "abcdefghijklmnopqrst"
 APPLIED = "SELECT version, name FROM supabase_migrations.schema_migrations ORDER BY 1"

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support import kill_operations
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.kill import Killer, oneoffs
 from tests.e2e.support.kill_operations import AFTER, Operation
 from tests.e2e.support.platform_state import PlatformState
 from tests.e2e.support.template import Template, running_copy
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("kills")]
 

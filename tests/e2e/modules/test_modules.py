@@ -8,8 +8,8 @@ import time
 import pytest
 import requests
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.module_sandbox import MODEL, PARTNER, ModuleSandbox
+from tests.support.waiting import eventually
 
 
 def test_an_installed_module_is_listed_with_its_version_and_source(shop: ModuleSandbox) -> None:

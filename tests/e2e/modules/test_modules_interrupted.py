@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.module_sandbox import ModuleSandbox
+from tests.support.waiting import eventually
 
 # With those that need the same platform.
 pytestmark = pytest.mark.xdist_group("modules_faults")

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support import official_images
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.production import NAME, OTHER_NAME, Production
 from tests.e2e.support.template import unstarted
+from tests.support.waiting import eventually
 
 _CLI = ("sh", "/etc/platform/cli")
 _COPY = "copy"

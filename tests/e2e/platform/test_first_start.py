@@ -12,9 +12,10 @@ import pytest
 
 from scripts.stack.engine import Engine
 from tests.e2e.support import logins
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.template import images_in_use
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("first_start")
 

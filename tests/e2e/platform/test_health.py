@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.template import OFTEN_ASKED, Template, running_copy
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("health")
 

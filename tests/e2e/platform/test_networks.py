@@ -2,7 +2,8 @@
 
 import json
 
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
+from tests.support.waiting import eventually
 
 _OLD = {
     "    driver_opts: *closed\n": "",

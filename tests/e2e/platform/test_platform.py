@@ -11,10 +11,11 @@ import pytest
 import requests
 
 from tests.e2e.support import browsing, gate
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.gate import assert_away
 from tests.e2e.support.health_report import HEALTHY
 from tests.e2e.support.production import Answer
+from tests.support.waiting import eventually
 
 
 def websocket_status(port: int) -> str:

@@ -15,8 +15,9 @@ import pytest
 from scripts.core.settings import Settings
 from scripts.stack import image_names
 from tests.e2e.support.browser_session import BrowserSession
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.template import OFTEN_ASKED, Template, running_copy
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("identity")
 

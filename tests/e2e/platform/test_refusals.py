@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from scripts.stack.engine import Engine
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.template import unstarted
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

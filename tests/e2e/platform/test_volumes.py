@@ -16,8 +16,9 @@ import pytest
 import requests
 
 from tests.e2e.support.browser_session import BrowserSession
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.template import Template, images_in_use, running_copy
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("volumes")
 

@@ -9,8 +9,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.e2e.support import browsing, gate
 from tests.e2e.support.browsing import Browsers
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import NAME, OTHER_NAME, Production
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("browser")
 

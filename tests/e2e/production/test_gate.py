@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.gate import CLOSE, assert_away, closed
 from tests.e2e.support.production import STATIC_FILE, Production, asked_of_odoo, assert_protected
 from tests.e2e.support.raw import at_once
+from tests.support.waiting import eventually
 
 _SOON = 10  # seconds; an answer takes one of them on a busy machine
 # Somebody who holds the client's standard input, as `inv` does.

@@ -5,9 +5,9 @@ import ssl
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import NAME, OTHER_NAME, Production
 from tests.e2e.support.raw import Streams, exchange, request, statuses
+from tests.support.waiting import eventually
 
 _POST = "POST /web/webclient/version_info"
 

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import Production, asked_of_odoo, new_file, session_cookie
+from tests.support.waiting import eventually
 
 
 def test_a_static_file_is_fetched_once_and_kept_for_a_day(production: Production) -> None:

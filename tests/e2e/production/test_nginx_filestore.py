@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import Answer, Production, assert_protected
+from tests.support.waiting import eventually
 
 _HTML = b"<script>alert(1)</script>" * 40
 _SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"

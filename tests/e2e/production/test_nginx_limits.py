@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import HEADERS, Production
 from tests.e2e.support.raw import Streams, at_once, tally
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.serial
 

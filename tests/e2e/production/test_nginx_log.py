@@ -4,9 +4,9 @@ import itertools
 import re
 import secrets
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import NAME, Production
 from tests.support.logged_paths import MASKED, READABLE
+from tests.support.waiting import eventually
 
 _LINE = r'"GET (\S*) HTTP/1\.1" 301 \d+ [\d.]+ "(.*)" "{}(\d+)"$'
 _SITE = f"https://{NAME}"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.gate import assert_away
 from tests.e2e.support.production import Production, assert_protected
+from tests.support.waiting import eventually
 
 _KEPT = "/web/static/img/favicon.ico"
 

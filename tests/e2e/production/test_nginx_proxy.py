@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import (
     HANDSHAKE,
     NAME,
@@ -19,6 +18,7 @@ from tests.e2e.support.production import (
     session_cookie,
 )
 from tests.e2e.support.raw import Streams, tally
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.serial  # the limits are counted
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import Production
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.serial
 
@@ -24,8 +24,8 @@ def _closed(connections: list[ssl.SSLSocket], seconds: float) -> int:
     poll = select.poll()
     for number in waiting:
         poll.register(number, select.POLLIN | select.POLLHUP | select.POLLERR)
-    deadline = time.monotonic() + seconds
-    while waiting and time.monotonic() < deadline:
+
+    def all_closed() -> bool:
         for number, _ in poll.poll(1000):
             if _is_closed(waiting[number]):
                 poll.unregister(number)
@@ -33,6 +33,9 @@ def _closed(connections: list[ssl.SSLSocket], seconds: float) -> int:
         for connection in waiting.values():
             with contextlib.suppress(OSError):
                 connection.send(b"a")
+        return not waiting
+
+    eventually(all_closed, seconds, exactly=True)
     return len(connections) - len(waiting)
 
 

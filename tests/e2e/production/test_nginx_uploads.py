@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import HEADERS, Production
 from tests.e2e.support.raw import Streams
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.serial  # the limits are counted
 

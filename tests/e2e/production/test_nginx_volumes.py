@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import STATIC_FILE, Production, asked_of_odoo, new_file
+from tests.support.waiting import eventually
 
 _VOLUMES = ("nginx_cache", "nginx_temp")
 

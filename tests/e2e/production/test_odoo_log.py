@@ -2,8 +2,8 @@
 
 import secrets
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.production import Production
+from tests.support.waiting import eventually
 
 
 def test_no_value_of_a_query_and_no_token_of_a_path_is_in_the_log_of_any_server(

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.template import backup_image
+from tests.support.waiting import eventually
 
 
 @contextmanager

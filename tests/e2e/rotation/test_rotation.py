@@ -12,7 +12,8 @@ import pytest
 
 from tests.e2e.support import logins
 from tests.e2e.support.browser_session import BrowserSession
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
+from tests.support.waiting import eventually
 
 _ADMIN_HASH = "SELECT password FROM res_users WHERE id = 2"
 _REFUSING = """

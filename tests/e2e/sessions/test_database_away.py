@@ -11,8 +11,9 @@ import pytest
 import requests
 
 from tests.e2e.support.browser_session import BrowserSession, Websocket
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.session_store import answers
+from tests.support.waiting import eventually
 
 _STATIC = "/web/static/img/favicon.ico"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.session_store import in_odoo
+from tests.support.waiting import eventually
 
 _EX_CONFIG = 78
 _SERVER = ["odoo", "--database=odoo", "--workers=0", "--http-port=8898"]

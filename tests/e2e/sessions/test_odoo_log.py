@@ -2,7 +2,8 @@
 
 import secrets
 
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
+from tests.support.waiting import eventually
 
 
 def test_tokens_in_links_are_not_logged(platform: Checkout) -> None:

@@ -10,8 +10,9 @@ import requests
 
 from tests.e2e.support import series
 from tests.e2e.support.browser_session import BrowserSession, Websocket
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.session_store import in_odoo, key, odoo_shell, redis
+from tests.support.waiting import eventually
 
 WEEK = 7 * 86400
 CLOSED_AS_EXPIRED = 4001

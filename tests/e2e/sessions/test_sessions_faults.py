@@ -15,9 +15,10 @@ from scripts.core.settings import Settings
 from scripts.stack import image_names
 from scripts.tls.certificates import make_ca, make_leaf
 from tests.e2e.support.browser_session import BrowserSession
-from tests.e2e.support.checkout import Checkout, eventually, free_port
+from tests.e2e.support.checkout import Checkout, free_port
 from tests.e2e.support.session_store import answers, in_odoo, key, redis, stopped
 from tests.e2e.support.tools import on_the_edge
+from tests.support.waiting import eventually
 
 _LONGEST = 3.5  # seconds; the promise is 2, the rest is for a busy machine
 _STATIC = "/web/static/img/favicon.ico"

@@ -12,8 +12,9 @@ import pytest
 from scripts.core.settings import Settings
 from scripts.stack import image_names
 from tests.e2e.support.browser_session import BrowserSession
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.session_store import answers, key, redis, stopped
+from tests.support.waiting import eventually
 
 _STATIC = "/web/static/img/favicon.ico"
 # The promise is 2 s; the rest is for a machine that is busy with other things.

@@ -14,7 +14,8 @@ from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.e2e.support import tools
-from tests.e2e.support.checkout import Checkout, eventually, free_port
+from tests.e2e.support.checkout import Checkout, free_port
+from tests.support.waiting import eventually
 
 _PORT = 9515
 _FLAGS = [

@@ -7,8 +7,7 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -17,8 +16,8 @@ import requests
 
 from tests import durations
 from tests.conftest import ROOT
+from tests.support.waiting import eventually
 
-BUSY = 3  # a machine that does other things as well takes up to so many times as long
 # Below the range of which the kernel takes ports for outgoing connections (32768 on Linux,
 # 49152 on macOS): what is free there stays free until it is used. Each process of a run that
 # goes on side by side has a range of its own.
@@ -47,19 +46,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def eventually(condition: Callable[[], Any], seconds: float, *, exactly: bool = False) -> Any:
-    """The first true value of `condition`, or its last value where it never becomes true.
-
-    `seconds` is the most that it takes on a quiet machine; a busy one is given more, except
-    where they are `exactly` what a serial test is about.
-    """
-    deadline = time.monotonic() + seconds * (1 if exactly else BUSY)
-    with durations.waiting("something that became true"):
-        while not (value := condition()) and time.monotonic() < deadline:
-            time.sleep(0.25)
-    return value
 
 
 @dataclass(frozen=True)

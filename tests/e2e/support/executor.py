@@ -14,7 +14,8 @@ from typing import Any
 import requests
 
 from tests.conftest import ROOT
-from tests.e2e.support.checkout import eventually, free_port
+from tests.e2e.support.checkout import free_port
+from tests.support.waiting import eventually
 
 FUNCTION = ROOT / "supabase" / "functions" / "run-executor"
 DENO = str(Path(sys.executable).with_name("deno"))

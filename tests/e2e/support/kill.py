@@ -7,12 +7,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from tests.e2e.support.checkout import BUSY, Checkout
+from tests.e2e.support.checkout import Checkout
+from tests.support.waiting import BUSY, eventually
 
 # `inv`: the process alone, as by the kernel where memory is short. `all of inv`: with the
 # docker clients that it has started, as where a machine ends a login. `container`: the one-off
@@ -65,26 +67,28 @@ class Killer:
         return Kill(at, victim, code, (self.folder / "err").read_text())
 
     def _kill(self, process: subprocess.Popen[bytes], wanted: list[str]) -> str:
+        for victim in wanted:
+            wait = _WAIT if victim in ("client", "container") else 0
+            attempt = partial(self._attempt, process, victim)
+            if eventually(attempt, wait, exactly=True, interval=0.05):
+                return victim
+        return ""
+
+    def _attempt(self, process: subprocess.Popen[bytes], victim: str) -> bool:
+        """Kill `victim`, unless the command has ended or has none."""
         ways: dict[str, Callable[[psutil.Process], bool]] = {
             "inv": self._inv,
             "all of inv": self._all,
             "client": self._client,
             "container": self._container,
         }
-        for victim in wanted:
-            deadline = time.monotonic() + (_WAIT if victim in ("client", "container") else 0)
-            while process.poll() is None:
-                try:
-                    parent = psutil.Process(process.pid)
-                    done = ways[victim](parent) if victim in ways else self._server(victim)
-                except (psutil.NoSuchProcess, ProcessLookupError):
-                    done = False
-                if done:
-                    return victim
-                if time.monotonic() > deadline:
-                    break
-                time.sleep(0.05)
-        return ""
+        if process.poll() is not None:
+            return False
+        try:
+            parent = psutil.Process(process.pid)
+            return ways[victim](parent) if victim in ways else self._server(victim)
+        except (psutil.NoSuchProcess, ProcessLookupError):
+            return False
 
     def _inv(self, parent: psutil.Process) -> bool:
         parent.kill()

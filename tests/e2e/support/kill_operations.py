@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.support.checkout import eventually
 from tests.e2e.support.kill import oneoffs
 from tests.e2e.support.module_sandbox import MODEL, PARTNER
 from tests.e2e.support.platform_state import Contents, PlatformState
+from tests.support.waiting import eventually
 
 BEFORE, AFTER = "before", "after"
 _OWN = {"odoo", "odoo__before"}

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.template import Template, running_copy
+from tests.support.waiting import eventually
 
 # What a server writes by itself, whether or not somebody works.
 _RESTLESS = {

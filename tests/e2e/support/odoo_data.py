@@ -13,7 +13,8 @@ from typing import Any
 
 import requests
 
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
+from tests.support.waiting import eventually
 
 _TABLES = (  # {} is a condition that chooses some
     "SELECT format('SELECT %L, count(*), md5(coalesce(string_agg(t::text, E''\\n'' ORDER BY"

@@ -18,8 +18,9 @@ from cryptography import x509
 from scripts.core.settings import Settings
 from scripts.stack import image_names
 from scripts.tls import certificates
-from tests.e2e.support.checkout import Checkout, eventually, free_port
+from tests.e2e.support.checkout import Checkout, free_port
 from tests.e2e.support.tools import on_the_edge
+from tests.support.waiting import eventually
 
 IMAGE = "localhost/ipai/test-pebble:1"
 DOMAIN = "odoo.test"

@@ -10,8 +10,9 @@ from typing import Final
 
 from tests.e2e.support import logins
 from tests.e2e.support.browser_session import BrowserSession
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import OdooData
+from tests.support.waiting import eventually
 
 # What a server writes by itself, whether or not somebody works.
 _RESTLESS: Final = {

@@ -7,7 +7,8 @@ from typing import Final
 
 import requests
 
-from tests.e2e.support.checkout import Checkout, eventually
+from tests.e2e.support.checkout import Checkout
+from tests.support.waiting import eventually
 
 RELOAD_SECONDS: Final = 15  # as long as a person waits before looking what is wrong
 _FILES: Final = {

@@ -6,14 +6,14 @@ import re
 import secrets
 import socket
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.support.checkout import Checkout, eventually, free_port
+from tests.e2e.support.checkout import Checkout, free_port
+from tests.support.waiting import eventually
 
 NAME = "odoo.test"
 OTHER_NAME = "shop.test"
@@ -150,11 +150,13 @@ class Production(Checkout):
 
     def ask(self, path: str, **request: Any) -> Answer:
         """`once`, again and again while the limits refuse it."""
-        deadline = time.monotonic() + _PATIENCE
-        while (answer := self.once(path, **request)).status == 429:
-            assert time.monotonic() < deadline, f"{path} is refused for ever"
-            time.sleep(0.5)
+        answer = eventually(lambda: self._accepted(path, **request), _PATIENCE, interval=0.5)
+        assert answer, f"{path} is refused for ever"
         return answer
+
+    def _accepted(self, path: str, **request: Any) -> Answer | None:
+        answer = self.once(path, **request)
+        return None if answer.status == 429 else answer
 
     def call(self, path: str, params: Mapping[str, Any], cookie: str = "") -> Answer:
         """A JSON-RPC request, as Odoo's web client makes them."""

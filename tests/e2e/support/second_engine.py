@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.support.checkout import eventually
+from tests.support.waiting import eventually
 
 _NAMESPACES = ("--net", "--mount", "--pid")
 # Hides the containerd of a first engine that systemd started: the second would use it. Leaves

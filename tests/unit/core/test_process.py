@@ -13,6 +13,7 @@ from scripts.core.errors import OpsError
 from scripts.core.interruption import uninterrupted
 from scripts.core.process import CommandFailedError, SystemRunner
 from tests.conftest import ROOT
+from tests.support.waiting import eventually
 
 _SECRET = "s3cret-value"
 _SHY = SystemRunner(redact=lambda text: text.replace(_SECRET, "***"))
@@ -159,9 +160,7 @@ def test_a_termination_reaches_what_runs_and_waits_for_it(
     tmp_path: Path, numbers: list[signal.Signals]
 ) -> None:
     with _terminated(f"{_PUT_RIGHT}; echo > ready; {_WAIT}", tmp_path) as ours:
-        deadline = time.monotonic() + 30
-        while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        assert eventually((tmp_path / "ready").exists, 30, interval=0.02)
         for number in numbers:  # a terminal that is closed sends it, and the shell once more
             ours.send_signal(number)
             time.sleep(0.05)
@@ -173,9 +172,7 @@ def test_a_termination_reaches_the_children_of_what_runs(tmp_path: Path) -> None
     # As `docker` starts Compose, to which it passes no signal on.
     grandchild = f"sh -c '{_PUT_RIGHT.replace(chr(39), chr(34))}; echo > ready; sleep 60 & wait'"
     with _terminated(f"{grandchild}; :", tmp_path) as ours:
-        deadline = time.monotonic() + 30
-        while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        assert eventually((tmp_path / "ready").exists, 30, interval=0.02)
         ours.send_signal(signal.SIGTERM)
         assert ours.communicate(timeout=30)[0] == "terminated\n"
     assert (tmp_path / "put").read_text() == "right\n"
@@ -187,12 +184,14 @@ def test_no_process_outlives_its_time_limit(tmp_path: Path) -> None:
             ["sh", "-c", f"sleep 60 >/dev/null 2>&1 & echo $! > {tmp_path}/pid; wait"], timeout=0.5
         )
     pid = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + 30
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        if "Z" in Path(f"/proc/{pid}/stat").read_text().split():
-            return
-        time.sleep(0.02)
-    assert not Path(f"/proc/{pid}").exists()
+    assert eventually(lambda: _has_ended(pid), 30, interval=0.02)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return "Z" in Path(f"/proc/{pid}/stat").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP"])
