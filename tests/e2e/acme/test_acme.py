@@ -6,8 +6,7 @@ import stat
 
 import pytest
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
+from tests.e2e.support import images
 from tests.e2e.support.pebble import DOMAIN, Pebble, Site, edited, neighbour, refusing
 
 
@@ -102,7 +101,7 @@ def test_a_domain_without_an_address_never_reaches_the_authority(
 def test_a_domain_that_another_server_answers_never_reaches_the_authority(
     site: Site, pebble: Pebble
 ) -> None:
-    image = image_names.effective(Settings.load(site.checkout.root))["NGINX_IMAGE"]
+    image = images.in_use(site.checkout)["NGINX_IMAGE"]
     with neighbour(site, "elsewhere.test", image):
         said = _fails(site, "--domain", f"{DOMAIN},elsewhere.test")
     assert "http://elsewhere.test" in said and "is answered by another server" in said
@@ -111,7 +110,7 @@ def test_a_domain_that_another_server_answers_never_reaches_the_authority(
 def test_a_closed_port_is_warned_of_and_then_named_by_the_authority(
     site: Site, pebble: Pebble
 ) -> None:
-    image = image_names.effective(Settings.load(site.checkout.root))["REDIS_IMAGE"]
+    image = images.in_use(site.checkout)["REDIS_IMAGE"]
     with neighbour(site, "closed.test", image):
         said = _fails(site, "--domain", "closed.test")
     assert "warning: http://closed.test" in said and "does not answer from here" in said

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
+from tests.e2e.support import images
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.second_engine import SecondEngine
@@ -23,9 +22,7 @@ def test_a_killed_engine(odoo_data: OdooData, fresh: Checkout, tmp_path: Path) -
     if os.geteuid() != 0:
         pytest.skip("an engine that may be killed can be started by root only")
     with SecondEngine(tmp_path / "engine") as engine:
-        engine.take(
-            *(image_names.effective(Settings.load(fresh.root))[name] for name in _FOR_BACKUPS)
-        )
+        engine.take(*(images.in_use(fresh)[name] for name in _FOR_BACKUPS))
         moved = OdooData(replace(fresh, variables={"DOCKER_HOST": engine.host}))
         _move(odoo_data, moved)
         moved.back_up()

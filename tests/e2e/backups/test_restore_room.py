@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from scripts.stack.engine import Engine
+from tests.e2e.support import images
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import OdooData, last_error
-from tests.e2e.support.template import images_in_use
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("foreign_files")
@@ -31,7 +31,7 @@ CREATE INDEX slow ON public.ledger (public.slow(id)) WHERE id = 1;
 def small(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """PostgreSQL alone, on a small file system, with secrets and images in place."""
     small = Checkout.clone(tmp_path_factory.mktemp("small") / "clone")
-    (small.root / ".env").write_text("\n".join(images_in_use()) + "\n")
+    images.write_settings(small)
     assert small.inv("secrets").returncode == 0
     name, labels = f"{small.project}_odoo_db_data", ("project", "volume")
     make = ["docker", "volume", "create", "--driver", "local", "--opt", "type=tmpfs"]

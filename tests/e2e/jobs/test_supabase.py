@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
 from scripts.tls import certificates
+from tests.e2e.support import images
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.supabase import PROFILE, Local
 from tests.e2e.support.tools import on_the_edge
@@ -220,7 +219,7 @@ def cloud(supabase: Local, tmp_path: Path) -> Iterator[Checkout]:
     label = f"com.docker.compose.project={checkout.project}"
     ours = ["--label", label, "--label", "com.docker.compose.network=edge"]
     checkout.run("docker", "network", "create", *ours, network)
-    image = image_names.effective(Settings.load(checkout.root))["POSTGRES_IMAGE"]
+    image = images.in_use(checkout)["POSTGRES_IMAGE"]
     options = ["--network-alias", "cloud.test", "--env", "POSTGRES_USER=admin", "--env",
                "POSTGRES_PASSWORD=unused", "--volume", f"{tmp_path}:/certs:ro", "--entrypoint",
                "sh", image, "-c", _CLOUD]  # fmt: skip

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import pytest
 
 from scripts.stack.engine import Engine
-from tests.e2e.support import logins
+from tests.e2e.support import images, logins
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import OdooData
-from tests.e2e.support.template import images_in_use
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("first_start")
@@ -37,7 +36,7 @@ class First:
 @pytest.fixture(scope="module")
 def first(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[First]:
     platform = Checkout.clone(tmp_path_factory.mktemp("first") / "clone")
-    (platform.root / ".env").write_text("\n".join(images_in_use()) + "\n")
+    images.write_settings(platform)
     assert platform.inv("secrets").returncode == 0
     values = _as_saved_on_windows(platform)
     conf = platform.root / "odoo" / "odoo.conf"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.support import images
 from tests.e2e.support.checkout import Checkout
-from tests.e2e.support.template import Template, images_in_use, running_copy
+from tests.e2e.support.template import Template, running_copy
 
 # On a platform of its own, so in a process of its own.
 pytestmark = pytest.mark.xdist_group("identity")
@@ -25,7 +26,7 @@ def first(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def second(first: Checkout, tmp_path: Path) -> Checkout:
     """A fresh clone that believes to be the first: the same name, with ports of its own."""
     clone = Checkout.clone(tmp_path / "second", project=first.project)
-    (clone.root / ".env").write_text("\n".join(images_in_use()) + "\n")
+    images.write_settings(clone)
     return clone
 
 

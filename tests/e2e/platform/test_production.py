@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from scripts.stack.engine import Engine
+from tests.e2e.support import images
 from tests.e2e.support.production import Production
-from tests.e2e.support.template import images_in_use
 
 
 @pytest.fixture
 def bare(docker: Engine, tmp_path: Path) -> Iterator[Production]:
     """A clone that has no secrets, no certificate and no volumes yet."""
     production = Production.clone(tmp_path / "clone")
-    (production.root / ".env").write_text("\n".join(images_in_use()) + "\n")
+    images.write_settings(production)
     try:
         yield production
     finally:

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
+from tests.e2e.support import images
 from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.template import OFTEN_ASKED, Template, running_copy
@@ -213,7 +212,7 @@ def test_a_volume_that_is_a_file_system_of_its_own_gets_a_database(fresh: Checko
     marks = [f"--label=com.docker.compose.project={fresh.project}",
              "--label=com.docker.compose.volume=odoo_db_data"]  # fmt: skip
     assert fresh.run("docker", "volume", "create", *marks, volume).returncode == 0
-    image = image_names.effective(Settings.load(fresh.root))["REDIS_IMAGE"]
+    image = images.in_use(fresh)["REDIS_IMAGE"]
     make = "chown root: /d; chmod 755 /d; mkdir -m 700 /d/lost+found"
     run = ["docker", "run", "--rm", "--volume", f"{volume}:/d", "--entrypoint", "sh", image]
     assert fresh.run(*run, "-c", make).returncode == 0

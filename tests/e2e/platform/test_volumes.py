@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import requests
 
+from tests.e2e.support import images
 from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout
-from tests.e2e.support.template import Template, images_in_use, running_copy
+from tests.e2e.support.template import Template, running_copy
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("volumes")
@@ -95,9 +96,8 @@ def _keep_small_volumes(clone: Checkout, keeper: str) -> None:
         done = clone.run("docker", "volume", "create", *marks, *_OPTIONS[volume], name)
         assert done.returncode == 0, done.stderr
         mounts.append(f"--volume={name}:/v/{volume}")
-    images = dict(line.split("=", 1) for line in images_in_use())
     run = ["docker", "run", "--detach", "--init", "--name", keeper, "--network=none", *mounts]
-    done = clone.run(*run, "--entrypoint", "sleep", images["REDIS_IMAGE"], "7200")
+    done = clone.run(*run, "--entrypoint", "sleep", images.in_use()["REDIS_IMAGE"], "7200")
     assert done.returncode == 0, done.stderr
 
 

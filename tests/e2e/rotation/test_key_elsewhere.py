@@ -1,29 +1,11 @@
 """The key of a repository on another machine."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.e2e.support.checkout import Checkout
-from tests.e2e.support.template import backup_image
-from tests.support.waiting import eventually
-
-
-@contextmanager
-def _server(platform: Checkout) -> Iterator[str]:
-    """A container that keeps a repository; its address."""
-    name = f"{platform.project}-elsewhere"
-    run = ["docker", "run", "--detach", "--rm", "--name", name, "--tmpfs", "/data"]
-    network = ["--network", f"{platform.project}_edge", "--entrypoint", "rclone", backup_image()]
-    done = platform.run(*run, *network, "serve", "restic", "--addr", ":8080", "/data")
-    assert done.returncode == 0, done.stderr
-    try:
-        logs = ["docker", "logs", name]
-        assert eventually(lambda: "erving" in platform.run(*logs).stderr, 30)
-        yield f"rest:http://{name}:8080/books"
-    finally:
-        platform.run("docker", "rm", "--force", "--volumes", name)
+from tests.e2e.support.repository_server import REST_PORT, repository_server
 
 
 @pytest.fixture
@@ -43,8 +25,8 @@ def test_the_key_of_a_repository_elsewhere_is_kept_and_rotated(
 ) -> None:
     path = platform.root / "secrets" / "backup_key.txt"
     path.unlink()
-    with _server(platform) as address:
-        elsewhere = {"BACKUP_REPOSITORY": address}
+    with repository_server(platform, "restic", "--addr", f":{REST_PORT}") as name:
+        elsewhere = {"BACKUP_REPOSITORY": f"rest:http://{name}:{REST_PORT}/books"}
         assert platform.inv("secrets", **elsewhere).returncode == 0  # there is none yet
         done = platform.inv("backup", **elsewhere)
         assert done.returncode == 0, done.stderr

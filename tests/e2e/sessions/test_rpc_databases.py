@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.module_tests import run_module_tests
 from tests.e2e.support.session_store import in_odoo
 
 _DENIED = "odoo.exceptions.AccessDenied"
@@ -92,17 +93,9 @@ def test_the_other_doors_keep_to_the_filter_as_well(platform: Checkout) -> None:
 
 
 def test_the_tests_of_the_module_pass_in_odoo(platform: Checkout) -> None:
-    odoo = ["odoo", "-d", "throwaway", "-i", "platform_http", "--test-enable"]
-    options = ["--test-tags", "/platform_http", "--workers=0", "--http-port=8899"]
-    platform.copy_database("throwaway")
-    try:
-        done = platform.exec("odoo", *odoo, *options, "--stop-after-init")
-        assert done.returncode == 0, done.stderr[-3000:]
-        for name in ("TestHttp", "TestAway", "TestDatabases", "TestOrigins", "TestPool"):
-            assert f"Starting {name}." in done.stderr
-        assert "FAIL:" not in done.stderr and "ERROR:" not in done.stderr
-    finally:
-        platform.exec("odoo_db", "dropdb", "-U", "odoo", "--force", "throwaway")
+    log = run_module_tests(platform, "platform_http")
+    for name in ("TestHttp", "TestAway", "TestDatabases", "TestOrigins", "TestPool"):
+        assert f"Starting {name}." in log
 
 
 def test_where_it_is_not_server_wide_the_module_does_nothing(platform: Checkout) -> None:

@@ -11,6 +11,8 @@ import requests
 from tests.e2e.support import series
 from tests.e2e.support.browser_session import BrowserSession, Websocket
 from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.module_tests import run_module_tests
+from tests.e2e.support.overlay import overlay
 from tests.e2e.support.session_store import in_odoo, key, odoo_shell, redis
 from tests.support.waiting import eventually
 
@@ -135,17 +137,9 @@ def test_eight_requests_at_once_in_a_rotation_get_one_new_session_id(admin: Brow
 @pytest.fixture
 def two_odoos(platform: Checkout) -> Iterator[Checkout]:
     """The same platform with a second Odoo beside the first."""
-    overlay = platform.root / "two.yaml"
-    overlay.write_text("services: {odoo: {ports: !override []}}\n")
-    files = ["-f", "compose.yaml", "-f", str(overlay)]
-    start = ["up", "-d", "--no-build", "--wait", "--scale", "odoo=2", "--no-deps", "odoo"]
-    try:
-        done = platform.compose(*files, *start)
-        assert done.returncode == 0, done.stderr
+    alone = "services: {odoo: {ports: !override []}}\n"
+    with overlay(platform, alone, "--scale", "odoo=2", "odoo"):
         yield platform
-    finally:
-        overlay.unlink()
-        assert platform.inv("up").returncode == 0
 
 
 def test_two_odoos_serve_one_session_in_turn(two_odoos: Checkout) -> None:
@@ -247,14 +241,6 @@ def test_the_odoo_that_serves_is_the_one_of_this_run(platform: Checkout) -> None
 
 
 def test_the_modules_own_tests_pass_in_odoo(platform: Checkout) -> None:
-    odoo = ["odoo", "-d", "throwaway", "-i", "session_redis", "--test-enable"]
-    options = ["--test-tags", "/session_redis", "--workers=0", "--http-port=8899"]
-    platform.copy_database("throwaway")
-    try:
-        done = platform.exec("odoo", *odoo, *options, "--stop-after-init")
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert "session_redis: " in done.stderr and " tests " in done.stderr
-        assert "Starting TestHttp." in done.stderr and "Starting TestStore." in done.stderr
-        assert "FAIL:" not in done.stderr and "ERROR:" not in done.stderr
-    finally:
-        platform.exec("odoo_db", "dropdb", "-U", "odoo", "--force", "throwaway")
+    log = run_module_tests(platform, "session_redis")
+    assert "session_redis: " in log and " tests " in log
+    assert "Starting TestHttp." in log and "Starting TestStore." in log

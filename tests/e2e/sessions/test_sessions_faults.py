@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
 from scripts.tls.certificates import make_ca, make_leaf
+from tests.e2e.support import images
 from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout, free_port
+from tests.e2e.support.overlay import overlay
 from tests.e2e.support.session_store import answers, in_odoo, key, redis, stopped
 from tests.e2e.support.tools import on_the_edge
 from tests.support.waiting import eventually
@@ -43,16 +43,8 @@ services:
 @pytest.fixture(scope="module")
 def faulty(platform: Checkout) -> Iterator[Checkout]:
     """The platform with a resolver that does not answer, and a tiny disk for Redis."""
-    overlay = platform.root / "faults.yaml"
-    overlay.write_text(_FAULTS)
-    start = ["up", "-d", "--no-build", "--wait", "--no-deps", "redis", "odoo"]
-    try:
-        done = platform.compose("-f", "compose.yaml", "-f", str(overlay), *start)
-        assert done.returncode == 0, done.stderr
+    with overlay(platform, _FAULTS, "redis", "odoo"):
         yield platform
-    finally:
-        overlay.unlink()
-        assert platform.inv("up").returncode == 0
 
 
 def _log(platform: Checkout) -> str:
@@ -153,7 +145,7 @@ def encrypted(platform: Checkout, tmp_path: Path) -> Iterator[Path]:
         "--tls-ca-cert-file", "/certs/ca.pem",
         "--requirepass", hashlib.sha256(f"redis:{secret}".encode()).hexdigest(),
     ]  # fmt: skip
-    image = image_names.effective(Settings.load(platform.root))["REDIS_IMAGE"]
+    image = images.in_use(platform)["REDIS_IMAGE"]
     names = ["--network-alias", "redis-tls", "--network-alias", "redis-alias"]
     mount = ["-v", f"{folder}:/certs:ro", "--entrypoint", "redis-server"]
     with on_the_edge(platform, "redis-tls", *names, *mount, image, *server):

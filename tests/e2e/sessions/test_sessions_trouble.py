@@ -9,8 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
+from tests.e2e.support import images
 from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.session_store import answers, key, redis, stopped
@@ -74,7 +73,7 @@ def test_a_redis_that_comes_back_at_another_address_costs_nobody_a_503(
     network = f"{platform.project}_backend"
     squatter = f"{platform.project}-squatter"
     before = _address(platform, network)
-    image = image_names.effective(Settings.load(platform.root))["REDIS_IMAGE"]
+    image = images.in_use(platform)["REDIS_IMAGE"]
     try:
         with stopped(platform):
             # It gets the address that is free now.

@@ -11,6 +11,7 @@ from typing import Any
 import requests
 
 from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.sockets import read_exactly
 
 _SESSION_EXPIRED = 100  # Odoo's JSON-RPC error code
 
@@ -89,7 +90,7 @@ class Websocket:
         )
         reply = b""
         while not reply.endswith(b"\r\n\r\n"):
-            reply += self._exactly(1)
+            reply += read_exactly(self._socket, 1)
         assert b" 101 " in reply.splitlines()[0], reply
 
     def subscribe(self) -> None:
@@ -103,22 +104,14 @@ class Websocket:
     def close_code(self) -> int:
         """Wait until the server hangs up, and give back the code it sends."""
         while True:
-            first, length = self._exactly(2)
+            first, length = read_exactly(self._socket, 2)
             size = length & 0x7F
             if size == 126:
-                size = int.from_bytes(self._exactly(2), "big")
-            payload = self._exactly(size)
+                size = int.from_bytes(read_exactly(self._socket, 2), "big")
+            payload = read_exactly(self._socket, size)
             if first & 0x0F == 8:
                 return int.from_bytes(payload[:2], "big")
 
     def shut(self) -> None:
         """Let go of the connection."""
         self._socket.close()
-
-    def _exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            part = self._socket.recv(size - len(data))
-            assert part, "the server hung up without a word"
-            data += part
-        return data

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.e2e.support.sockets import read_exactly
+
 _DEBUGGER_TIMEOUT = 60
 
 
@@ -60,15 +62,7 @@ class Debugger:
     def _receive(self) -> dict[str, Any]:
         header = b""
         while not header.endswith(b"\r\n\r\n"):
-            header += self._read(1)
+            header += read_exactly(self.connection, 1)
         length = int(header.partition(b":")[2])
-        message: dict[str, Any] = json.loads(self._read(length))
+        message: dict[str, Any] = json.loads(read_exactly(self.connection, length))
         return message
-
-    def _read(self, length: int) -> bytes:
-        data = b""
-        while len(data) < length:
-            part = self.connection.recv(length - len(data))
-            assert part, "debugpy hung up"
-            data += part
-        return data

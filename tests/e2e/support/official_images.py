@@ -8,10 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
 from tests import durations
-from tests.e2e.support import series
+from tests.e2e.support import images, series
 
 _FOLDER: Final = Path(__file__).parent / "official"
 _FOLDERS: Final = {
@@ -24,7 +22,7 @@ UIDS: Final = {"odoo": 205, "redis": 301}
 
 def lines(project: str) -> list[str]:
     """Lines of `.env` for a clone that runs on them, and on what is built on them."""
-    bases = image_names.effective(Settings.load())
+    bases = images.in_use()
     named = [f"{name}={_build(folder, bases[name])}" for name, folder in _FOLDERS.items()]
     postgres = named[list(_FOLDERS).index("POSTGRES_IMAGE")].partition("=")[2]
     # Names that `inv` would not take for its own; what it builds for them goes with the clone.

@@ -15,9 +15,8 @@ from typing import Any
 import requests
 from cryptography import x509
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
 from scripts.tls import certificates
+from tests.e2e.support import images
 from tests.e2e.support.checkout import Checkout, free_port
 from tests.e2e.support.tools import on_the_edge
 from tests.support.waiting import eventually
@@ -130,17 +129,14 @@ class Site:
     def prepare(self) -> None:
         """Settings, secrets, and names in Docker's DNS."""
         ca = make_identity(self.identity, "pebble", "pebble-brief", "refusing", "127.0.0.1")
-        in_use = image_names.effective(Settings.load())
         values = {
-            **in_use,
             "PLATFORM_ENV": "prod",
             "NGINX_HTTPS_PORT": str(self.https_port),
             "ODOO_DOMAIN": DOMAIN,
             "ACME_SERVER": "https://pebble:14000/dir",
             "ACME_CA_FILE": str(ca),
         }
-        lines = [f"{name}={value}\n" for name, value in values.items()]
-        (self.checkout.root / ".env").write_text("".join(lines))
+        images.write_settings(self.checkout, *(f"{k}={v}" for k, v in values.items()))
         overlay = self.checkout.root / "compose.prod.yaml"
         aliases = f"  nginx:\n    networks: {{ edge: {{ aliases: [{', '.join(ALIASES)}] }} }}\n"
         overlay.write_text(overlay.read_text().replace("  nginx:\n", aliases, 1))
@@ -208,7 +204,7 @@ def refusing(site: Site, status: int, problem: str, detail: str) -> Iterator[str
         f" return {status} '{body}'; }}\n"
         "location / { proxy_pass https://pebble:14000; proxy_set_header Host $http_host; } }\n"
     )
-    image = image_names.effective(Settings.load(site.checkout.root))["NGINX_IMAGE"]
+    image = images.in_use(site.checkout)["NGINX_IMAGE"]
     mounts = ["--volume", f"{site.identity}:/etc/pebble:ro"]
     mounts += ["--volume", f"{site.identity}/refusing.conf:/etc/nginx/conf.d/default.conf:ro"]
     with neighbour(site, "refusing", image, *mounts):

@@ -3,14 +3,13 @@
 import re
 from pathlib import Path
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
+from tests.e2e.support import images
 from tests.e2e.support.checkout import Checkout
 
 
 def expected() -> str:
     """Such as 18.0: what the name of the image says."""
-    image = image_names.effective(Settings.load())["ODOO_IMAGE"]
+    image = images.in_use()["ODOO_IMAGE"]
     found = re.search(r":(\d+\.\d+)", image)
     assert found, f"{image} names no version"
     return found[1]

@@ -9,8 +9,8 @@ import psycopg
 import requests
 from psycopg.rows import dict_row
 
+from tests.e2e.support import images
 from tests.e2e.support.checkout import Checkout, free_port
-from tests.e2e.support.template import images_in_use
 from tests.e2e.support.tools import build
 
 PROFILE = ("--profile", "supabase")
@@ -74,7 +74,7 @@ class Local:
     @classmethod
     def start_new(cls, checkout: Checkout) -> "Local":
         """Started, with all migrations."""
-        (checkout.root / ".env").write_text("\n".join(images_in_use()) + "\n")
+        images.write_settings(checkout)
         assert checkout.inv("secrets").returncode == 0
         local = cls.prepare(checkout)
         up = checkout.compose(*PROFILE, "up", "-d", "--wait", "supabase_db", "postgrest")

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from scripts.core.settings import Settings
-from scripts.stack import image_names
-from tests.e2e.support import containers
+from tests.e2e.support import containers, images
 from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout
 
@@ -29,22 +27,11 @@ OFTEN_ASKED: Final = "HEALTH_INTERVAL=5s"  # the default, for tests that wait fo
 _Clone = TypeVar("_Clone", bound=Checkout)
 
 
-def images_in_use() -> list[str]:
-    """Lines of `.env` that name the images of the project under test."""
-    in_use = image_names.effective(Settings.load())
-    return [f"{name}={image}" for name, image in in_use.items()]
-
-
-def backup_image() -> str:
-    """The image of backups, which the first backup of a run builds."""
-    return image_names.effective(Settings.load())["BACKUP_IMAGE"]
-
-
 @contextmanager
 def unstarted(folder: Path) -> Iterator[Checkout]:
     """A clone that was never started, with settings and secrets in place; removed afterwards."""
     checkout = Checkout.clone(folder)
-    (checkout.root / ".env").write_text("\n".join(images_in_use()) + "\n")
+    images.write_settings(checkout)
     assert checkout.inv("secrets").returncode == 0
     try:
         yield checkout
@@ -87,7 +74,7 @@ class Template:
             mounts += [f"--volume={self.project}_{volume}:/from/{volume}:ro"]
             mounts += [f"--volume={name}:/to/{volume}"]
         keeper = f"{checkout.project}-keeper"
-        image = image_names.effective(Settings.load())["REDIS_IMAGE"]
+        image = images.in_use()["REDIS_IMAGE"]
         run = ["run", "--detach", "--init", "--name", keeper, "--network", "none", *mounts]
         try:
             _docker(*run, "--entrypoint", "sleep", image, "600")
@@ -109,8 +96,7 @@ def running_copy(
 
     `settings` are further lines of its `.env`, `up` is the command of `inv` that starts it.
     """
-    lines = [*images_in_use(), *_RARELY_ASKED, *settings]
-    (checkout.root / ".env").write_text("\n".join(lines) + "\n")
+    images.write_settings(checkout, *_RARELY_ASKED, *settings)
     try:
         with template.copied(checkout, volumes or {}):
             started = checkout.inv(*up)
@@ -123,7 +109,7 @@ def running_copy(
 
 def _make(root: Path) -> Checkout:
     checkout = Checkout.clone(root)
-    (root / ".env").write_text("\n".join(images_in_use()) + "\n")
+    images.write_settings(checkout)
     try:
         for command in ("secrets", "up"):
             done = checkout.inv(command)

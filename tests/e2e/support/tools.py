@@ -5,18 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.core.settings import Settings
-from scripts.stack import debian, image_names
+from scripts.stack import debian
+from tests.e2e.support import images
 from tests.e2e.support.checkout import Checkout
 
 
 def build(checkout: Checkout, name: str) -> str:
     """The image that `name`/Dockerfile beside this file makes, on the platform's own base."""
-    base = (
-        debian.BASE
-        if debian.is_ours(image_names.effective(Settings.load(checkout.root))["NGINX_IMAGE"])
-        else ""
-    )
+    base = debian.BASE if debian.is_ours(images.in_use(checkout)["NGINX_IMAGE"]) else ""
     image = f"localhost/ipai/test-{name}:1"
     options = ["--build-arg", f"BASE_IMAGE={base}"] if base else []
     folder = str(Path(__file__).parent / name)

@@ -6,14 +6,19 @@ from scripts import credentials
 from scripts.rotation import rotate, verifiers
 from tests.unit.support.rotation import Rotating, error_of, scram_takes
 
+_STEPS = [
+    "key-add",
+    "SELECT rolpassword",
+    "stop odoo",
+    "ALTER ROLE",
+    "UPDATE res_users",
+    "restart redis",
+    "up --detach",
+    "python3 -c",
+]
 
-@pytest.mark.parametrize(
-    "what",
-    [
-        "key-add", "SELECT rolpassword", "stop odoo", "ALTER ROLE", "UPDATE res_users",
-        "restart redis", "up --detach", "python3 -c",
-    ],
-)  # fmt: skip
+
+@pytest.mark.parametrize("what", _STEPS)
 def test_where_one_step_fails_all_are_as_before(made: Rotating, what: str) -> None:
     before = made.files()
     _fail_once(made, what)
@@ -23,13 +28,7 @@ def test_where_one_step_fails_all_are_as_before(made: Rotating, what: str) -> No
     assert "odoo" in made.servers.running
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        "key-add", "SELECT rolpassword", "stop odoo", "ALTER ROLE", "UPDATE res_users",
-        "restart redis", "up --detach", "python3 -c",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("where", _STEPS)
 def test_one_that_is_told_to_end_is_undone_before_it_does(made: Rotating, where: str) -> None:
     before = made.files()
     _fail_once(made, "nothing")
