@@ -44,9 +44,12 @@ _MODULE_HOMES = {
 # Which of the environment's variables an engine answers to is the engine's own
 # affair, and its programs want the PATH they are started with.
 _ENVIRONMENT_HOMES = {
-    "scripts/core/settings.py", "scripts/core/console.py", "scripts/core/process.py",
-    "scripts/stack/engine.py", "scripts/stack/debian.py",
-}  # fmt: skip
+    "scripts/core/settings.py",
+    "scripts/core/console.py",
+    "scripts/core/process.py",
+    "scripts/stack/engine.py",
+    "scripts/stack/debian.py",
+}
 _PRINTING = {"print", "input", "sys.stdout.write", "sys.stderr.write"}
 _ENDING = {"sys.exit", "exit", "quit", "os._exit"}
 _PRINT_HOMES = {"scripts/core/console.py", "scripts/core/process.py"}
@@ -60,10 +63,15 @@ _ALLOWED_IN_TOOLBOX = {
 _SHARED = "toolbox.contract"  # all that the host knows of it
 # Where a program in a container speaks to people and to the host, and where it may end.
 _SPEAKING = {
-    "toolbox/core/progress.py", "toolbox/core/disk_space.py", "toolbox/modules/protocol.py",
-    "toolbox/backup/odoo_info.py", "toolbox/backup/sandbox.py", "toolbox/backup/smoke_test.py",
-    "toolbox/backup/__main__.py", "toolbox/modules/__main__.py",
-}  # fmt: skip
+    "toolbox/core/progress.py",
+    "toolbox/core/disk_space.py",
+    "toolbox/modules/protocol.py",
+    "toolbox/backup/odoo_info.py",
+    "toolbox/backup/sandbox.py",
+    "toolbox/backup/smoke_test.py",
+    "toolbox/backup/__main__.py",
+    "toolbox/modules/__main__.py",
+}
 
 
 def _name(path: Path) -> str:

@@ -111,8 +111,10 @@ def test_examples_and_exit_codes_are_of_commands_that_exist() -> None:
     assert EXIT_CODES.keys() <= shown().keys()
 
 
-@pytest.mark.parametrize("words", [["--help", "setup-tls"], ["help", "setup-tls"],
-                                   ["setup-tls", "--help"], ["setup-tls", "-h"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [["--help", "setup-tls"], ["help", "setup-tls"], ["setup-tls", "--help"], ["setup-tls", "-h"]],
+)
 def test_help_is_found_in_every_way(words: list[str]) -> None:
     done = inv(*words)
     assert (done.returncode, done.stderr) == (0, "")

@@ -21,10 +21,17 @@ from tests.static.support.project import (
 
 # Read by `inv` and by Compose itself, but written in no compose file.
 _NOT_INTERPOLATED = {
-    "COMPOSE_PROJECT_NAME", "PLATFORM_ENV", "IMAGE_SOURCE", "ODOO_PACKAGE",
-    "ACME_SERVER", "ACME_EMAIL", "BACKUP_KEEP", "BACKUP_NOTIFY",
-    "SUPABASE_PROJECT_REF", "SUPABASE_CLOUD_HOST",
-}  # fmt: skip
+    "COMPOSE_PROJECT_NAME",
+    "PLATFORM_ENV",
+    "IMAGE_SOURCE",
+    "ODOO_PACKAGE",
+    "ACME_SERVER",
+    "ACME_EMAIL",
+    "BACKUP_KEEP",
+    "BACKUP_NOTIFY",
+    "SUPABASE_PROJECT_REF",
+    "SUPABASE_CLOUD_HOST",
+}
 # Empty in .env.example: what Compose mounts instead is no value to write there.
 _UNSET = {"ACME_CA_FILE"}
 _ENVIRONMENTS = {
@@ -44,14 +51,25 @@ _EVERY = pytest.mark.parametrize(
 _BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill"}
 _SANDBOX = "sandbox"
 _RUNS_ONCE = {
-    "odoo_init", "odoo_modules", "odoo_rehearsal", "certbot", "supabase_cloud", _SANDBOX,
+    "odoo_init",
+    "odoo_modules",
+    "odoo_rehearsal",
+    "certbot",
+    "supabase_cloud",
+    _SANDBOX,
     *_BACKUPS,
-}  # fmt: skip
+}
 _ONE_SHOT = "no"
 # Started as root, they give their own data folder to its user and step down.
 _EXTRA_CAPABILITIES = {
-    "CHOWN", "DAC_READ_SEARCH", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID",
-}  # fmt: skip
+    "CHOWN",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+}
 
 
 @cache
@@ -198,8 +216,12 @@ def test_what_a_stranger_s_file_runs_in_reaches_nothing(environment: str) -> Non
     mounts = {(v["type"], v["target"]): v for v in service["volumes"]}
     assert set(mounts) == {("bind", "/opt/platform/toolbox"), ("volume", "/sandbox")}
     assert mounts["bind", "/opt/platform/toolbox"]["read_only"] is True
-    users = [n for n, s in _merged(environment)["services"].items() for v in s.get("volumes", [])
-             if v["source"] == mounts["volume", "/sandbox"]["source"]]  # fmt: skip
+    users = [
+        n
+        for n, s in _merged(environment)["services"].items()
+        for v in s.get("volumes", [])
+        if v["source"] == mounts["volume", "/sandbox"]["source"]
+    ]
     assert sorted(users) == ["restore", "restore_offsite", _SANDBOX]
 
 

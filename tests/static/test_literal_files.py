@@ -32,9 +32,16 @@ def _name(path: Path) -> str:
 def _assets() -> list[Path]:
     """What a person is invited to change: everything read as it stands, without Python."""
     places = (
-        "nginx/", "odoo/", "postgres/", "requirements/", "compose", ".env.", "pyproject.toml",
-        "supabase/postgres/", "supabase/config.toml",
-    )  # fmt: skip
+        "nginx/",
+        "odoo/",
+        "postgres/",
+        "requirements/",
+        "compose",
+        ".env.",
+        "pyproject.toml",
+        "supabase/postgres/",
+        "supabase/config.toml",
+    )
     return [
         path
         for path in tracked()
@@ -275,8 +282,9 @@ def test_gixy_would_find_a_hole(nginx_image: str, tmp_path: Path, old: str, new:
 
 
 def test_no_health_check_takes_longer_than_a_start_waits_for() -> None:
-    checks = [s["healthcheck"] for s in compose("compose.yaml")["services"].values()
-              if "healthcheck" in s]  # fmt: skip
+    checks = [
+        s["healthcheck"] for s in compose("compose.yaml")["services"].values() if "healthcheck" in s
+    ]
     assert {check["interval"] for check in checks} == {"${HEALTH_INTERVAL:-5s}"}
     longest = max(int(check["timeout"].removesuffix("s")) for check in checks)
     assert longest == lifecycle.HEALTH_TIMEOUT

@@ -7,14 +7,32 @@ from tests.static.support.project import ROOT
 
 # They neither show nor change the platform, or ask whose it is by themselves.
 _PLAIN = {
-    "quickstart", "secrets_make", "adopt", "images_task", "health",
-    "backup_key", "module_new", "supabase_keys", "test", "lock",
-    "jobs_list", "jobs_enqueue", "jobs_show", "jobs_retry", "jobs_dead",
-}  # fmt: skip
+    "quickstart",
+    "secrets_make",
+    "adopt",
+    "images_task",
+    "health",
+    "backup_key",
+    "module_new",
+    "supabase_keys",
+    "test",
+    "lock",
+    "jobs_list",
+    "jobs_enqueue",
+    "jobs_show",
+    "jobs_retry",
+    "jobs_dead",
+}
 _LOOKING = {
-    "ps", "logs", "shell", "psql", "odoo_shell", "sessions_list", "supabase_status",
+    "ps",
+    "logs",
+    "shell",
+    "psql",
+    "odoo_shell",
+    "sessions_list",
+    "supabase_status",
     "supabase_psql",
-}  # fmt: skip
+}
 
 
 def _openings() -> Iterator[tuple[str, set[str]]]:

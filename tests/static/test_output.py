@@ -23,8 +23,12 @@ def _shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, "NO_COLOR": "1", "COMPOSE_PROJECT_NAME": "t-output", **env}
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line}"],
-        capture_output=True, text=True, errors="replace", check=False, env=variables,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        env=variables,
+    )
 
 
 @pytest.mark.parametrize("buffered", ["", "1"])
@@ -66,9 +70,12 @@ def test_ctrl_c_at_any_moment_is_no_traceback() -> None:
     random.seed(13)
     for _ in range(8):
         process = subprocess.Popen(
-            [_INV, "secrets", "--check"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True, start_new_session=True,
-        )  # fmt: skip
+            [_INV, "secrets", "--check"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         time.sleep(0.1 + random.random() * 0.5)
         os.killpg(process.pid, signal.SIGINT) if process.poll() is None else None
         _, errors = process.communicate(timeout=60)

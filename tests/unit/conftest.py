@@ -12,9 +12,16 @@ psycopg2_stub.install()
 sys.path.append(str(ROOT / "odoo"))  # odoo_versions.py and odoo_user.py, as in containers
 
 _OURS = (
-    "BACKUP_", "COMPOSE_", "DOCKER_", "IMAGE_", "NGINX_", "ODOO_", "PLATFORM_", "POSTGRES_",
+    "BACKUP_",
+    "COMPOSE_",
+    "DOCKER_",
+    "IMAGE_",
+    "NGINX_",
+    "ODOO_",
+    "PLATFORM_",
+    "POSTGRES_",
     "REDIS_",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(autouse=True)

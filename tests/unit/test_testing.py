@@ -50,8 +50,13 @@ def test_the_quick_ones_come_first(stack: tuple[Stack, FakeRunner]) -> None:
     with pytest.raises(ReplacedError):
         testing.run(stack[0], FakeReporter(), Request())
     assert _programs(stack[1]) == [
-        "ruff", "ruff", "mypy", "pytest unit", "pytest static", "pytest e2e"
-    ]  # fmt: skip
+        "ruff",
+        "ruff",
+        "mypy",
+        "pytest unit",
+        "pytest static",
+        "pytest e2e",
+    ]
     taken = json.loads((stack[0].settings.state_folder / testing.PHASES_FILE).read_text())
     assert [name for name, _ in taken] == ["lint", "format", "types", "unit tests", "static tests"]
 

@@ -53,8 +53,13 @@ def _move(odoo_data: OdooData, to: OdooData) -> None:
     fill = ["docker", "compose", "exec", "-T", "odoo_db", *psql]
     env = to.platform.environment()
     subprocess.run(
-        fill, cwd=to.platform.root, env=env, input=dump.stdout, text=True, check=True,
+        fill,
+        cwd=to.platform.root,
+        env=env,
+        input=dump.stdout,
+        text=True,
+        check=True,
         stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     source, target = odoo_data.path("").parent.parent, to.path("").parent.parent
     assert to.platform.run("cp", "-a", f"{source}/.", str(target)).returncode == 0

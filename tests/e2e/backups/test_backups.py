@@ -123,9 +123,11 @@ def test_the_drill_starts_odoo_logs_in_and_leaves_a_certificate(odoo_data: OdooD
 
 def test_a_clone_is_harmless_or_there_is_none(odoo_data: OdooData) -> None:
     platform = odoo_data.platform
-    platform.sql("INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active,"
-                 " smtp_authentication) VALUES ('live', 'mail.example.com', 25, 'none', true,"
-                 " 'login')")  # fmt: skip
+    platform.sql(
+        "INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active,"
+        " smtp_authentication) VALUES ('live', 'mail.example.com', 25, 'none', true,"
+        " 'login')"
+    )
     done = platform.inv("clone", "--to", "staging")
     assert done.returncode == 0, done.stderr
     alive = "SELECT smtp_host FROM ir_mail_server WHERE active"

@@ -67,10 +67,12 @@ def peculiar(odoo_data: OdooData) -> Iterator[OdooData]:
         as_superuser(platform, "ALTER DATABASE odoo RESET ALL")
         platform.sql("DROP INDEX zz_name; DROP SCHEMA zz CASCADE; DROP EXTENSION unaccent")
         for statement in (
-            "ALTER DATABASE odoo RESET ALL", "ALTER ROLE odoo IN DATABASE odoo RESET ALL",
-            "ALTER DATABASE odoo CONNECTION LIMIT -1", "COMMENT ON DATABASE odoo IS NULL",
+            "ALTER DATABASE odoo RESET ALL",
+            "ALTER ROLE odoo IN DATABASE odoo RESET ALL",
+            "ALTER DATABASE odoo CONNECTION LIMIT -1",
+            "COMMENT ON DATABASE odoo IS NULL",
             "GRANT TEMPORARY ON DATABASE odoo TO PUBLIC",
-        ):  # fmt: skip
+        ):
             platform.sql(statement, "postgres")
 
 
@@ -104,9 +106,14 @@ def _restore_by_hand(platform: Checkout, file: Path) -> None:
     psql = ["psql", "-q", "-U", "postgres", "-d", "byhand", "-v", "ON_ERROR_STOP=1"]
     with file.open() as stream:
         done = subprocess.run(
-            ["docker", "compose", "exec", "-T", "odoo_db", *psql], stdin=stream, text=True,
-            cwd=platform.root, env=platform.environment(), capture_output=True, check=False,
-        )  # fmt: skip
+            ["docker", "compose", "exec", "-T", "odoo_db", *psql],
+            stdin=stream,
+            text=True,
+            cwd=platform.root,
+            env=platform.environment(),
+            capture_output=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     assert platform.sql(_FUNCTIONS, "byhand") == platform.sql(_FUNCTIONS)
 
@@ -203,17 +210,22 @@ def _owners(folder: Path) -> set[tuple[int, int]]:
 def test_odoos_role_gets_no_more_from_the_superuser_than_that(odoo_data: OdooData) -> None:
     """What postgres/platform.sql lets it do, with arguments that somebody hostile would give."""
     platform = odoo_data.platform
-    platform.sql("CREATE EXTENSION unaccent; CREATE FUNCTION zz_mine() RETURNS int LANGUAGE sql"
-                 " AS 'SELECT 1'")  # fmt: skip
+    platform.sql(
+        "CREATE EXTENSION unaccent; CREATE FUNCTION zz_mine() RETURNS int LANGUAGE sql"
+        " AS 'SELECT 1'"
+    )
     try:
         number = platform.sql("SELECT 'unaccent(text)'::regprocedure::oid")
         own = platform.sql("SELECT 'zz_mine()'::regprocedure::oid")
         for arguments in (
-            f"'postgres', {number}, 'IMMUTABLE'", "'odoo', 'lower(text)'::regprocedure, 'STABLE'",
-            f"'odoo', {own}, 'STABLE'", f"'odoo', {number}, 'STABLE SECURITY DEFINER'",
-            f"'odoo', {number}, 'STABLE', 'SAFE LEAKPROOF'", f"'odoo', {number}, cost => 'nan'",
+            f"'postgres', {number}, 'IMMUTABLE'",
+            "'odoo', 'lower(text)'::regprocedure, 'STABLE'",
+            f"'odoo', {own}, 'STABLE'",
+            f"'odoo', {number}, 'STABLE SECURITY DEFINER'",
+            f"'odoo', {number}, 'STABLE', 'SAFE LEAKPROOF'",
+            f"'odoo', {number}, cost => 'nan'",
             f"'odoo'' user=odoo', {number}, 'STABLE'",
-        ):  # fmt: skip
+        ):
             psql = ["psql", "-U", "odoo", "-d", "postgres", "-c"]
             call = f"SELECT platform.alter_extension_function({arguments})"
             done = platform.exec("odoo_db", *psql, call)

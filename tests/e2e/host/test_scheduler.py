@@ -67,11 +67,13 @@ def test_a_user_whom_cron_refuses_is_told_so_and_loses_nothing(machine: DebianHo
     theirs = b"1 1 * * * theirs\n"
     machine.ok("crontab", "-u", "refused", "-", stdin=theirs)
     machine.write("/etc/cron.deny", b"refused\n")
-    program = "\n".join([
-        *_job(machine, "/srv/odoo"),
-        "try: scheduler.install(job, runner)",
-        "except scheduler.OpsError as error: print(error.message)",
-    ])  # fmt: skip
+    program = "\n".join(
+        [
+            *_job(machine, "/srv/odoo"),
+            "try: scheduler.install(job, runner)",
+            "except scheduler.OpsError as error: print(error.message)",
+        ]
+    )
     as_them = ["runuser", "-u", "refused", "--", "env", "PYTHONPATH=/src", "python3", "-B", "-c"]
     said = machine.ok(*as_them, program).decode()
     assert "`crontab -l` failed" in said

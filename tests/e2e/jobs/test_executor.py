@@ -30,10 +30,12 @@ def key(queue: Local) -> str:
 def running(queue: Local, listener: Listener, key: str) -> Iterator[Executor]:
     """An executor on the queue."""
     with executor(
-        POSTGREST_URL=queue.rest.url, SUPABASE_SERVICE_ROLE_KEY=key,
-        HTTP_ALLOWED_HOSTS=f"127.0.0.1:{listener.port}", EXECUTOR_CONCURRENCY="8",
+        POSTGREST_URL=queue.rest.url,
+        SUPABASE_SERVICE_ROLE_KEY=key,
+        HTTP_ALLOWED_HOSTS=f"127.0.0.1:{listener.port}",
+        EXECUTOR_CONCURRENCY="8",
         SLACK_WEBHOOK_URL=f"{listener.url}/slack/very-secret",
-    ) as found:  # fmt: skip
+    ) as found:
         yield found
 
 
@@ -46,36 +48,47 @@ def test_every_handler_really_does_it(queue: Local, running: Executor, listener:
     }
     summary = running.run().json()
     assert (summary["claimed"], summary["completed"]) == (3, 3), summary
-    got = {path: (method, headers, json.loads(body)) for method, path, headers, body
-           in listener.received if body}  # fmt: skip
+    got = {
+        path: (method, headers, json.loads(body))
+        for method, path, headers, body in listener.received
+        if body
+    }
     assert got["/called"][0] == "PUT" and got["/called"][2] == {"a": "ä"}
     assert got["/hook"][1]["idempotency-key"] == jobs["webhook"]
     assert got["/slack/very-secret"][2] == {"text": "done ✓"}
     assert job(queue, jobs["http"])["result"] == {"status": 200, "body": "received"}
 
 
-@pytest.mark.parametrize(("job_type", "payload", "status", "says"), [
-    ("no_such_type", {}, "dead", "unknown job type no_such_type"),
-    ("constructor", {}, "dead", "unknown job type"),
-    ("http", {"url": "/404"}, "dead", "status 404"),
-    ("http", {"url": "/302"}, "dead", "status 302"),
-    ("http", {"url": "/500"}, "queued", "status 500"),
-    ("http", {"url": "/429"}, "queued", "status 429"),
-    ("http", {"url": "http://169.254.169.254/"}, "dead", "not in HTTP_ALLOWED_HOSTS"),
-    ("http", {"url": "file:///etc/passwd"}, "dead", "http://"),
-    ("http", {"url": "nonsense"}, "dead", "no address"),
-    ("http", {"url": "/200", "method": "CONNECT"}, "dead", "method"),
-    ("http", {"url": "/200", "headers": {"a b": "c"}}, "dead", "headers"),
-    ("notify_slack", {}, "dead", "text is missing"),
-    ("sync_odoo", {"model": "res.partner", "method": "create"}, "queued", "have to be set"),
-    ("http", {"url": "/large"}, "completed", None),
-    ("http", {"url": "/odd"}, "completed", None),
-    ("http", {"url": "/odd/404"}, "dead", "status 404: xxx"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("job_type", "payload", "status", "says"),
+    [
+        ("no_such_type", {}, "dead", "unknown job type no_such_type"),
+        ("constructor", {}, "dead", "unknown job type"),
+        ("http", {"url": "/404"}, "dead", "status 404"),
+        ("http", {"url": "/302"}, "dead", "status 302"),
+        ("http", {"url": "/500"}, "queued", "status 500"),
+        ("http", {"url": "/429"}, "queued", "status 429"),
+        ("http", {"url": "http://169.254.169.254/"}, "dead", "not in HTTP_ALLOWED_HOSTS"),
+        ("http", {"url": "file:///etc/passwd"}, "dead", "http://"),
+        ("http", {"url": "nonsense"}, "dead", "no address"),
+        ("http", {"url": "/200", "method": "CONNECT"}, "dead", "method"),
+        ("http", {"url": "/200", "headers": {"a b": "c"}}, "dead", "headers"),
+        ("notify_slack", {}, "dead", "text is missing"),
+        ("sync_odoo", {"model": "res.partner", "method": "create"}, "queued", "have to be set"),
+        ("http", {"url": "/large"}, "completed", None),
+        ("http", {"url": "/odd"}, "completed", None),
+        ("http", {"url": "/odd/404"}, "dead", "status 404: xxx"),
+    ],
+)
 def test_a_failure_is_told_and_tried_again_only_where_that_helps(
-    queue: Local, running: Executor, listener: Listener,
-    job_type: str, payload: dict[str, Any], status: str, says: str | None,
-) -> None:  # fmt: skip
+    queue: Local,
+    running: Executor,
+    listener: Listener,
+    job_type: str,
+    payload: dict[str, Any],
+    status: str,
+    says: str | None,
+) -> None:
     if payload.get("url", "").startswith("/"):
         payload = {**payload, "url": listener.url + payload["url"]}
     made = enqueue(queue, job_type, payload)
@@ -133,9 +146,9 @@ def test_an_unset_secret_refuses_everybody(queue: Local, key: str, secret: str) 
         assert bare.get("health").status_code == 503
 
 
-@pytest.mark.parametrize(("gone", "says"), [
-    ("postgrest", "the queue cannot be reached"), ("supabase_db", ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("gone", "says"), [("postgrest", "the queue cannot be reached"), ("supabase_db", "")]
+)
 def test_with_its_database_gone_it_says_so_and_goes_on_later(
     queue: Local, running: Executor, listener: Listener, gone: str, says: str
 ) -> None:
@@ -158,8 +171,11 @@ def test_with_its_database_gone_it_says_so_and_goes_on_later(
 def test_a_job_that_was_killed_with_its_executor_is_run_by_the_next(
     queue: Local, listener: Listener, key: str
 ) -> None:
-    settings = {"POSTGREST_URL": queue.rest.url, "SUPABASE_SERVICE_ROLE_KEY": key,
-                "HTTP_ALLOWED_HOSTS": f"127.0.0.1:{listener.port}"}  # fmt: skip
+    settings = {
+        "POSTGREST_URL": queue.rest.url,
+        "SUPABASE_SERVICE_ROLE_KEY": key,
+        "HTTP_ALLOWED_HOSTS": f"127.0.0.1:{listener.port}",
+    }
     listener.hang.clear()
     made = enqueue(queue, "http", {"url": f"{listener.url}/hang"}, p_timeout_seconds=3)
     with executor(**settings) as first:
@@ -179,8 +195,12 @@ def test_a_job_that_was_killed_with_its_executor_is_run_by_the_next(
 
 
 def test_with_odoo_gone_a_job_waits_for_it(queue: Local, key: str, listener: Listener) -> None:
-    odoo = {"ODOO_URL": "http://127.0.0.1:9", "ODOO_DATABASE": "odoo", "ODOO_API_KEY": "k" * 40,
-            "ODOO_LOGIN": "admin"}  # fmt: skip
+    odoo = {
+        "ODOO_URL": "http://127.0.0.1:9",
+        "ODOO_DATABASE": "odoo",
+        "ODOO_API_KEY": "k" * 40,
+        "ODOO_LOGIN": "admin",
+    }
     with executor(POSTGREST_URL=queue.rest.url, SUPABASE_SERVICE_ROLE_KEY=key, **odoo) as gone:
         made = enqueue(queue, "sync_odoo", {"model": "res.partner", "method": "search"})
         assert gone.run().json()["failed"] == 1
@@ -196,9 +216,10 @@ def test_two_executors_at_once_share_the_work(
     for number in range(60):
         enqueue(queue, "http", {"url": f"{listener.url}/n/{number}/x"})
     with executor(
-        POSTGREST_URL=queue.rest.url, SUPABASE_SERVICE_ROLE_KEY=key,
+        POSTGREST_URL=queue.rest.url,
+        SUPABASE_SERVICE_ROLE_KEY=key,
         HTTP_ALLOWED_HOSTS=f"127.0.0.1:{listener.port}",
-    ) as other:  # fmt: skip
+    ) as other:
         command = ["curl", "-s", "-X", "POST", "-H", f"Authorization: Bearer {key}", other.url]
         beside = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         mine = running.run().json()

@@ -47,8 +47,10 @@ def dead_job(queue: Local, **more: str) -> str:
 def test_a_user_reads_its_own_jobs_only_and_no_headers(queue: Local) -> None:
     own, other = str(uuid.uuid4()), str(uuid.uuid4())
     mine, theirs, nobodys = (
-        dead_job(queue, p_owner=own), dead_job(queue, p_owner=other), dead_job(queue),
-    )  # fmt: skip
+        dead_job(queue, p_owner=own),
+        dead_job(queue, p_owner=other),
+        dead_job(queue),
+    )
     assert read(queue.rest, own) == [{mine}] * len(_TABLES)
     assert read(queue.rest, other) == [{theirs}] * len(_TABLES)
     for user in (None, "", own.upper(), "%"):
@@ -82,8 +84,13 @@ def test_a_job_is_its_callers_however_it_was_made(queue: Local) -> None:
 
 
 def test_one_key_with_other_headers_or_another_owner_is_another_wish(queue: Local) -> None:
-    wish = {"p_source": "t", "p_job_type": "http", "p_payload": _CALL, "p_owner": "a",
-            "p_idempotency_key": "k"}  # fmt: skip
+    wish = {
+        "p_source": "t",
+        "p_job_type": "http",
+        "p_payload": _CALL,
+        "p_owner": "a",
+        "p_idempotency_key": "k",
+    }
     first = queue.rest.call("enqueue_job", **wish)
     assert queue.rest.call("enqueue_job", **wish) == first
     assert queue.rest.call("enqueue_job", **{**wish, "p_owner": None}) == first
@@ -94,8 +101,11 @@ def test_one_key_with_other_headers_or_another_owner_is_another_wish(queue: Loca
 
 
 def test_what_an_answer_repeats_of_the_headers_is_hidden(queue: Local, listener: Listener) -> None:
-    settings = {"POSTGREST_URL": queue.rest.url, "HTTP_ALLOWED_HOSTS": f"127.0.0.1:{listener.port}",
-                "SUPABASE_SERVICE_ROLE_KEY": queue.rest.token("service_role")}  # fmt: skip
+    settings = {
+        "POSTGREST_URL": queue.rest.url,
+        "HTTP_ALLOWED_HOSTS": f"127.0.0.1:{listener.port}",
+        "SUPABASE_SERVICE_ROLE_KEY": queue.rest.token("service_role"),
+    }
     with executor(**settings) as running:
         good, bad = (
             enqueue(queue, "http", {**_CALL, "url": f"{listener.url}/echo/{status}"})
@@ -116,16 +126,28 @@ def listener() -> Iterator[Listener]:
         yield listening
 
 
-@pytest.mark.parametrize("url", [
-    "http://127.0.0.1:{port}/", "http://localhost:{port}/", "http://2130706433:{port}/",
-    "http://[::ffff:127.0.0.1]:{port}/", "http://0.0.0.0:{port}/", "http://169.254.169.254/",
-    "http://[::1]/", "http://localhost./", "https://10.0.0.1/",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:{port}/",
+        "http://localhost:{port}/",
+        "http://2130706433:{port}/",
+        "http://[::ffff:127.0.0.1]:{port}/",
+        "http://0.0.0.0:{port}/",
+        "http://169.254.169.254/",
+        "http://[::1]/",
+        "http://localhost./",
+        "https://10.0.0.1/",
+    ],
+)
 def test_a_star_is_no_way_to_addresses_that_are_not_public(
     queue: Local, listener: Listener, url: str
 ) -> None:
-    settings = {"POSTGREST_URL": queue.rest.url, "HTTP_ALLOWED_HOSTS": f"* *:{listener.port}",
-                "SUPABASE_SERVICE_ROLE_KEY": queue.rest.token("service_role")}  # fmt: skip
+    settings = {
+        "POSTGREST_URL": queue.rest.url,
+        "HTTP_ALLOWED_HOSTS": f"* *:{listener.port}",
+        "SUPABASE_SERVICE_ROLE_KEY": queue.rest.token("service_role"),
+    }
     listener.received.clear()
     with executor(**settings) as running:
         made = enqueue(queue, "http", {"url": url.format(port=listener.port)}, p_max_retries=0)
@@ -137,14 +159,18 @@ def test_a_star_is_no_way_to_addresses_that_are_not_public(
 
 def test_jobs_from_before_keep_their_headers_and_belong_to_nobody(supabase: Local) -> None:
     files = sorted((supabase.checkout.root / "supabase" / "migrations").glob("*.sql"))
-    before, later = ("\n".join(path.read_text() for path in part)
-                     for part in (files[:_BEFORE], files[_BEFORE:]))  # fmt: skip
+    before, later = (
+        "\n".join(path.read_text() for path in part) for part in (files[:_BEFORE], files[_BEFORE:])
+    )
     supabase.psql("CREATE DATABASE older")
     try:
         for script in (before, _OLD_JOBS, later):
             supabase.psql(script, "older")
-        rows = supabase.psql("SELECT payload FROM mcp_jobs.jobs UNION ALL "
-                             "SELECT payload FROM mcp_jobs.dead_letter_queue", "older")  # fmt: skip
+        rows = supabase.psql(
+            "SELECT payload FROM mcp_jobs.jobs UNION ALL "
+            "SELECT payload FROM mcp_jobs.dead_letter_queue",
+            "older",
+        )
         assert rows.splitlines() == ['{"url": "u"}'] * 3
         as_user = """SET ROLE authenticated; SET request.jwt.claims = '{"sub": "a"}';"""
         assert supabase.psql(f"{as_user} SELECT count(*) FROM mcp_jobs.jobs", "older") == "0"

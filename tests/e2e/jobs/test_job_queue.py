@@ -36,8 +36,12 @@ def test_a_hundred_workers_run_five_thousand_jobs_once_each_in_order(queue: Loca
             gate.wait(300)
             while job := claim(connection, f"w{number}"):
                 done.append((job["payload"]["n"], job["priority"]))
-                one(connection, "SELECT * FROM mcp_jobs.complete_job(%s, %s)", job["id"],
-                    f"w{number}")  # fmt: skip
+                one(
+                    connection,
+                    "SELECT * FROM mcp_jobs.complete_job(%s, %s)",
+                    job["id"],
+                    f"w{number}",
+                )
         return done
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -154,8 +158,13 @@ def test_after_the_last_try_a_job_is_dead_and_can_be_revived(queue: Local) -> No
         connection.execute("SELECT mcp_jobs.complete_job(%s, 'w1')", (job_id,))
         events = connection.execute("SELECT event FROM mcp_jobs.job_events ORDER BY id")
         assert [e["event"] for e in events] == [
-            "enqueued", *["claimed", "failed"] * 3, "dead", "retried", "claimed", "completed"
-        ]  # fmt: skip
+            "enqueued",
+            *["claimed", "failed"] * 3,
+            "dead",
+            "retried",
+            "claimed",
+            "completed",
+        ]
 
 
 def test_the_backoff_doubles_up_to_an_hour_and_is_never_the_same(queue: Local) -> None:

@@ -32,12 +32,18 @@ def test_whatever_is_in_a_payload_comes_out_as_it_was(queue: Local, value: str) 
 @pytest.mark.parametrize(
     ("payload", "priority"),
     [
-        ("[1]", 5), ("null", 5), ('"text"', 5), ("{}", 0), ("{}", 11), ("{", 5),
-        ('{"a": "\\u0000"}', 5), (json.dumps({"a": "x" * 300_000}), 5),
+        ("[1]", 5),
+        ("null", 5),
+        ('"text"', 5),
+        ("{}", 0),
+        ("{}", 11),
+        ("{", 5),
+        ('{"a": "\\u0000"}', 5),
+        (json.dumps({"a": "x" * 300_000}), 5),
         ("[" * 20_000 + "]" * 20_000, 5),
     ],
     ids=lambda value: str(value)[:12],
-)  # fmt: skip
+)
 def test_what_is_no_payload_is_refused(queue: Local, payload: str, priority: int) -> None:
     with queue.connect() as connection:
         with pytest.raises(DatabaseError):

@@ -6,18 +6,26 @@ from psycopg.errors import InsufficientPrivilege
 
 from tests.e2e.support.supabase import Connection, Local
 
-_COLUMNS = {"jobs": "status", "job_runs": "error", "job_events": "event",
-            "dead_letter_queue": "last_error", "metrics": "count",
-            "job_headers": "headers"}  # fmt: skip
+_COLUMNS = {
+    "jobs": "status",
+    "job_runs": "error",
+    "job_events": "event",
+    "dead_letter_queue": "last_error",
+    "metrics": "count",
+    "job_headers": "headers",
+}
 _STATEMENTS = {
-    "SELECT": "SELECT * FROM mcp_jobs.{}", "DELETE": "DELETE FROM mcp_jobs.{}",
-    "TRUNCATE": "TRUNCATE mcp_jobs.{} CASCADE", "INSERT": "INSERT INTO mcp_jobs.{} DEFAULT VALUES",
+    "SELECT": "SELECT * FROM mcp_jobs.{}",
+    "DELETE": "DELETE FROM mcp_jobs.{}",
+    "TRUNCATE": "TRUNCATE mcp_jobs.{} CASCADE",
+    "INSERT": "INSERT INTO mcp_jobs.{} DEFAULT VALUES",
     "UPDATE": "UPDATE mcp_jobs.{} SET {} = NULL",
-}  # fmt: skip
+}
 _MAY = {
-    "anon": set[str](), "authenticated": {"SELECT"},
+    "anon": set[str](),
+    "authenticated": {"SELECT"},
     "service_role": {"SELECT", "DELETE", "INSERT", "UPDATE"},
-}  # fmt: skip
+}
 
 
 def _allowed(connection: Connection, statement: str) -> bool:
@@ -33,8 +41,10 @@ def _allowed(connection: Connection, statement: str) -> bool:
 
 @pytest.mark.parametrize("role", _MAY)
 def test_a_role_may_do_to_every_table_what_it_should_and_no_more(queue: Local, role: str) -> None:
-    listed = queue.psql("SELECT relname FROM pg_class WHERE relnamespace='mcp_jobs'::regnamespace"
-                        " AND relkind IN ('r', 'p', 'v', 'm')")  # fmt: skip
+    listed = queue.psql(
+        "SELECT relname FROM pg_class WHERE relnamespace='mcp_jobs'::regnamespace"
+        " AND relkind IN ('r', 'p', 'v', 'm')"
+    )
     assert set(listed.split()) == set(_COLUMNS)
     with queue.connect(role) as connection:
         for table in _COLUMNS:
@@ -78,6 +88,8 @@ def test_no_function_is_open_to_all_runs_as_another_or_trusts_the_search_path(qu
            OR proacl IS NULL OR EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0))"""
     )
     assert loose == ""
-    bare = queue.psql("SELECT relname FROM pg_class WHERE relnamespace = 'mcp_jobs'::regnamespace"
-                      " AND relkind = 'r' AND NOT relrowsecurity")  # fmt: skip
+    bare = queue.psql(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'mcp_jobs'::regnamespace"
+        " AND relkind = 'r' AND NOT relrowsecurity"
+    )
     assert bare == ""

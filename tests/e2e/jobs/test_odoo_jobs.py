@@ -122,10 +122,16 @@ def test_a_job_of_odoo_creates_a_record_in_odoo(module: Local) -> None:
         "SELECT state, error FROM mcp_job"
     )
     key = odoo_shell(platform, _KEY).partition("KEY=")[2].split()[0]
-    odoo = {"ODOO_URL": f"http://127.0.0.1:{platform.odoo_port}", "ODOO_DATABASE": "odoo",
-            "ODOO_LOGIN": "admin", "ODOO_API_KEY": key}  # fmt: skip
-    rest = {"POSTGREST_URL": module.rest.url,
-            "SUPABASE_SERVICE_ROLE_KEY": module.rest.token("service_role")}  # fmt: skip
+    odoo = {
+        "ODOO_URL": f"http://127.0.0.1:{platform.odoo_port}",
+        "ODOO_DATABASE": "odoo",
+        "ODOO_LOGIN": "admin",
+        "ODOO_API_KEY": key,
+    }
+    rest = {
+        "POSTGREST_URL": module.rest.url,
+        "SUPABASE_SERVICE_ROLE_KEY": module.rest.token("service_role"),
+    }
     with executor(**rest, **odoo) as running:
         assert running.run().json()["completed"] == 1
         wrong = {"model": "res.partner", "method": "create", "kwargs": {"vals_list": [{"nix": 1}]}}
@@ -142,8 +148,12 @@ def test_a_job_of_odoo_creates_a_record_in_odoo(module: Local) -> None:
         (ended,) = module.rest.ask(
             "GET", "jobs", module.rest.token("service_role"), id=f"eq.{made}"
         ).json()
-        call = {"model": "res.partner", "method": "write", "ids": ended["result"],
-                "kwargs": {"vals": {"name": "changed-by-json-rpc"}}}  # fmt: skip
+        call = {
+            "model": "res.partner",
+            "method": "write",
+            "ids": ended["result"],
+            "kwargs": {"vals": {"name": "changed-by-json-rpc"}},
+        }
         module.rest.call("enqueue_job", **{**job, "p_payload": call})
         bad_again = module.rest.call("enqueue_job", **{**job, "p_payload": wrong})
         summary = older.run().json()

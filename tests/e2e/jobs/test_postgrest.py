@@ -45,18 +45,28 @@ def unsigned(claims: dict[str, object]) -> str:
 
 def test_a_job_goes_all_its_way(rest: Rest) -> None:
     source = f"way-{uuid.uuid4().hex[:8]}"
-    job = rest.call("enqueue_job", **{**_ENQUEUE, "p_source": source}, p_priority=1,
-                    p_scheduled_at="2026-01-01T00:00:00Z", p_max_retries=1)  # fmt: skip
+    job = rest.call(
+        "enqueue_job",
+        **{**_ENQUEUE, "p_source": source},
+        p_priority=1,
+        p_scheduled_at="2026-01-01T00:00:00Z",
+        p_max_retries=1,
+    )
     claimed = rest.call("claim_next_job", p_worker_id="w", p_source_filter=source)
     assert [(c["id"], c["status"], c["payload"]) for c in claimed] == [(job, "running", {"a": 1})]
     assert rest.call("claim_next_job", p_worker_id="w", p_source_filter=source) == []
-    typed = rest.call("claim_next_job", p_worker_id="w", p_source_filter=source,
-                      p_job_types=["http", "other"])  # fmt: skip
+    typed = rest.call(
+        "claim_next_job", p_worker_id="w", p_source_filter=source, p_job_types=["http", "other"]
+    )
     assert typed == []
     done = rest.call("complete_job", p_job_id=job, p_worker_id="w", p_result={"ok": True})
     assert (done["status"], done["result"]) == ("completed", {"ok": True})
-    again = rest.ask("POST", "rpc/complete_job", rest.token("service_role"),
-                     {"p_job_id": job, "p_worker_id": "w"})  # fmt: skip
+    again = rest.ask(
+        "POST",
+        "rpc/complete_job",
+        rest.token("service_role"),
+        {"p_job_id": job, "p_worker_id": "w"},
+    )
     assert again.status_code == 409 and "no longer" in again.json()["message"]
     runs = rest.ask("GET", "job_runs", rest.token("service_role"), job_id=f"eq.{job}")
     assert [run["status"] for run in runs.json()] == ["completed"]
@@ -67,9 +77,21 @@ def test_a_job_goes_all_its_way(rest: Rest) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["alg none", "expired", "wrong key", "no role", "no expiry", "no claims", "not yet valid",
-     "another algorithm", "cut short", "no token at all", "rubbish", "empty"],
-)  # fmt: skip
+    [
+        "alg none",
+        "expired",
+        "wrong key",
+        "no role",
+        "no expiry",
+        "no claims",
+        "not yet valid",
+        "another algorithm",
+        "cut short",
+        "no token at all",
+        "rubbish",
+        "empty",
+    ],
+)
 def test_a_bad_token_is_401_everywhere(rest: Rest, kind: str) -> None:
     good = rest.token("service_role")
     claims = jwt.decode(good, options={"verify_signature": False})
@@ -93,9 +115,10 @@ def test_a_bad_token_is_401_everywhere(rest: Rest, kind: str) -> None:
     assert rest.ask("POST", "rpc/enqueue_job", token, _ENQUEUE).status_code == 401
 
 
-@pytest.mark.parametrize(("role", "read", "write"), [
-    ("anon", 401, 401), ("authenticated", 200, 403), ("service_role", 200, 204),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("role", "read", "write"),
+    [("anon", 401, 401), ("authenticated", 200, 403), ("service_role", 200, 204)],
+)
 def test_a_role_reads_and_writes_what_it_should(
     rest: Rest, role: str, read: int, write: int
 ) -> None:
@@ -139,11 +162,18 @@ def test_payloads_come_back_as_they_were(rest: Rest, payload: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"p_priority": 0}, {"p_priority": "DROP"}, {"p_payload": [1]}, {"p_payload": "\u0000"},
-     {"p_payload": {"a": "x" * 300_000}}, {"p_source": "a b"}, {"p_scheduled_at": "tomorrow-ish"},
-     {"p_max_retries": -1}],
+    [
+        {"p_priority": 0},
+        {"p_priority": "DROP"},
+        {"p_payload": [1]},
+        {"p_payload": "\u0000"},
+        {"p_payload": {"a": "x" * 300_000}},
+        {"p_source": "a b"},
+        {"p_scheduled_at": "tomorrow-ish"},
+        {"p_max_retries": -1},
+    ],
     ids=lambda change: str(change)[:24],
-)  # fmt: skip
+)
 def test_a_wrong_wish_is_400_and_changes_nothing(rest: Rest, change: dict[str, object]) -> None:
     wish = {**_ENQUEUE, "p_source": f"wrong-{uuid.uuid4().hex[:8]}", **change}
     answer = rest.ask("POST", "rpc/enqueue_job", rest.token("service_role"), wish)

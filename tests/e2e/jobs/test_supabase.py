@@ -168,8 +168,8 @@ def test_jobs_are_driven_from_the_command_line(queue: Local) -> None:
     checkout = queue.checkout
     payload = checkout.root / "payload.json"
     payload.write_text('{"text": "it\'s ✓"}')
-    wish = ["--source", "cli", "--type", "notify_slack", "--payload", f"@{payload}", "--priority",
-            "2", "--max-retries", "0", "--key", "once"]  # fmt: skip
+    wish = ["--source", "cli", "--type", "notify_slack", "--payload", f"@{payload}"]
+    wish += ["--priority", "2", "--max-retries", "0", "--key", "once"]
     made = checkout.inv("jobs.enqueue", *wish)
     assert made.returncode == 0, made.stderr
     job = made.stdout.strip()
@@ -220,12 +220,12 @@ def cloud(supabase: Local, tmp_path: Path) -> Iterator[Checkout]:
     ours = ["--label", label, "--label", "com.docker.compose.network=edge"]
     checkout.run("docker", "network", "create", *ours, network)
     image = images.in_use(checkout)["POSTGRES_IMAGE"]
-    options = ["--network-alias", "cloud.test", "--env", "POSTGRES_USER=admin", "--env",
-               "POSTGRES_PASSWORD=unused", "--volume", f"{tmp_path}:/certs:ro", "--entrypoint",
-               "sh", image, "-c", _CLOUD]  # fmt: skip
+    options = ["--network-alias", "cloud.test", "--volume", f"{tmp_path}:/certs:ro"]
+    options += ["--env", "POSTGRES_USER=admin", "--env", "POSTGRES_PASSWORD=unused"]
+    options += ["--entrypoint", "sh", image, "-c", _CLOUD]
     with on_the_edge(checkout, "cloud", *options) as container:
-        psql = ["docker", "exec", container, "psql", "-h", "127.0.0.1", "-U", "admin", "-d",
-                "postgres", "-qc"]  # fmt: skip
+        psql = ["docker", "exec", container, "psql", "-h", "127.0.0.1"]
+        psql += ["-U", "admin", "-d", "postgres", "-qc"]
         ready = ["docker", "exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]
         assert eventually(lambda: checkout.run(*ready).returncode == 0, 90)
         psql[2:2] = ["--env", "PGPASSWORD=unused"]

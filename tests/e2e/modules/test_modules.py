@@ -144,9 +144,10 @@ def test_a_removed_module_takes_what_builds_on_it_and_comes_back(shop: ModuleSan
 def test_settings_and_comment_of_the_database_go_the_way_and_back(shop: ModuleSandbox) -> None:
     """Neither is copied by PostgreSQL, nor is a permission."""
     for statement in (
-        "ALTER DATABASE odoo SET work_mem = '9MB'", "COMMENT ON DATABASE odoo IS 'the books'",
+        "ALTER DATABASE odoo SET work_mem = '9MB'",
+        "COMMENT ON DATABASE odoo IS 'the books'",
         "REVOKE TEMPORARY ON DATABASE odoo FROM PUBLIC",
-    ):  # fmt: skip
+    ):
         shop.platform.sql(statement, "postgres")
     look = (
         "SELECT shobj_description(d.oid, 'pg_database'), setconfig, array(SELECT a::text FROM"

@@ -69,9 +69,11 @@ def container(shop: ModuleSandbox) -> str:
 
 def gone(shop: ModuleSandbox) -> bool:
     """Whether whatever was begun has ended, and nothing of it is left."""
-    return not container(shop) and not shop.partners("zz_half") and (
-        not [name for name in shop.databases() if "__" in name]
-    )  # fmt: skip
+    return (
+        not container(shop)
+        and not shop.partners("zz_half")
+        and (not [name for name in shop.databases() if "__" in name])
+    )
 
 
 def clients_of_the_gate(running: subprocess.Popen[str]) -> list[psutil.Process]:

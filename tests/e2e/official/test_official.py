@@ -35,10 +35,13 @@ def test_every_script_of_nginxs_image_has_run(official: Production) -> None:
     log = official.logs("nginx")
     names = re.findall(r"(?:launching|sourcing) /docker-entrypoint\.d/([\w.-]+)", log)
     assert names == [
-        "10-listen-on-ipv6-by-default.sh", "15-local-resolvers.envsh",
-        "20-envsubst-on-templates.sh", "25-trusted-proxies.sh", "30-gate.sh",
+        "10-listen-on-ipv6-by-default.sh",
+        "15-local-resolvers.envsh",
+        "20-envsubst-on-templates.sh",
+        "25-trusted-proxies.sh",
+        "30-gate.sh",
         "30-tune-worker-processes.sh",
-    ]  # fmt: skip
+    ]
     assert "not executable: /docker-entrypoint.d/40" in log
     configuration = official.execute("nginx", "nginx", "-T")
     assert f"\nserver_name {NAME} {OTHER_NAME};" in configuration
@@ -94,10 +97,16 @@ def test_sessions_are_in_a_redis_of_another_uid(official: Production, admin: str
     assert set(official.execute("redis", *kept).splitlines()) == {f"{uid} 600"}
 
 
-@pytest.mark.parametrize("command", [
-    ("psql", "-X", "-d", "odoo", "-c", "SELECT 1"), ("pg_dump", "--version"),
-    ("odoo", "--version"), ("bash", "-c", "true"), ("perl", "-e", "1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("psql", "-X", "-d", "odoo", "-c", "SELECT 1"),
+        ("pg_dump", "--version"),
+        ("odoo", "--version"),
+        ("bash", "-c", "true"),
+        ("perl", "-e", "1"),
+    ],
+)
 def test_nothing_complains_of_a_locale_that_the_image_has_not(
     official: Production, command: tuple[str, ...]
 ) -> None:

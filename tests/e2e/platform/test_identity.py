@@ -34,16 +34,26 @@ def _state(checkout: Checkout) -> tuple[list[str], list[str], str]:
     label = f"label=com.docker.compose.project={checkout.project}"
     containers = checkout.run("docker", "ps", "-aq", "--no-trunc", "--filter", label).stdout
     volumes = checkout.run("docker", "volume", "ls", "-q", "--filter", label).stdout
-    created = checkout.run("docker", "volume", "inspect", *volumes.split(), "--format",
-                           "{{.Name}} {{.CreatedAt}}").stdout  # fmt: skip
+    created = checkout.run(
+        "docker", "volume", "inspect", *volumes.split(), "--format", "{{.Name}} {{.CreatedAt}}"
+    ).stdout
     return sorted(containers.split()), sorted(volumes.split()), created
 
 
 _CHANGING = [
-    ("up",), ("quickstart", "--yes"), ("down",), ("down", "--volumes", "--yes"), ("restart",),
-    ("secrets",), ("images",), ("backup",), ("restore", "--yes"), ("module.install", "contacts"),
-    ("sessions.revoke", "--user", "admin", "--yes"), ("setup-tls", "selfsigned"),
-]  # fmt: skip
+    ("up",),
+    ("quickstart", "--yes"),
+    ("down",),
+    ("down", "--volumes", "--yes"),
+    ("restart",),
+    ("secrets",),
+    ("images",),
+    ("backup",),
+    ("restore", "--yes"),
+    ("module.install", "contacts"),
+    ("sessions.revoke", "--user", "admin", "--yes"),
+    ("setup-tls", "selfsigned"),
+]
 
 
 def test_every_changing_command_of_a_second_clone_is_refused(

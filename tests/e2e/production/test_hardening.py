@@ -10,9 +10,14 @@ from tests.e2e.support.production import Production
 
 # Numbers of capabilities in the kernel (capabilities(7)).
 _NUMBERS = {
-    "CHOWN": 0, "DAC_READ_SEARCH": 2, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7,
+    "CHOWN": 0,
+    "DAC_READ_SEARCH": 2,
+    "FOWNER": 3,
+    "KILL": 5,
+    "SETGID": 6,
+    "SETUID": 7,
     "NET_BIND_SERVICE": 10,
-}  # fmt: skip
+}
 _OWN = ["CHOWN", "DAC_READ_SEARCH", "FOWNER", "KILL", "SETGID", "SETUID"]
 _ADDED = {
     "nginx": ["CHOWN", "DAC_READ_SEARCH", "NET_BIND_SERVICE", "SETGID", "SETUID"],
@@ -132,9 +137,7 @@ def test_the_data_has_no_way_out(production: Production, service: str) -> None:
 
 
 # What may be said to a server without a password, and how its answer begins: no TLS; an error.
-_FIRST_WORDS = {
-    "odoo_db": (5432, r"\0\0\0\10\4\322\26\57", "N"), "redis": (6379, r"PING\r\n", "-"),
-}  # fmt: skip
+_FIRST_WORDS = {"odoo_db": (5432, r"\0\0\0\10\4\322\26\57", "N"), "redis": (6379, r"PING\r\n", "-")}
 
 
 @pytest.mark.parametrize("service", ["odoo_db", "redis"])
@@ -178,9 +181,9 @@ def _connects(production: Production, service: str, address: str, port: int) -> 
     return "open" in production.execute(service, "sh", "-c", f"{attempt} || true")
 
 
-@pytest.mark.parametrize(("service", "program"), [
-    ("odoo_db", "psql"), ("odoo", "pg_dump"), ("odoo", "psql"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("service", "program"), [("odoo_db", "psql"), ("odoo", "pg_dump"), ("odoo", "psql")]
+)
 def test_clients_of_postgresql_have_an_openssl_that_gets_fixes(
     production: Production, service: str, program: str
 ) -> None:

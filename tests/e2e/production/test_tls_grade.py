@@ -15,14 +15,17 @@ pytestmark = pytest.mark.xdist_group("browser")
 # All that the grade is made of, and what these tests look at. Not how some forty browsers of the
 # last fifteen years would fare, which takes a third of the time and follows from the rest.
 _PARTS = [
-    "--protocols", "--std", "--forward-secrecy", "--server-preference", "--server-defaults",
-    "--headers", "--vulnerable",
-]  # fmt: skip
-_SCAN = [
-    *_PARTS,
-    "--quiet", "--warnings", "off", "--color", "0", "--nodns", "min", "--add-ca", "/ca.pem",
-    "--overwrite", "--jsonfile-pretty", "full.json", f"https://{NAME}:443",
-]  # fmt: skip
+    "--protocols",
+    "--std",
+    "--forward-secrecy",
+    "--server-preference",
+    "--server-defaults",
+    "--headers",
+    "--vulnerable",
+]
+_PLAIN = ["--quiet", "--warnings", "off", "--color", "0"]
+_OPTIONS = [*_PLAIN, "--nodns", "min", "--add-ca", "/ca.pem", "--overwrite"]
+_SCAN = [*_PARTS, *_OPTIONS, "--jsonfile-pretty", "full.json", f"https://{NAME}:443"]
 _UNAVOIDABLE = {
     # A private authority publishes no lists of revoked certificates.
     "cert_revocation": "HIGH",

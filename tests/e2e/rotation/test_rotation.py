@@ -113,9 +113,13 @@ def test_a_killed_rotation_is_undone_or_finished_by_one_command(
 ) -> None:
     before = _files(platform)
     process = subprocess.Popen(
-        [str(platform.root / "scripts/inv"), "secrets.rotate"], cwd=platform.root,
-        env=platform.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [str(platform.root / "scripts/inv"), "secrets.rotate"],
+        cwd=platform.root,
+        env=platform.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stderr
     for line in process.stderr:
         if line.startswith(f"… {moment}"):

@@ -79,9 +79,11 @@ def test_a_redis_that_is_killed_logs_nobody_out_not_even_who_came_a_moment_ago(
     platform: Checkout,
 ) -> None:
     old = BrowserSession.admin(platform)
-    pid = platform.run(
-        "docker", "top", platform.container("redis"), "-eo", "pid,comm"
-    ).stdout.split("redis-server")[0].split()[-1]  # fmt: skip
+    pid = (
+        platform.run("docker", "top", platform.container("redis"), "-eo", "pid,comm")
+        .stdout.split("redis-server")[0]
+        .split()[-1]
+    )
     new = BrowserSession.admin(platform)
     platform.run("kill", "-KILL", pid)
     assert eventually(lambda: old.call("/web/session/get_session_info").status_code == 200, 30)

@@ -139,12 +139,10 @@ def encrypted(platform: Checkout, tmp_path: Path) -> Iterator[Path]:
     (folder / "ca.pem").write_bytes(ca.certificate)
     (folder / "other.pem").write_bytes(other.certificate)
     secret = (platform.root / "secrets" / "db_password.txt").read_text().strip()
-    server = [
-        "--port", "0", "--tls-port", "6379", "--tls-auth-clients", "no", "--save", "",
-        "--tls-cert-file", "/certs/leaf.pem", "--tls-key-file", "/certs/key.pem",
-        "--tls-ca-cert-file", "/certs/ca.pem",
-        "--requirepass", hashlib.sha256(f"redis:{secret}".encode()).hexdigest(),
-    ]  # fmt: skip
+    password = hashlib.sha256(f"redis:{secret}".encode()).hexdigest()
+    server = ["--port", "0", "--tls-port", "6379", "--tls-auth-clients", "no", "--save", ""]
+    server += ["--tls-cert-file", "/certs/leaf.pem", "--tls-key-file", "/certs/key.pem"]
+    server += ["--tls-ca-cert-file", "/certs/ca.pem", "--requirepass", password]
     image = images.in_use(platform)["REDIS_IMAGE"]
     names = ["--network-alias", "redis-tls", "--network-alias", "redis-alias"]
     mount = ["-v", f"{folder}:/certs:ro", "--entrypoint", "redis-server"]

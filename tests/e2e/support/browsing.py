@@ -19,10 +19,17 @@ from tests.support.waiting import eventually
 
 _PORT = 9515
 _FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--window-size=1280,900",
-]  # fmt: skip
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+]
 _TRUST = "certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n platform -i /ca.pem"
 
 

@@ -94,13 +94,21 @@ class Executor:
 def executor(**environment: str) -> Iterator[Executor]:
     """The function with these settings and no others."""
     port = free_port()
-    env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "NO_COLOR": "1",
-           "DENO_NO_UPDATE_CHECK": "1", "CRON_SECRET": CRON_SECRET, "EXECUTOR_HOST": "127.0.0.1",
-           "EXECUTOR_PORT": str(port), **environment}  # fmt: skip
-    argv = [DENO, "run", "--frozen", "--no-prompt", "--allow-net", "--allow-env",
-            "--config", "deno.json", "index.ts"]  # fmt: skip
-    process = subprocess.Popen(argv, cwd=FUNCTION, env=env, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, text=True)  # fmt: skip
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "NO_COLOR": "1",
+        "DENO_NO_UPDATE_CHECK": "1",
+        "CRON_SECRET": CRON_SECRET,
+        "EXECUTOR_HOST": "127.0.0.1",
+        "EXECUTOR_PORT": str(port),
+        **environment,
+    }
+    options = ["--frozen", "--no-prompt", "--allow-net", "--allow-env", "--config", "deno.json"]
+    argv = [DENO, "run", *options, "index.ts"]
+    process = subprocess.Popen(
+        argv, cwd=FUNCTION, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+    )
     running = Executor(f"http://127.0.0.1:{port}/run-executor", process)
 
     def answers() -> bool:

@@ -19,9 +19,7 @@ from tests.support.waiting import BUSY, eventually
 # `inv`: the process alone, as by the kernel where memory is short. `all of inv`: with the
 # docker clients that it has started, as where a machine ends a login. `container`: the one-off
 # container of a program of ours. The others: PID 1 of the service.
-VICTIMS: Final = (
-    "inv", "all of inv", "client", "container", "odoo_db", "odoo", "redis", "nginx",
-)  # fmt: skip
+VICTIMS: Final = ("inv", "all of inv", "client", "container", "odoo_db", "odoo", "redis", "nginx")
 _WAIT: Final = 2.0  # seconds that a victim which is not there yet is waited for
 _END_SECONDS: Final = 300  # in which a command has to end when something was killed under it
 
@@ -53,9 +51,13 @@ class Killer:
             # Not by pipes: who survives its `inv` would hold them open.
             process = subprocess.Popen(
                 [str(self.platform.root / "scripts" / "inv"), *arguments],
-                cwd=self.platform.root, env=self.platform.environment(),
-                stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
-            )  # fmt: skip
+                cwd=self.platform.root,
+                env=self.platform.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:

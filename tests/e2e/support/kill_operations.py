@@ -175,9 +175,13 @@ class Modules(Operation):
     def _write(self, version: str) -> None:
         addon = self.held.platform.root / "odoo" / "addons" / "zz_kill"
         values = {
-            "name": "zz_kill", "version": version, "author": "Test", "license": "LGPL-3",
-            "depends": ["base"], "data": ["data.xml"],
-        }  # fmt: skip
+            "name": "zz_kill",
+            "version": version,
+            "author": "Test",
+            "license": "LGPL-3",
+            "depends": ["base"],
+            "data": ["data.xml"],
+        }
         addon.mkdir(exist_ok=True)
         (addon / "__manifest__.py").write_text(repr(values))
         (addon / "__init__.py").write_text(MODEL.format(name="kill", value=version))
@@ -201,14 +205,15 @@ class Modules(Operation):
         """Whatever the database has of the module, but numbers and times."""
         sql = self.held.platform.sql
         column = "table_name = 'res_partner' AND column_name = 'zz_kill'"
-        return " ".join([
+        counts = "SELECT model, count(*) FROM ir_model_data WHERE module = 'zz_kill'"
+        parts = [
             sql("SELECT state, latest_version FROM ir_module_module WHERE name = 'zz_kill'"),
             sql(f"SELECT count(*) FROM information_schema.columns WHERE {column}"),
             sql("SELECT name FROM res_partner WHERE name LIKE 'zz %'"),
-            sql("SELECT model, count(*) FROM ir_model_data WHERE module = 'zz_kill' GROUP BY model"
-                " ORDER BY model").replace("\n", ","),
+            sql(f"{counts} GROUP BY model ORDER BY model").replace("\n", ","),
             sql("SELECT name FROM ir_model_fields WHERE name LIKE 'zz_kill%'"),
-        ])  # fmt: skip
+        ]
+        return " ".join(parts)
 
     def side(self, before: Contents, after: Contents) -> str:
         assert after.secrets == before.secrets

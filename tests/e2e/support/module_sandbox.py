@@ -17,9 +17,13 @@ from tests.support.waiting import eventually
 
 # What a server writes by itself, whether or not somebody works.
 _RESTLESS = {
-    "bus_bus", "ir_cron", "ir_cron_progress", "ir_cron_trigger", "res_device_log",
+    "bus_bus",
+    "ir_cron",
+    "ir_cron_progress",
+    "ir_cron_trigger",
+    "res_device_log",
     "res_users_log",
-}  # fmt: skip
+}
 _FRESH = "fresh"  # the database as it was in the beginning
 _DISK = "600m"  # of PostgreSQL: in memory, which is quick, and can be filled
 MODEL = """\
@@ -62,12 +66,15 @@ class ModuleSandbox(OdooData):
         folder = self.platform.root / "odoo" / "addons" / name
         given = {"data.xml": PARTNER.format(field="name", value=name)} if files is None else files
         values = {
-            "name": name, "version": "1.0.0", "author": "Test", "license": "LGPL-3",
-            "depends": ["base"], "data": [f for f in given if f.endswith(".xml")], **manifest,
-        }  # fmt: skip
-        for file, text in {
-            "__manifest__.py": repr(values), "__init__.py": "", **given,
-        }.items():  # fmt: skip
+            "name": name,
+            "version": "1.0.0",
+            "author": "Test",
+            "license": "LGPL-3",
+            "depends": ["base"],
+            "data": [f for f in given if f.endswith(".xml")],
+            **manifest,
+        }
+        for file, text in {"__manifest__.py": repr(values), "__init__.py": "", **given}.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_text(text)
         if folder not in self.written:

@@ -13,9 +13,11 @@ from tests.e2e.support import images, series
 
 _FOLDER: Final = Path(__file__).parent / "official"
 _FOLDERS: Final = {
-    "REDIS_IMAGE": "redis", "NGINX_IMAGE": "nginx", "POSTGRES_IMAGE": "postgres",
+    "REDIS_IMAGE": "redis",
+    "NGINX_IMAGE": "nginx",
+    "POSTGRES_IMAGE": "postgres",
     "ODOO_BASE_IMAGE": "odoo",
-}  # fmt: skip
+}
 # Other numbers than ours, as Odoo's and Redis's depend on what else is in their images.
 UIDS: Final = {"odoo": 205, "redis": 301}
 

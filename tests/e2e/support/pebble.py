@@ -73,14 +73,12 @@ class Pebble:
         (folder / f"{self.name}.json").write_text(json.dumps({"pebble": config}))
         # No artificial waiting and no refused nonces; every order is checked again.
         env = ["PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"]
-        started = self.checkout.run(
-            "docker", "run", "--detach", "--name", self.container,
-            "--network", f"{self.checkout.project}_edge", "--network-alias", self.name,
-            "--publish", f"127.0.0.1:{self.management_port}:15000",
-            *[part for value in env for part in ("--env", value)],
-            "--volume", f"{folder}:/etc/pebble:ro", "--read-only", "--cap-drop", "ALL",
-            IMAGE, "-config", f"/etc/pebble/{self.name}.json",
-        )  # fmt: skip
+        run = ["docker", "run", "--detach", "--name", self.container, "--read-only"]
+        run += ["--network", f"{self.checkout.project}_edge", "--network-alias", self.name]
+        run += ["--publish", f"127.0.0.1:{self.management_port}:15000", "--cap-drop", "ALL"]
+        run += [part for value in env for part in ("--env", value)]
+        run += ["--volume", f"{folder}:/etc/pebble:ro", IMAGE]
+        started = self.checkout.run(*run, "-config", f"/etc/pebble/{self.name}.json")
         assert started.returncode == 0, started.stderr
         assert eventually(self.root, 20), "Pebble does not answer"
 

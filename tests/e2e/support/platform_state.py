@@ -16,9 +16,14 @@ from tests.support.waiting import eventually
 
 # What a server writes by itself, whether or not somebody works.
 _RESTLESS: Final = {
-    "bus_bus", "bus_presence", "ir_cron", "ir_cron_progress", "ir_cron_trigger",
-    "res_device_log", "res_users_log",
-}  # fmt: skip
+    "bus_bus",
+    "bus_presence",
+    "ir_cron",
+    "ir_cron_progress",
+    "ir_cron_trigger",
+    "res_device_log",
+    "res_users_log",
+}
 _MANY: Final = 5
 _WORKER, _PASSWORD = "worker", "Worker-12345"
 

@@ -63,11 +63,15 @@ class SecondEngine:
     def start(self) -> None:
         """Start it, again if need be."""
         self._spawn(
-            *self._inside(), "dockerd", f"--host={self.host}",
-            f"--data-root={self.data}", f"--exec-root={self.run}/exec",
-            f"--pidfile={self.run}/docker.pid", "--containerd-namespace=second",
+            *self._inside(),
+            "dockerd",
+            f"--host={self.host}",
+            f"--data-root={self.data}",
+            f"--exec-root={self.run}/exec",
+            f"--pidfile={self.run}/docker.pid",
+            "--containerd-namespace=second",
             "--containerd-plugins-namespace=second-plugins",
-        )  # fmt: skip
+        )
         ready = eventually(lambda: self._docker("version").returncode == 0, 60)
         assert ready, (self.run / "log").read_text()[-3000:]
 

@@ -120,9 +120,19 @@ def test_what_was_there_is_put_back_however_far_a_killed_restore_came(
 
 @pytest.mark.parametrize(
     "name",
-    ["Odoo", "a-b", "x" * 51, "odoo__before", "odoo__drill", "odoo__restoring", "odoo__s0123456789",
-     "postgres", "template0", "template1"],
-)  # fmt: skip
+    [
+        "Odoo",
+        "a-b",
+        "x" * 51,
+        "odoo__before",
+        "odoo__drill",
+        "odoo__restoring",
+        "odoo__s0123456789",
+        "postgres",
+        "template0",
+        "template1",
+    ],
+)
 def test_a_name_that_no_copy_can_have_is_refused(stack: Stack, name: str) -> None:
     with pytest.raises(UsageError, match=name):
         restore.clone(stack, FakeReporter(), "", name)

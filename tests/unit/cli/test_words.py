@@ -30,19 +30,16 @@ def _calls(text: str) -> list[tuple[str, dict[str, Any]]]:
         ("shell odoo_db", [("shell", {"service": "odoo_db"})]),
         ("restart nginx", [("restart", {"service": "nginx"})]),
         ("down --volumes -y", [("down", {"volumes": True, "yes": True})]),
-        ("module.install sale,crm -d x", [
-            ("module.install", {"modules": "sale,crm", "database": "x"}),
-        ]),
+        (
+            "module.install sale,crm -d x",
+            [("module.install", {"modules": "sale,crm", "database": "x"})],
+        ),
         ("clone --from odoo --to x", [("clone", {"database": "odoo", "to": "x"})]),
         ("clone -d odoo", [("clone", {"database": "odoo"})]),
         ("backup.create", [("backup.create", {})]),
         ("backup --prune", [("backup", {"prune": True})]),
-        ("setup-tls selfsigned --domain a", [
-            ("setup-tls", {"mode": "selfsigned", "domain": "a"}),
-        ]),
-        ("setup-tls --domain a selfsigned", [
-            ("setup-tls", {"mode": "selfsigned", "domain": "a"}),
-        ]),
+        ("setup-tls selfsigned --domain a", [("setup-tls", {"mode": "selfsigned", "domain": "a"})]),
+        ("setup-tls --domain a selfsigned", [("setup-tls", {"mode": "selfsigned", "domain": "a"})]),
         ("setup-tls --schedule", [("setup-tls", {"schedule": True})]),
         # The next word is the value, whatever it is: a backup may be called like a command.
         ("restore backup", [("restore", {"source": "backup"})]),
@@ -50,7 +47,7 @@ def _calls(text: str) -> list[tuple[str, dict[str, Any]]]:
         ("up health", [("up", {}), ("health", {})]),
         ("up --json=", None),
     ],
-)  # fmt: skip
+)
 def test_a_command_line_is_understood(text: str, calls: list[Any] | None) -> None:
     if calls is None:
         with pytest.raises(UsageError):
@@ -183,7 +180,7 @@ _WRONG = [
     ("logs --service odoo --service nginx", "--service is given twice", "inv help logs"),
     ("setup-tls --domain a --domain b", "--domain is given twice", "inv help setup-tls"),
     ("clone --from a --database b", "--database is given twice", "inv help clone"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "message", "hint"), _WRONG, ids=[row[0] for row in _WRONG])

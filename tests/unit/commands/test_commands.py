@@ -46,10 +46,13 @@ def passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
 @pytest.mark.parametrize(
     ("source", "meant"),
     [
-        ("x.sql", "/data/x.sql"), ("./2026", "/data/2026"), ("/z.sql", "/z.sql"),
-        ("latest", "latest"), ("20261123-02", "20261123-02"),
+        ("x.sql", "/data/x.sql"),
+        ("./2026", "/data/2026"),
+        ("/z.sql", "/z.sql"),
+        ("latest", "latest"),
+        ("20261123-02", "20261123-02"),
     ],
-)  # fmt: skip
+)
 def test_a_file_to_restore_is_meant_from_the_folder_of_the_call(
     passed: Callable[..., tuple[Any, ...]], source: str, meant: str
 ) -> None:

@@ -24,8 +24,9 @@ def _drawn(title: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> list[st
 
 def test_a_running_step_never_fills_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for columns in (80, 40, 20):
-        lines = _drawn("Installing " + ", ".join(f"module_{n}" for n in range(30)), columns,
-                       monkeypatch)  # fmt: skip
+        lines = _drawn(
+            "Installing " + ", ".join(f"module_{n}" for n in range(30)), columns, monkeypatch
+        )
         assert len(lines) > 2
         assert all(len(line) < columns and "\n" not in line for line in lines), lines
         assert lines[0].startswith("… Inst") and lines[0].endswith("… (0 s)")

@@ -48,18 +48,21 @@ def test_what_root_writes_for_somebody_else_stays_theirs(tmp_path: Path, there: 
     assert (path.stat().st_uid, path.stat().st_gid) == (_OTHER_USER, _OTHER_USER)
 
 
-@pytest.mark.parametrize(("line", "secret"), [
-    ("SUPABASE_SERVICE_ROLE_KEY=eyJhbGciOi", True),
-    ("aws_secret_access_key=abc", True),
-    ("RESTIC_PASSWORD='a b'", True),
-    ("BACKUP_REPOSITORY=rest:https://user:pass@host/name", True),
-    ("BACKUP_REPOSITORY=rest:https://host/name", False),
-    ("BACKUP_REPOSITORY=sftp:user@host:/folder", False),
-    ("SSH_KEY_FILE=/root/.ssh/id", False),
-    ("#API_TOKEN=abc", False),
-    ("API_TOKEN=", False),
-    ("ODOO_DOMAIN=shop.example", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("SUPABASE_SERVICE_ROLE_KEY=eyJhbGciOi", True),
+        ("aws_secret_access_key=abc", True),
+        ("RESTIC_PASSWORD='a b'", True),
+        ("BACKUP_REPOSITORY=rest:https://user:pass@host/name", True),
+        ("BACKUP_REPOSITORY=rest:https://host/name", False),
+        ("BACKUP_REPOSITORY=sftp:user@host:/folder", False),
+        ("SSH_KEY_FILE=/root/.ssh/id", False),
+        ("#API_TOKEN=abc", False),
+        ("API_TOKEN=", False),
+        ("ODOO_DOMAIN=shop.example", False),
+    ],
+)
 @pytest.mark.parametrize(("mode", "open_to_all"), [(0o644, True), (0o640, False), (0o600, False)])
 def test_only_a_secret_that_everybody_can_read_is_warned_of(
     tmp_path: Path, line: str, secret: bool, mode: int, open_to_all: bool

@@ -43,8 +43,11 @@ def _holder(lock: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds `lock` until its standard input ends."""
     child = subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(lock)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
     try:
         assert child.stdout is not None
         assert child.stdout.readline() == "held\n"

@@ -88,8 +88,10 @@ def test_a_crontab_that_cannot_be_read_is_not_taken_for_empty(
     cron: Host, answer: Completed
 ) -> None:
     runner = Crontab(answers={"crontab -l": answer})
-    for act in (lambda: scheduler.install(JOB, runner, host=cron),
-                lambda: scheduler.remove(JOB.name, runner, host=cron)):  # fmt: skip
+    for act in (
+        lambda: scheduler.install(JOB, runner, host=cron),
+        lambda: scheduler.remove(JOB.name, runner, host=cron),
+    ):
         with pytest.raises(CommandFailedError, match="crontab -l"):
             act()
     assert not runner.changing

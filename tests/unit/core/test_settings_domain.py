@@ -28,10 +28,21 @@ def test_several_domains_stand_with_spaces_between_in_lower_case(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "value",
-    ["*.example.com", "*.example.com a.example.com", "a.example.com,b.example.com",
-     "a.example.com, b.example.com", "https://a.example.com", "a.example.com:443", "a.*.com",
-     "-a.com", "a_b.com", "a;b", "{x}", " "],
-)  # fmt: skip
+    [
+        "*.example.com",
+        "*.example.com a.example.com",
+        "a.example.com,b.example.com",
+        "a.example.com, b.example.com",
+        "https://a.example.com",
+        "a.example.com:443",
+        "a.*.com",
+        "-a.com",
+        "a_b.com",
+        "a;b",
+        "{x}",
+        " ",
+    ],
+)
 def test_what_is_no_list_of_names_is_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(UsageError, match="ODOO_DOMAIN") as caught:
         _load(tmp_path, f"ODOO_DOMAIN='{value}'\n")

@@ -256,8 +256,10 @@ def test_something_asked_for_twice_at_once_is_asked_once() -> None:
 
 def test_the_worst_of_several_findings_has_the_details_of_its_kind() -> None:
     found = [
-        Finding(Status.WARNING, "a"), Finding(Status.FAILED, "b", "B"), Finding(Status.FAILED, "c")
-    ]  # fmt: skip
+        Finding(Status.WARNING, "a"),
+        Finding(Status.FAILED, "b", "B"),
+        Finding(Status.FAILED, "c"),
+    ]
     assert worst(found) == Finding(Status.FAILED, "b; c", "B")
     assert worst(found[:1]) == found[0]
     assert worst([]) == Finding(Status.OK)

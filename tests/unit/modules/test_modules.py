@@ -19,9 +19,15 @@ GATE = "docker exec nginx sh /etc/nginx/gate"
 LOGIN = "docker exec odoo curl"
 RESTART = "docker compose restart odoo"
 PLAN = {
-    "step": "plan", "install": ["sale"], "update": [], "uninstall": [], "besides": ["crm"],
-    "missing": [], "restart": False, "empty": False,
-}  # fmt: skip
+    "step": "plan",
+    "install": ["sale"],
+    "update": [],
+    "uninstall": [],
+    "besides": ["crm"],
+    "missing": [],
+    "restart": False,
+    "empty": False,
+}
 SNAPSHOT = {"step": "snapshot", "name": "odoo__s1700000000", "seconds": 1.0}
 CHANGED = {"step": "changed", "restart": False, "seconds": 2.0, "waited_for": {}}
 RESULT = {"step": "result", "result": {"done": True, "seconds": 2.0, "locked": {"a": 0.4}}}
@@ -154,8 +160,14 @@ def test_a_name_is_never_a_flag_of_the_program(stack: Stack) -> None:
 def test_going_back_names_what_was_there_or_says_that_nothing_was(
     stack: Stack, present: str, said: str
 ) -> None:
-    plan = {"step": "plan", "database": "odoo", "made": "2026", "doing": "x", "name": "odoo__s1",
-            "state": "closed"}  # fmt: skip
+    plan = {
+        "step": "plan",
+        "database": "odoo",
+        "made": "2026",
+        "doing": "x",
+        "name": "odoo__s1",
+        "state": "closed",
+    }
     result = {"step": "result", "result": {"name": "odoo__s1", "present": present}}
     _runner(stack).answers[f"{RUN} odoo_modules rollback"] = says(_lines(plan, CHANGED, result))
     lines = change.roll_back(stack, FakeReporter(), "", "", accept=False)
@@ -213,8 +225,13 @@ def test_a_request_is_passed_in_flags() -> None:
         install=("a", "b"), update=("c",), changed=True, snapshot=False, patience=5
     )
     assert request.command("change") == [
-        "change", "--install=a,b", "--update=c", "--changed", "--no-snapshot", "--max-lock-wait=5",
-    ]  # fmt: skip
+        "change",
+        "--install=a,b",
+        "--update=c",
+        "--changed",
+        "--no-snapshot",
+        "--max-lock-wait=5",
+    ]
 
 
 def _module(name: str, **values: Any) -> Module:

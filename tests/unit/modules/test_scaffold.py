@@ -31,10 +31,16 @@ def test_a_module_has_the_name_everywhere(settings: Settings) -> None:
     assert made == settings.root / "odoo" / "addons" / "fleet_fuel2"
     texts = _texts(made)
     assert set(texts) == {
-        "__init__.py", "__manifest__.py", "README.md", "models/__init__.py",
-        "models/fleet_fuel2.py", "security/ir.model.access.csv", "tests/__init__.py",
-        "tests/test_fleet_fuel2.py", "views/fleet_fuel2.xml",
-    }  # fmt: skip
+        "__init__.py",
+        "__manifest__.py",
+        "README.md",
+        "models/__init__.py",
+        "models/fleet_fuel2.py",
+        "security/ir.model.access.csv",
+        "tests/__init__.py",
+        "tests/test_fleet_fuel2.py",
+        "views/fleet_fuel2.xml",
+    }
     for name in ("my_module", "my.module", "MyModule", "My Module"):
         assert not [place for place, text in texts.items() if name in text + place]
     assert '_name = "fleet.fuel2"' in texts["models/fleet_fuel2.py"]

@@ -32,22 +32,25 @@ def filtered(module: ModuleType) -> Iterator[None]:
         logging.getLogger(name).filters.clear()
 
 
-@pytest.mark.parametrize(("path", "logged"), [
-    ("/web/reset_password?token=s3cret&db=odoo", "/web/reset_password?token=-&db=-"),
-    ("/my/orders/1?access_token=s3cret", "/my/orders/1?access_token=-"),
-    ("/web/login?redirect=%2Fmy%3Ftoken%3Ds3cret", "/web/login?redirect=-"),
-    ('/a?b="&token=s3cret', "/a?b=-&token=-"),
-    ("/a?b=\u00a0&token=s3cret", "/a?b=-&token=-"),
-    ("/a?b=1?token=s3cret", "/a?b=-"),
-    ("/a?token=x=s3cret", "/a?token=-"),
-    ("/json/2/a?token=s3cret#res.partner.write", "/json/2/a?token=-#res.partner.write"),
-    ("/web/static/a.css?1a2b", "/web/static/a.css?1a2b"),
-    ("/web/health", "/web/health"),
-    ("/a=b", "/a=b"),
-    *MASKED,
-    *((path, path) for path in READABLE),
-    *((f"{path}?token=s3cret", f"{masked}?token=-") for path, masked in MASKED),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/web/reset_password?token=s3cret&db=odoo", "/web/reset_password?token=-&db=-"),
+        ("/my/orders/1?access_token=s3cret", "/my/orders/1?access_token=-"),
+        ("/web/login?redirect=%2Fmy%3Ftoken%3Ds3cret", "/web/login?redirect=-"),
+        ('/a?b="&token=s3cret', "/a?b=-&token=-"),
+        ("/a?b=\u00a0&token=s3cret", "/a?b=-&token=-"),
+        ("/a?b=1?token=s3cret", "/a?b=-"),
+        ("/a?token=x=s3cret", "/a?token=-"),
+        ("/json/2/a?token=s3cret#res.partner.write", "/json/2/a?token=-#res.partner.write"),
+        ("/web/static/a.css?1a2b", "/web/static/a.css?1a2b"),
+        ("/web/health", "/web/health"),
+        ("/a=b", "/a=b"),
+        *MASKED,
+        *((path, path) for path in READABLE),
+        *((f"{path}?token=s3cret", f"{masked}?token=-") for path, masked in MASKED),
+    ],
+)
 @pytest.mark.usefixtures("filtered")
 def test_names_of_parameters_are_logged_and_no_values_or_tokens(
     caplog: pytest.LogCaptureFixture, path: str, logged: str

@@ -68,10 +68,15 @@ def test_a_removed_file_counts(addons: Path, sources: Any) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "one/.hidden.py", ".git/hook.py", "one/static/src/tool.py", "one/node_modules/a/gyp.py",
-        "one/__pycache__/a.py", "one/views/page.xml", "one/README.md",
+        "one/.hidden.py",
+        ".git/hook.py",
+        "one/static/src/tool.py",
+        "one/node_modules/a/gyp.py",
+        "one/__pycache__/a.py",
+        "one/views/page.xml",
+        "one/README.md",
     ],
-)  # fmt: skip
+)
 def test_what_odoo_does_not_import_does_not_count(addons: Path, sources: Any, name: str) -> None:
     _save(addons / name, "x = 1\n")
     assert not _settled(sources)
@@ -110,8 +115,10 @@ def test_links_neither_lead_in_circles_nor_to_errors(
     (addons / "one/dangling.py").symlink_to(addons / "nowhere.py")
     (addons / "one/linked.py").symlink_to(addons / "repository/two/models/sale.py")
     assert {Path(path).name for path in program.scan(str(addons))} == {
-        "__init__.py", "sale.py", "linked.py",
-    }  # fmt: skip
+        "__init__.py",
+        "sale.py",
+        "linked.py",
+    }
     assert _settled(sources)
 
 

@@ -39,8 +39,14 @@ class _Attachments:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module, with an Odoo around it that is none."""
-    for name in ("odoo", "odoo.addons", "odoo.addons.base", "odoo.addons.base.models",
-                 "odoo.addons.base.models.ir_attachment", "odoo.exceptions"):  # fmt: skip
+    for name in (
+        "odoo",
+        "odoo.addons",
+        "odoo.addons.base",
+        "odoo.addons.base.models",
+        "odoo.addons.base.models.ir_attachment",
+        "odoo.exceptions",
+    ):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     sys.modules["odoo"]._ = lambda text, *values: text % values  # type: ignore[attr-defined]
     sys.modules["odoo.exceptions"].UserError = _UserError  # type: ignore[attr-defined]

@@ -51,13 +51,26 @@ def test_the_literal_odoo_conf_is_accepted_but_for_the_password_file(module: Mod
 @pytest.mark.parametrize(
     "line",
     [
-        "port = eighty", "port = 0", "db = -1", "tls = perhaps", "hots = redis", "host =",
-        "host = my redis", "timeout = 30", "timeout = soon", "anonymous_lifetime = 1 day",
-        "password_file = /nowhere", "prefix =", "tls_ca_file = /nowhere",
-        "prefix = session*:", "prefix = [s]:", "prefix = s?", "prefix = s\\:",
+        "port = eighty",
+        "port = 0",
+        "db = -1",
+        "tls = perhaps",
+        "hots = redis",
+        "host =",
+        "host = my redis",
+        "timeout = 30",
+        "timeout = soon",
+        "anonymous_lifetime = 1 day",
+        "password_file = /nowhere",
+        "prefix =",
+        "tls_ca_file = /nowhere",
+        "prefix = session*:",
+        "prefix = [s]:",
+        "prefix = s?",
+        "prefix = s\\:",
         f"tls_ca_file = {__file__}",
     ],
-)  # fmt: skip
+)
 def test_a_wrong_option_is_named(module: ModuleType, tmp_path: Path, line: str) -> None:
     with pytest.raises(module.SettingsError, match=line.split(" ")[0]) as caught:
         module.Settings.load(_conf(tmp_path, line), {})

@@ -92,8 +92,9 @@ def test_no_superuser_is_in_odoos_database_where_a_strangers_trigger_may_wait(
     made.rotate("db_password,odoo_admin_password")
     asked = [call[call.index("-U") :] for call in made.servers.calls if "psql" in call]
     assert {tuple(words[:4]) for words in asked} == {
-        ("-U", "postgres", "-d", "postgres"), ("-U", "odoo", "-d", "odoo")
-    }  # fmt: skip
+        ("-U", "postgres", "-d", "postgres"),
+        ("-U", "odoo", "-d", "odoo"),
+    }
 
 
 def test_a_lost_database_password_is_replaced(made: Rotating) -> None:
@@ -151,9 +152,12 @@ def test_what_something_living_depends_on_is_lost_and_not_made(made: Rotating) -
         path.unlink()
     lost = _lost(made)
     assert set(lost) == {
-        "db_password", "odoo_admin_password", "backup_key", "supabase_db_password",
+        "db_password",
+        "odoo_admin_password",
+        "backup_key",
+        "supabase_db_password",
         "supabase_jwt_secret",
-    }  # fmt: skip
+    }
     reports = credentials.ensure(made.folder, lost)
     assert {r.name for r in reports if r.state is SecretState.CREATED} == {"odoo_master_password"}
     assert set(made.files()) == {"odoo_master_password.txt"}

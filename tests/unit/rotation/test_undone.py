@@ -55,10 +55,16 @@ def _fail_once(made: Rotating, what: str) -> None:
 @pytest.mark.parametrize(
     "where",
     [
-        "key-add", "SELECT rolpassword", "stop odoo", "ALTER ROLE", "restart redis",
-        "up --detach", "python3 -c", "key-finish",
+        "key-add",
+        "SELECT rolpassword",
+        "stop odoo",
+        "ALTER ROLE",
+        "restart redis",
+        "up --detach",
+        "python3 -c",
+        "key-finish",
     ],
-)  # fmt: skip
+)
 def test_a_killed_rotation_is_undone_or_finished_by_the_next_command(
     made: Rotating, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

@@ -13,8 +13,14 @@ from tests.unit.support.fakes import FakeReporter, FakeRunner, ReplacedError, sa
 
 
 def _row(service: str, **fields: Any) -> str:
-    row = {"Service": service, "Name": f"ipai-{service}-1", "State": "running", "Health": "healthy",
-           "ExitCode": 0, "Publishers": None}  # fmt: skip
+    row = {
+        "Service": service,
+        "Name": f"ipai-{service}-1",
+        "State": "running",
+        "Health": "healthy",
+        "ExitCode": 0,
+        "Publishers": None,
+    }
     return json.dumps({**row, **fields})
 
 
@@ -34,14 +40,16 @@ def _stack(tmp_path: Path, *rows: str, **answers: Any) -> tuple[Stack, FakeRunne
 def test_the_command_line_names_project_folder_and_files_and_runs_nothing(tmp_path: Path) -> None:
     runner = FakeRunner()
     dev = Stack(settings_in(tmp_path), runner)
-    assert dev.argv("up", "--detach") == [
-        "docker", "compose", "--project-directory", str(tmp_path),
-        "--file", f"{tmp_path}/compose.yaml", "up", "--detach",
-    ]  # fmt: skip
+    compose = ["docker", "compose", "--project-directory", str(tmp_path)]
+    compose += ["--file", f"{tmp_path}/compose.yaml"]
+    assert dev.argv("up", "--detach") == [*compose, "up", "--detach"]
     prod = Stack(settings_in(tmp_path, environment=Environment.PROD), runner)
     assert prod.argv("ps")[4:-1] == [
-        "--file", f"{tmp_path}/compose.yaml", "--file", f"{tmp_path}/compose.prod.yaml",
-    ]  # fmt: skip
+        "--file",
+        f"{tmp_path}/compose.yaml",
+        "--file",
+        f"{tmp_path}/compose.prod.yaml",
+    ]
     assert runner.calls == []
 
 

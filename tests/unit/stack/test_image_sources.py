@@ -46,9 +46,11 @@ def test_a_base_image_of_ones_own_stays_beside_images_built_earlier(root: Path) 
     used = images.ensure(Stack(settings, runner), FakeReporter())
     # Not by the name that says 19.0, which was ours while 19 was the base.
     assert used == {
-        **image_names.official(root), **debian.VARIABLES, "ODOO_BASE_IMAGE": _MINE,
+        **image_names.official(root),
+        **debian.VARIABLES,
+        "ODOO_BASE_IMAGE": _MINE,
         "ODOO_IMAGE": image_names.official(root)["ODOO_IMAGE"],
-    }  # fmt: skip
+    }
     assert not runner.ran("docker pull")
     stored = (root / ".env").read_text().splitlines()
     assert f"ODOO_IMAGE={used['ODOO_IMAGE']}" in stored

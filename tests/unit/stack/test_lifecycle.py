@@ -33,8 +33,11 @@ def _page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_waits_for_its_next_try_is_started_at_once(tmp_path: Path) -> None:
-    rows = [_row("odoo", "restarting", ExitCode=1), _row("redis"),
-            _row("restore", "restarting", Labels="com.docker.compose.oneoff=True")]  # fmt: skip
+    rows = [
+        _row("odoo", "restarting", ExitCode=1),
+        _row("redis"),
+        _row("restore", "restarting", Labels="com.docker.compose.oneoff=True"),
+    ]
 
     @dataclass
     class Engine(FakeRunner):
@@ -185,10 +188,12 @@ def test_a_start_that_compose_gave_up_blames_what_ends_again_and_again(
 ) -> None:
     server = _row("odoo_db", Health=health, RestartCount=5)
     rows = [server, _row("odoo_init", "exited", ExitCode=1)]
-    runner = FakeRunner({
-        "docker ps": says("\n".join(rows)),
-        "docker compose up": says(code=1, stderr="odoo_init: exit 1"),
-    })  # fmt: skip
+    runner = FakeRunner(
+        {
+            "docker ps": says("\n".join(rows)),
+            "docker compose up": says(code=1, stderr="odoo_init: exit 1"),
+        }
+    )
     stack = Stack(settings_in(tmp_path), runner)
     with pytest.raises(OpsError, match="service odoo_db is restarting again and again"):
         lifecycle._start(stack, FakeReporter())

@@ -112,9 +112,10 @@ def test_its_image_is_the_base_and_named_in_the_settings(
     builds = [argv for argv in runner.calls if argv[:2] == ["docker", "build"]]
     tags = [argv[argv.index("--tag") + 1] for argv in builds]
     assert tags == [
-        "localhost/ipai/odoo-packages:18.0", "localhost/ipai/odoo:18.0",
+        "localhost/ipai/odoo-packages:18.0",
+        "localhost/ipai/odoo:18.0",
         "localhost/ipai-platform/odoo:18.0",
-    ]  # fmt: skip
+    ]
     assert "ODOO_BASE_IMAGE=localhost/ipai/odoo:18.0" in (root / ".env").read_text()
     assert not (root / "images/odoo-package/downloads/rootfs").exists()
 

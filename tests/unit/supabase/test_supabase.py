@@ -35,10 +35,16 @@ def test_a_key_is_signed_with_the_secret_without_its_line_breaks(tmp_path: Path)
 @pytest.mark.parametrize(
     "value",
     [
-        "your-jwt-secret", "super-secret-jwt-token-with-at-least-32-characters-long", "short1!Aa",
-        "a" * 64, "abab" * 20, base64.b64encode(bytes(range(24))).decode(), "", "\n",
+        "your-jwt-secret",
+        "super-secret-jwt-token-with-at-least-32-characters-long",
+        "short1!Aa",
+        "a" * 64,
+        "abab" * 20,
+        base64.b64encode(bytes(range(24))).decode(),
+        "",
+        "\n",
     ],
-)  # fmt: skip
+)
 def test_a_secret_that_could_be_guessed_makes_no_key(tmp_path: Path, value: str) -> None:
     with pytest.raises(UsageError, match=r"supabase_jwt_secret\.txt"):
         keys.make(with_secret(tmp_path, value), "anon", 60)
@@ -73,16 +79,22 @@ def test_the_migrations_of_the_project_can_be_applied() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("1_short", "SELECT 1;"), ("20260101000000_UPPER", "SELECT 1;"),
-        ("20260101000000_a", "BEGIN;\nSELECT 1;"), ("20260101000000_a", "SELECT 1;\n commit ;"),
-        ("20260101000000_a", "\\! rm -rf /"), ("20260101000000_a", "SELECT 1;\n  \\c other"),
-        ("20260101000000_a", "SELECT 1 \\g /tmp/out"), ("20260101000000_a", "SELECT 1; COMMIT;"),
-        ("20260101000000_a", "SELECT ''; commit work;"), ("20260101000000_a", "ABORT"),
-        ("20260101000000_a", "BEGIN TRANSACTION;"), ("20260101000000_a", "SELECT $$a$$; ROLLBACK;"),
+        ("1_short", "SELECT 1;"),
+        ("20260101000000_UPPER", "SELECT 1;"),
+        ("20260101000000_a", "BEGIN;\nSELECT 1;"),
+        ("20260101000000_a", "SELECT 1;\n commit ;"),
+        ("20260101000000_a", "\\! rm -rf /"),
+        ("20260101000000_a", "SELECT 1;\n  \\c other"),
+        ("20260101000000_a", "SELECT 1 \\g /tmp/out"),
+        ("20260101000000_a", "SELECT 1; COMMIT;"),
+        ("20260101000000_a", "SELECT ''; commit work;"),
+        ("20260101000000_a", "ABORT"),
+        ("20260101000000_a", "BEGIN TRANSACTION;"),
+        ("20260101000000_a", "SELECT $$a$$; ROLLBACK;"),
         ("20260101000000_a", "SELECT E'it\\'s'; /* ' */ END;"),
         ("20260101000000_a", "-- it's\nCOMMIT AND CHAIN;"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_migration_is_refused(tmp_path: Path, name: str, text: str) -> None:
     with pytest.raises(UsageError, match=name.split("_")[0]):
         migrations.found(folder_with(tmp_path, **{name: text}))
@@ -91,12 +103,15 @@ def test_a_file_that_is_no_migration_is_refused(tmp_path: Path, name: str, text:
 @pytest.mark.parametrize(
     "text",
     [
-        "DO $$\nBEGIN\n  PERFORM 1;\nEND;\n$$;", "DO $_a$ BEGIN COMMIT; END; $_a$;",
-        "SAVEPOINT a; ROLLBACK TO a;", "INSERT INTO a VALUES ('; COMMIT; \\', E'\\'; COMMIT;');",
-        "-- COMMIT;\n/* ;\nEND; */ SELECT 1;", "SELECT CASE WHEN a THEN 1 END;",
+        "DO $$\nBEGIN\n  PERFORM 1;\nEND;\n$$;",
+        "DO $_a$ BEGIN COMMIT; END; $_a$;",
+        "SAVEPOINT a; ROLLBACK TO a;",
+        "INSERT INTO a VALUES ('; COMMIT; \\', E'\\'; COMMIT;');",
+        "-- COMMIT;\n/* ;\nEND; */ SELECT 1;",
+        "SELECT CASE WHEN a THEN 1 END;",
         'ALTER TABLE a RENAME COLUMN "; END" TO b;',
     ],
-)  # fmt: skip
+)
 def test_what_ends_no_transaction_may_stand_in_a_migration(tmp_path: Path, text: str) -> None:
     assert migrations.found(folder_with(tmp_path, **{"20260101000000_a": text}))
 
@@ -170,15 +185,25 @@ def test_without_a_registry_it_says_what_runs_and_what_does_not(
 @pytest.mark.parametrize("payload", ["{", "[1]", "1", '"a"', "@/nowhere/at/all", "[" * 100_000])
 def test_a_payload_is_a_json_object(payload: str) -> None:
     with pytest.raises(UsageError, match=r"payload|nowhere"):
-        jobs.enqueue(Queue("http://127.0.0.1:9", ""), "s", "t", payload, priority=5, at="",
-                     max_retries=3, timeout=300, key="")  # fmt: skip
+        jobs.enqueue(
+            Queue("http://127.0.0.1:9", ""),
+            "s",
+            "t",
+            payload,
+            priority=5,
+            at="",
+            max_retries=3,
+            timeout=300,
+            key="",
+        )
 
 
 def test_a_moment_and_an_id_have_their_form(tmp_path: Path) -> None:
     queue = Queue("http://127.0.0.1:9", "")
     with pytest.raises(UsageError, match="--at"):
-        jobs.enqueue(queue, "s", "t", "{}", priority=5, at="soon", max_retries=3, timeout=300,
-                     key="")  # fmt: skip
+        jobs.enqueue(
+            queue, "s", "t", "{}", priority=5, at="soon", max_retries=3, timeout=300, key=""
+        )
     for wrong in ("", "1", "eq.1&select=*"):
         with pytest.raises(UsageError, match="no id"):
             jobs.show(queue, wrong)

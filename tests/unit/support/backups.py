@@ -16,19 +16,36 @@ from toolbox.contract.codec import decode
 HERE = '{"odoo": "18.0", "modules": ["base"]}'  # the Odoo that would run
 RUN = "docker compose --progress quiet run --rm -T --no-deps"
 MANIFEST: dict[str, Any] = {
-    "id": "20260101-020000-abcd", "created": "2026-01-01T02:00:00+00:00", "database": "odoo",
-    "odoo": "18.0", "postgresql": "16.14", "pg_dump": "pg_dump 16.14", "modules": {"base": "1"},
-    "rows": {"public.a": 2}, "files": {"count": 1, "bytes": 5}, "dump": {"bytes": 7},
-    "added_bytes": 3, "seconds": 1.0, "guarded_seconds": 0.5,
-}  # fmt: skip
+    "id": "20260101-020000-abcd",
+    "created": "2026-01-01T02:00:00+00:00",
+    "database": "odoo",
+    "odoo": "18.0",
+    "postgresql": "16.14",
+    "pg_dump": "pg_dump 16.14",
+    "modules": {"base": "1"},
+    "rows": {"public.a": 2},
+    "files": {"count": 1, "bytes": 5},
+    "dump": {"bytes": 7},
+    "added_bytes": 3,
+    "seconds": 1.0,
+    "guarded_seconds": 0.5,
+}
 
 
 def stored(name: str, time: str) -> dict[str, Any]:
     """A backup as `backup list` has it."""
     return {
-        "id": name, "time": time, "files": 1, "database": "odoo", "odoo": "18.0", "bytes": 1,
-        "added": 1, "installation": "here", "snapshots": {}, "paths": {},
-    }  # fmt: skip
+        "id": name,
+        "time": time,
+        "files": 1,
+        "database": "odoo",
+        "odoo": "18.0",
+        "bytes": 1,
+        "added": 1,
+        "installation": "here",
+        "snapshots": {},
+        "paths": {},
+    }
 
 
 STORED = stored("20260101-020000-abcd", "2026-01-01T02:00:00Z")

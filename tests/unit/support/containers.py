@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from scripts.core.completed import Completed
@@ -18,25 +18,28 @@ def listed(line: str, answer: Completed | OpsError) -> Completed | OpsError:
     rows = [json.loads(row) for row in answer.stdout.splitlines() if row]
     if line.startswith("docker ps"):
         return _says("\n".join(str(row["Name"]) for row in rows))
-    return _says("\n".join(json.dumps(_inspected(**row)) for row in rows))
+    return _says("\n".join(json.dumps(_inspected(row)) for row in rows))
 
 
-def _inspected(
-    Service: str = "", Name: str = "", State: str = "running", Health: str = "",  # noqa: N803
-    ExitCode: int = 0, Publishers: Sequence[Mapping[str, int]] | None = None,  # noqa: N803
-    Labels: str = "", RestartCount: int = 0,  # noqa: N803
-) -> dict[str, Any]:  # fmt: skip
+def _inspected(row: Mapping[str, Any]) -> dict[str, Any]:
     """A container in the form of compose._FACTS, by what `docker compose ps` calls its facts."""
-    labels = dict(label.split("=", 1) for label in re.split(r",(?=[a-z.]+=)", Labels) if label)
+    words = re.split(r",(?=[a-z.]+=)", row.get("Labels", ""))
+    labels = dict(label.split("=", 1) for label in words if label)
     ports: dict[str, list[dict[str, str]]] = {}
-    for port in Publishers or ():
+    for port in row.get("Publishers") or ():
         bound = [{"HostPort": str(port["PublishedPort"])}] if port["PublishedPort"] else []
         ports.setdefault(f"{port.get('TargetPort', 0)}/tcp", []).extend(bound)
     return {
-        "Name": f"/{Name}", "RestartCount": RestartCount, "Ports": ports,
-        "Labels": {"com.docker.compose.service": Service, **labels},
-        "State": {"Status": State, "ExitCode": ExitCode, "Health": {"Status": Health or "none"}},
-    }  # fmt: skip
+        "Name": f"/{row.get('Name', '')}",
+        "RestartCount": row.get("RestartCount", 0),
+        "Ports": ports,
+        "Labels": {"com.docker.compose.service": row.get("Service", ""), **labels},
+        "State": {
+            "Status": row.get("State", "running"),
+            "ExitCode": row.get("ExitCode", 0),
+            "Health": {"Status": row.get("Health") or "none"},
+        },
+    }
 
 
 def _says(stdout: str) -> Completed:

@@ -182,10 +182,15 @@ def test_the_summary_names_the_files_the_names_the_end_and_three_ways_to_trust(
     text = "\n".join(cli.describe(stack.settings, made))
     root = stack.settings.root
     for word in (
-        "selfsigned, created (it is old)", f"{root}/nginx/certs/current/fullchain.pem",
-        "localhost", f"{made.expires:%Y-%m-%d}", f"{root}/tls-ca/ca.pem",
-        "Debian", "macOS", "Firefox",
-    ):  # fmt: skip
+        "selfsigned, created (it is old)",
+        f"{root}/nginx/certs/current/fullchain.pem",
+        "localhost",
+        f"{made.expires:%Y-%m-%d}",
+        f"{root}/tls-ca/ca.pem",
+        "Debian",
+        "macOS",
+        "Firefox",
+    ):
         assert word in text
     assert "near its end" not in text and "ca-key" not in text
 
@@ -223,6 +228,9 @@ def test_a_machine_always_gets_the_same_fields(outcome: Outcome, renewal: Renewa
     end = datetime.fromisoformat(shown.pop("expires"))
     assert end == outcome.expires and end.utcoffset() == timedelta(0)
     assert shown == {
-        "state": renewal.value, "kind": "letsencrypt", "names": [DOMAIN], "reason": "",
+        "state": renewal.value,
+        "kind": "letsencrypt",
+        "names": [DOMAIN],
+        "reason": "",
         "ca": "kept",
-    }  # fmt: skip
+    }

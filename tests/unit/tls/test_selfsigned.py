@@ -123,11 +123,16 @@ def test_force_changes_the_leaf_and_its_key_but_keeps_the_ca(ca: Authority) -> N
     _verify(ca, second)
 
 
-@pytest.mark.parametrize(("names", "made"), [
-    (("new.example.com",), Done.REPLACED), ((DOMAIN, "192.0.2.7"), Done.REPLACED),
-    ((f"new.{DOMAIN}",), Done.KEPT), ((DOMAIN, "127.0.0.2"), Done.KEPT),
-    (("localhost",), Done.KEPT),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("names", "made"),
+    [
+        (("new.example.com",), Done.REPLACED),
+        ((DOMAIN, "192.0.2.7"), Done.REPLACED),
+        ((f"new.{DOMAIN}",), Done.KEPT),
+        ((DOMAIN, "127.0.0.2"), Done.KEPT),
+        (("localhost",), Done.KEPT),
+    ],
+)
 def test_other_names_renew_the_leaf_and_the_ca_where_it_is_not_good_for_them(
     ca: Authority, names: tuple[str, ...], made: Done
 ) -> None:

@@ -41,9 +41,17 @@ def test_what_is_missing_or_null_takes_its_default_and_what_is_unknown_is_left_o
 
 @pytest.mark.parametrize(
     "value",
-    [None, [], {}, {"parts": None}, {"parts": {}}, {"parts": [1]}, {"parts": [{}]},
-     {"parts": [], "by_name": []}],
-)  # fmt: skip
+    [
+        None,
+        [],
+        {},
+        {"parts": None},
+        {"parts": {}},
+        {"parts": [1]},
+        {"parts": [{}]},
+        {"parts": [], "by_name": []},
+    ],
+)
 def test_anything_else_is_an_error_with_a_reason(value: Any) -> None:
     with pytest.raises(ValueError, match=r"_Whole|_Part|tuple|Mapping"):
         decode(_Whole, value)
@@ -94,6 +102,9 @@ def test_a_comment_that_somebody_has_written_is_no_snapshot() -> None:
 def test_a_request_has_nothing_that_a_shell_or_the_program_takes_for_another_flag() -> None:
     request = ChangeRequest(database="odoo", install=("a",), uninstall=("b", "c"))
     assert request.command("change") == [
-        "change", "--install=a", "--uninstall=b,c", "--max-lock-wait=60",
-    ]  # fmt: skip
+        "change",
+        "--install=a",
+        "--uninstall=b,c",
+        "--max-lock-wait=60",
+    ]
     assert asdict(request)["keep"] == 3

@@ -158,10 +158,12 @@ class Request:
     def become(self, cursor: Any) -> None:
         """SET LOCAL of role, claims and search path, then db-pre-request."""
         settings = {
-            "search_path": f'"{self.schema}", "public"', "role": self.claims["role"],
-            "request.jwt.claims": json.dumps(self.claims), "request.method": self.method,
+            "search_path": f'"{self.schema}", "public"',
+            "role": self.claims["role"],
+            "request.jwt.claims": json.dumps(self.claims),
+            "request.method": self.method,
             "request.path": f"/{self.name}",
-        }  # fmt: skip
+        }
         for name, value in settings.items():
             cursor.execute("SELECT set_config(%s, %s, true)", (name, value))
         if PRE_REQUEST:
@@ -263,10 +265,14 @@ class Request:
                       pronargs - pronargdefaults
                FROM pg_proc WHERE pronamespace = %s::regnamespace AND proname = %s""",
             (self.schema, name),
-        ).fetchall()  # fmt: skip
+        ).fetchall()
         for names, types, is_set, result, required in found:
             known = dict(zip(names or [], types, strict=False))
             if set(arguments) <= set(known) and set((names or [])[:required]) <= set(arguments):
                 return known, "set" if is_set else "void" if result == "void" else "one"
-        raise RefusedError(404, "PGRST202", f"Could not find the function {self.schema}.{name}"
-                      " with these parameters in the schema cache")  # fmt: skip
+        raise RefusedError(
+            404,
+            "PGRST202",
+            f"Could not find the function {self.schema}.{name}"
+            " with these parameters in the schema cache",
+        )

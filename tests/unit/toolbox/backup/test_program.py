@@ -29,9 +29,17 @@ from toolbox.core.errors import Failure
 
 def _set(part: str) -> StoredBackup:
     return StoredBackup(
-        snapshots={part: "1"}, paths={part: "/x"}, id="id", time="", database="odoo", odoo="18.0",
-        installation="here", bytes=1, added=1, files=1,
-    )  # fmt: skip
+        snapshots={part: "1"},
+        paths={part: "/x"},
+        id="id",
+        time="",
+        database="odoo",
+        odoo="18.0",
+        installation="here",
+        bytes=1,
+        added=1,
+        files=1,
+    )
 
 
 def test_a_full_disk_under_an_sql_dump_ends_who_writes_it(
@@ -166,8 +174,12 @@ def test_what_is_restored_beside_the_platform_s_own_database_is_of_its_odoo_too(
     server = MagicMock()
     server.exists.side_effect = lambda _, database: database == "odoo"  # and no "staging" yet
     server.describe.return_value = MagicMock(odoo="18.0")
-    for module, name in ((restore, "postgres"), (restore, "contents"), (swap, "postgres"),
-                         (swap, "databases")):  # fmt: skip
+    for module, name in (
+        (restore, "postgres"),
+        (restore, "contents"),
+        (swap, "postgres"),
+        (swap, "databases"),
+    ):
         monkeypatch.setattr(module, name, server)
     monkeypatch.setattr(pg_restore, "clean_up", lambda: None)
     monkeypatch.setenv("ODOO_DATABASE", "odoo")
@@ -212,11 +224,8 @@ def test_no_name_in_a_stranger_s_dump_reaches_the_terminal_as_it_is(
 
 @pytest.mark.parametrize(
     ("functions", "taken"),
-    [
-        ({"public.unaccent(text)": "IMMUTABLE"}, True),
-        ([1], False), (None, False), ("x", False),
-    ],
-)  # fmt: skip
+    [({"public.unaccent(text)": "IMMUTABLE"}, True), ([1], False), (None, False), ("x", False)],
+)
 def test_of_what_the_sandbox_tells_only_what_has_the_right_form_is_taken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, functions: object, taken: bool
 ) -> None:

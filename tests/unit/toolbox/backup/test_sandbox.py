@@ -40,15 +40,22 @@ def _tar(*names: str) -> bytes:
     ("content", "form"),
     [
         pytest.param(content, form, id=f"{form} {number}")
-        for number, (content, form) in enumerate([
-            (_SQL, "sql"), (_CLUSTER, "sql"), (gzip.compress(_SQL), "sql"),
-            (bz2.compress(_SQL), "sql"), (lzma.compress(_SQL), "sql"), (_zip(_SQL), "sql"),
-            (b"PGDMP\1\16\0", "custom"), (gzip.compress(b"PGDMP\1\16\0"), "custom"),
-            (_tar("toc.dat", "restore.sql"), "tar"),
-            (gzip.compress(_tar("d/toc.dat", "d/1.dat.gz")), "tar"),
-        ])
+        for number, (content, form) in enumerate(
+            [
+                (_SQL, "sql"),
+                (_CLUSTER, "sql"),
+                (gzip.compress(_SQL), "sql"),
+                (bz2.compress(_SQL), "sql"),
+                (lzma.compress(_SQL), "sql"),
+                (_zip(_SQL), "sql"),
+                (b"PGDMP\1\16\0", "custom"),
+                (gzip.compress(b"PGDMP\1\16\0"), "custom"),
+                (_tar("toc.dat", "restore.sql"), "tar"),
+                (gzip.compress(_tar("d/toc.dat", "d/1.dat.gz")), "tar"),
+            ]
+        )
     ],
-)  # fmt: skip
+)
 def test_what_a_file_is_shows_in_its_content(tmp_path: Path, content: bytes, form: str) -> None:
     (tmp_path / "named.anyhow").write_bytes(content)
     assert archives.form(tmp_path / "named.anyhow") == form
@@ -58,14 +65,18 @@ def test_what_a_file_is_shows_in_its_content(tmp_path: Path, content: bytes, for
     ("content", "reason"),
     [
         pytest.param(content, reason, id=f"{reason} {number}")
-        for number, (content, reason) in enumerate([
-            (b"", "neither a dump"), (b"hello\n" * 2000, "neither a dump"),
-            (_SQL.decode().encode("utf-16"), "UTF-16"),
-            (_zip(_SQL, "other.sql"), r"no dump\.sql"), (_zip(_SQL)[:40], "cut off"),
-            (gzip.compress(_SQL)[:20], "cut off"),
-        ])
+        for number, (content, reason) in enumerate(
+            [
+                (b"", "neither a dump"),
+                (b"hello\n" * 2000, "neither a dump"),
+                (_SQL.decode().encode("utf-16"), "UTF-16"),
+                (_zip(_SQL, "other.sql"), r"no dump\.sql"),
+                (_zip(_SQL)[:40], "cut off"),
+                (gzip.compress(_SQL)[:20], "cut off"),
+            ]
+        )
     ],
-)  # fmt: skip
+)
 def test_what_is_no_dump_is_refused_with_a_reason(
     tmp_path: Path, content: bytes, reason: str
 ) -> None:
@@ -106,23 +117,31 @@ def _read(*lines: str) -> Any:
         ('role "bob" does not exist', "CREATE POLICY p ON public.x TO bob;", "permissions"),
         ('role "postgres" already exists', "CREATE ROLE postgres;", ""),
         ('schema "public" already exists', "CREATE SCHEMA public;", ""),
-        ('unrecognized configuration parameter "transaction_timeout"',
-         "SET transaction_timeout = 0;", ""),
+        (
+            'unrecognized configuration parameter "transaction_timeout"',
+            "SET transaction_timeout = 0;",
+            "",
+        ),
         ('unrecognized configuration parameter "of_19"', "SET of_19 = 0;", "settings"),
         ('extension "timescaledb" is not available', "CREATE EXTENSION timescaledb;", "extensions"),
         ('extension "timescaledb" does not exist', "COMMENT ON EXTENSION timescaledb IS '';", ""),
-        ('directory "/fast" does not exist', "CREATE TABLESPACE fast LOCATION '/fast';",
-         "tablespaces"),
+        (
+            'directory "/fast" does not exist',
+            "CREATE TABLESPACE fast LOCATION '/fast';",
+            "tablespaces",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_only_the_other_server_has_is_left_out_and_told(
     message: str, statement: str, told: str
 ) -> None:
     for error, shown in (
         (f"{_PSQL}ERROR:  {message}", f"{_PSQL}STATEMENT:  {statement}"),
-        (f"pg_restore: error: could not execute query: ERROR:  {message}",
-         f"Command was: {statement}"),
-    ):  # fmt: skip
+        (
+            f"pg_restore: error: could not execute query: ERROR:  {message}",
+            f"Command was: {statement}",
+        ),
+    ):
         found = _read(error, "LINE 1: any", shown).lines
         assert [told in line and message in line for line in found] == [True] * bool(told)
 
@@ -186,9 +205,8 @@ def test_a_psql_with_much_to_say_is_fed_to_its_end(
     ids=["quit", "not read", "lost", "cut", "refused"],
 )
 def test_a_dump_that_psql_has_not_executed_to_its_end_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    script: str, content: bytes, reason: str,
-) -> None:  # fmt: skip
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, content: bytes, reason: str
+) -> None:
     _psql(tmp_path, monkeypatch, script)
     with pytest.raises(Failure, match=reason):
         _feed(content)
@@ -198,13 +216,18 @@ def test_a_dump_that_psql_has_not_executed_to_its_end_is_none(
     ("line", "kept"),
     [
         (b"CREATE DATABASE a WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE = 'C';\n", True),
-        (b"CREATE DATABASE a WITH TEMPLATE = template0 ENCODING = 'UTF8'"
-         b" LOCALE = 'xx_YY';\n", False),
-        (b"CREATE DATABASE a WITH TEMPLATE = template0 ENCODING = 'UTF8'"
-         b" LOCALE_PROVIDER = builtin LOCALE = 'C';\n", False),
+        (
+            b"CREATE DATABASE a WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE = 'xx_YY';\n",
+            False,
+        ),
+        (
+            b"CREATE DATABASE a WITH TEMPLATE = template0 ENCODING = 'UTF8'"
+            b" LOCALE_PROVIDER = builtin LOCALE = 'C';\n",
+            False,
+        ),
     ],
     ids=["known", "unknown", "builtin"],
-)  # fmt: skip
+)
 def test_a_locale_of_the_other_server_keeps_no_database_away(line: bytes, kept: bool) -> None:
     found = psql._with_a_locale_of_ours(line)
     start = b"CREATE DATABASE a WITH TEMPLATE = template0 ENCODING = 'UTF8'"

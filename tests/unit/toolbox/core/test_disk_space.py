@@ -59,9 +59,11 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> "queue.Queue[int]":
 
 
 def test_a_full_disk_ends_the_sandbox_whatever_lies_in_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str], exits: "queue.Queue[int]",
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    exits: "queue.Queue[int]",
+) -> None:
     # Files that go away while they are listed, and what cannot be unlinked.
     (tmp_path / "out" / "folder").mkdir(parents=True)
     monkeypatch.setattr(sandbox, "OUT", tmp_path / "out")
@@ -77,7 +79,7 @@ def test_a_full_disk_ends_the_sandbox_whatever_lies_in_it(
 @pytest.mark.parametrize("part", ["stop", "statvfs"])
 def test_where_nobody_can_look_at_what_grows_it_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exits: "queue.Queue[int]", part: str
-) -> None:  # fmt: skip
+) -> None:
 
     def broken(*_: object) -> None:
         raise FileNotFoundError("gone")

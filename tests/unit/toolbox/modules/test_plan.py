@@ -15,9 +15,13 @@ from toolbox.modules.state import InstalledState
 
 OLD, NEW_DATA, NEW_CODE = Checksum("1", "1"), Checksum("2", "1"), Checksum("3", "2")
 _TREE: Mapping[str, tuple[str, ...]] = {
-    "base": (), "web": ("base",), "mail": ("web",), "crm": ("mail",), "sale": ("web",),
+    "base": (),
+    "web": ("base",),
+    "mail": ("web",),
+    "crm": ("mail",),
+    "sale": ("web",),
     "sale_crm": ("sale", "crm"),
-}  # fmt: skip
+}
 
 
 def _addon(name: str, depends: tuple[str, ...], *, installable: bool = True) -> Addon:
@@ -131,7 +135,10 @@ def test_code_to_load_is_what_is_new_and_what_is_updated() -> None:
 def test_a_circle_in_the_database_ends() -> None:
     state = _state("base", "web")
     circle = InstalledState(
-        state.entries, {"base": ("web",), "web": ("base",)}, state.disk, state.recorded,
+        state.entries,
+        {"base": ("web",), "web": ("base",)},
+        state.disk,
+        state.recorded,
         state.current,
-    )  # fmt: skip
+    )
     assert circle.dependants(["base"]) == ["web"]
