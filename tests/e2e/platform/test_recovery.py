@@ -100,16 +100,21 @@ def test_a_missing_database_is_back_from_the_last_snapshot_with_its_files(
 def _restoring(platform: Checkout, terminal: int) -> subprocess.Popen[bytes]:
     """`inv restore` at a terminal of its own, as in a login of somebody."""
     return subprocess.Popen(
-        ["./scripts/inv", "restore", "--yes"], cwd=platform.root, env=platform.environment(),
-        stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
+        ["./scripts/inv", "restore", "--yes"],
+        cwd=platform.root,
+        env=platform.environment(),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )  # fmt: skip
+    )
 
 
-def _read_until(terminal: int, words: bytes) -> None:
+def _read_until(controller: int, words: bytes) -> None:
     said = b""
     while words not in said:
-        said += os.read(terminal, 4096)  # fails at its end
+        said += os.read(controller, 4096)  # fails at its end
 
 
 @pytest.fixture(scope="module")
@@ -124,22 +129,22 @@ def backup(platform: Checkout) -> None:
 def test_odoo_runs_again_after_a_restore_that_was_ended_while_it_stopped(
     platform: Checkout, end: str
 ) -> None:
-    ours, its = pty.openpty()
-    process = _restoring(platform, its)
-    os.close(its)
-    _read_until(ours, b"Stopping Odoo")
+    controller, terminal = pty.openpty()
+    process = _restoring(platform, terminal)
+    os.close(terminal)
+    _read_until(controller, b"Stopping Odoo")
     time.sleep(0.5)
     if end == "the terminal is closed":
-        os.close(ours)
+        os.close(controller)
     else:
         process.send_signal(signal.Signals[end])
         if end == "SIGTERM":
-            _read_until(ours, b"it is started again")
+            _read_until(controller, b"it is started again")
     try:
         assert process.wait(300) in _CODES[end]
     finally:
         with contextlib.suppress(OSError):
-            os.close(ours)
+            os.close(controller)
     if end == "SIGKILL":  # nobody was left to start it, and one command does
         assert platform.inv("up").returncode == 0
     assert platform.get("/web/login") == 200
@@ -149,12 +154,12 @@ def test_odoo_runs_again_after_a_restore_that_was_ended_while_it_stopped(
 def test_a_terminal_that_is_closed_while_a_restore_loads_leaves_what_is_live_alone(
     platform: Checkout,
 ) -> None:
-    ours, its = pty.openpty()
-    process = _restoring(platform, its)
-    os.close(its)
-    _read_until(ours, b"Restoring and verifying")
+    controller, terminal = pty.openpty()
+    process = _restoring(platform, terminal)
+    os.close(terminal)
+    _read_until(controller, b"Restoring and verifying")
     assert eventually(lambda: "odoo__restoring" in _databases(platform), 60)
-    os.close(ours)  # which the client of Docker hears of, too, and its container
+    os.close(controller)  # which the client of Docker hears of, too, and its container
     assert process.wait(300) in _CODES["the terminal is closed"]
     assert platform.get("/web/login") == 200
     done = platform.inv("restore", "--yes")  # which takes away what that one may have left
@@ -209,8 +214,10 @@ def test_a_start_after_the_cause_is_gone_waits_for_no_backoff(platform: Checkout
 
 def test_a_volume_that_is_a_file_system_of_its_own_gets_a_database(fresh: Checkout) -> None:
     volume = f"{fresh.project}_odoo_db_data"
-    marks = [f"--label=com.docker.compose.project={fresh.project}",
-             "--label=com.docker.compose.volume=odoo_db_data"]  # fmt: skip
+    marks = [
+        f"--label=com.docker.compose.project={fresh.project}",
+        "--label=com.docker.compose.volume=odoo_db_data",
+    ]
     assert fresh.run("docker", "volume", "create", *marks, volume).returncode == 0
     image = images.in_use(fresh)["REDIS_IMAGE"]
     make = "chown root: /d; chmod 755 /d; mkdir -m 700 /d/lost+found"
