@@ -11,7 +11,7 @@ from tests.unit.support import psycopg2_stub
 psycopg2_stub.install()
 sys.path.append(str(ROOT / "odoo"))  # odoo_versions.py and odoo_user.py, as in containers
 
-_OURS = (
+_PLATFORM_PREFIXES = (
     "BACKUP_",
     "COMPOSE_",
     "DOCKER_",
@@ -27,5 +27,5 @@ _OURS = (
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(_OURS) or name in ("CI", "NO_COLOR"):
+        if name.startswith(_PLATFORM_PREFIXES) or name in ("CI", "NO_COLOR"):
             monkeypatch.delenv(name)

@@ -27,7 +27,7 @@ def test_a_killed_engine(odoo_data: OdooData, fresh: Checkout, tmp_path: Path) -
         _move(odoo_data, moved)
         moved.back_up()
         before, still = moved.backups(), moved.still()
-        with moved.in_the_way("ledger", "ACCESS EXCLUSIVE"):
+        with moved.table_locked("ledger", "ACCESS EXCLUSIVE"):
             running = moved.platform.start("./scripts/inv", "backup")
             assert eventually(lambda: moved.process("pg_dump"), 60)
             engine.kill()

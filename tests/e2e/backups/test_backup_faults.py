@@ -92,7 +92,7 @@ def test_a_disk_that_is_full_for_a_file_of_its_own(
 
 @pytest.mark.parametrize("name", ["restic", "pg_dump", "python3"])
 def test_a_killed_process(broken: OdooData, name: str) -> None:
-    with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):
+    with broken.table_locked("ledger", "ACCESS EXCLUSIVE"):
         running = broken.platform.start("./scripts/inv", "backup")
         assert eventually(lambda: broken.process("pg_dump"), 60)
         broken.platform.run("kill", "-KILL", broken.process(name))
@@ -103,7 +103,7 @@ def test_a_killed_process(broken: OdooData, name: str) -> None:
 
 
 def test_a_killed_database_server(broken: OdooData) -> None:
-    with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):
+    with broken.table_locked("ledger", "ACCESS EXCLUSIVE"):
         running = broken.platform.start("./scripts/inv", "backup")
         assert eventually(lambda: broken.process("pg_dump"), 60)
         broken.platform.run(
@@ -116,7 +116,7 @@ def test_a_killed_database_server(broken: OdooData) -> None:
 
 
 def test_two_at_once_and_a_killed_inv(broken: OdooData) -> None:
-    with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):
+    with broken.table_locked("ledger", "ACCESS EXCLUSIVE"):
         first = broken.platform.start("./scripts/inv", "backup")
         assert eventually(lambda: broken.process("pg_dump"), 60)
         second = broken.platform.inv("backup")
@@ -132,7 +132,7 @@ def test_two_at_once_and_a_killed_inv(broken: OdooData) -> None:
 
 
 def test_a_lock_that_a_dead_run_left_does_not_stop_the_next_clean_up(broken: OdooData) -> None:
-    with broken.in_the_way("ledger", "ACCESS EXCLUSIVE"):
+    with broken.table_locked("ledger", "ACCESS EXCLUSIVE"):
         running = broken.platform.start("./scripts/inv", "backup")
         assert eventually(lambda: broken.process("pg_dump"), 60)
         for name in ("python3", "restic"):

@@ -67,8 +67,8 @@ def _one(operation: Operation, killer: Killer, usual: float, *, again: bool) -> 
     told = [f"{kill.at:.1f}", f"{usual:.1f}", kill.victim or TOO_LATE, str(kill.code)]
     try:
         told.append(str(held.platform.get("/web/login")))
-        told.append(operation.bring_back() if kill.code else "nothing")
-        held.refuse_trouble()
+        told.append(operation.recover() if kill.code else "nothing")
+        held.assert_usable()
         after = operation.state()
         told.append(side := operation.side(before, after))
         # Who is told that it has worked may rely on it.
@@ -86,8 +86,8 @@ def _one(operation: Operation, killer: Killer, usual: float, *, again: bool) -> 
 def _run_again(operation: Operation, side: str) -> None:
     done = operation.held.platform.inv(*operation.begin_again(side))
     assert done.returncode == 0, f"not again: {done.stderr}"
-    operation.held.refuse_illness()
-    operation.refuse_leftovers(operation.state())
+    operation.held.assert_healthy()
+    operation.assert_no_leftovers(operation.state())
 
 
 def _goes_on(operation: Operation) -> bool:

@@ -107,7 +107,7 @@ def test_data_that_fail_on_an_update_only(module_sandbox: ModuleSandbox) -> None
 
 def test_somebody_who_does_not_leave_is_named(shop: ModuleSandbox) -> None:
     shop.write("zz_one")
-    with shop.in_the_way("res_partner", "SHARE"):
+    with shop.table_locked("res_partner", "SHARE"):
         said = shop.refused("module.install", "zz_one", "--max-lock-wait", "2")
     assert "psql (process" in said and "LOCK TABLE res_partner" in said
     assert "--max-lock-wait" in said
@@ -115,7 +115,7 @@ def test_somebody_who_does_not_leave_is_named(shop: ModuleSandbox) -> None:
 
 def test_a_lock_is_waited_for_and_its_holder_reported(shop: ModuleSandbox) -> None:
     shop.write("zz_one", {"__init__.py": MODEL.format(name="one", value="a")})
-    with shop.in_the_way("res_partner", "ACCESS SHARE"):
+    with shop.table_locked("res_partner", "ACCESS SHARE"):
         words = ["zz_one", "--no-snapshot", "--max-lock-wait", "8"]
         said = shop.refused("module.install", *words)
     assert "waiting for a lock that is held by psql (process" in said

@@ -106,7 +106,7 @@ def _refused(production: Production) -> bool:
 def test_what_reads_has_no_body_worth_the_name(streams: Streams, path: str, method: str) -> None:
     # HTTP/2 need not announce a body, so that nothing tells this from any other request.
     stream = streams.open(path, method, end=False)
-    streams.pour(stream, 3 * _MB)
+    streams.send_body(stream, 3 * _MB)
     streams.read(1, 10, to_the_end=False)
     assert streams.status == {stream: 413}
 

@@ -61,10 +61,10 @@ def test_while_the_database_is_away_visitors_get_503_and_their_session_waits(
             assert BrowserSession(platform).get(path).status_code == 200
             assert pages.get(path).status_code == 200
         socket.subscribe()
-    socket.shut()
+    socket.close()
     assert eventually(lambda: answers(pages), 60)
     assert pages.uid() == calls.uid() == 2
-    Websocket(calls).shut()
+    Websocket(calls).close()
 
 
 @pytest.mark.parametrize("trouble", [restarted, killed])

@@ -100,7 +100,7 @@ def test_revoking_a_device_ends_its_websocket_and_its_next_request(admin: Browse
         websocket.subscribe()
         assert websocket.close_code() == CLOSED_AS_EXPIRED
     finally:
-        websocket.shut()
+        websocket.close()
     assert admin.uid() is None
     assert other.uid() == 2
 

@@ -112,6 +112,6 @@ class Websocket:
             if first & 0x0F == 8:
                 return int.from_bytes(payload[:2], "big")
 
-    def shut(self) -> None:
+    def close(self) -> None:
         """Let go of the connection."""
         self._socket.close()

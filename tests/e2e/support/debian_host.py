@@ -43,8 +43,8 @@ class DebianHost:
 
 def _build() -> None:
     # Our own base is there wherever images were built here, as without a registry.
-    ours = subprocess.run(["docker", "image", "inspect", debian.BASE], capture_output=True)
-    options = [] if ours.returncode else ["--build-arg", f"BASE_IMAGE={debian.BASE}"]
+    base = subprocess.run(["docker", "image", "inspect", debian.BASE], capture_output=True)
+    options = [] if base.returncode else ["--build-arg", f"BASE_IMAGE={debian.BASE}"]
     folder = str(Path(__file__).parent / "cron")
     command = ["docker", "build", "--quiet", "--tag", IMAGE, *options, folder]
     done = subprocess.run(command, capture_output=True, text=True)

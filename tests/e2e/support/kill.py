@@ -125,6 +125,8 @@ class Killer:
 
 def oneoffs(platform: Checkout, *options: str) -> list[str]:
     """The containers of programs of ours."""
-    ours = f"--filter=label=com.docker.compose.project={platform.project}"
+    project = f"--filter=label=com.docker.compose.project={platform.project}"
     oneoff = "--filter=label=com.docker.compose.oneoff=True"
-    return platform.run("docker", "ps", "--all", "--quiet", ours, oneoff, *options).stdout.split()
+    return platform.run(
+        "docker", "ps", "--all", "--quiet", project, oneoff, *options
+    ).stdout.split()

@@ -54,15 +54,15 @@ class Operation:
         assert after.databases == before.databases, after.databases
         return BEFORE
 
-    def bring_back(self) -> str:
+    def recover(self) -> str:
         """Run the one command that brings back whatever was killed; which it was."""
-        return self.held.bring_back("up")
+        return self.held.recover("up")
 
     def begin_again(self, side: str) -> tuple[str, ...]:
         """The command that has to come to a good end after it came out at `side`."""
         return self.command
 
-    def refuse_leftovers(self, state: Contents) -> None:
+    def assert_no_leftovers(self, state: Contents) -> None:
         """After a good end nothing is left of what was killed."""
         assert state.databases <= _OWN, state.databases
 
@@ -98,9 +98,9 @@ class Rotation(Operation):
     def prepare(self) -> None:
         return
 
-    def bring_back(self) -> str:
+    def recover(self) -> str:
         # Both are documented: the latter names the former where it cannot start.
-        return self.held.bring_back(self.random.choice(["secrets", "up"]))
+        return self.held.recover(self.random.choice(["secrets", "up"]))
 
     def state(self) -> Contents:
         self.held.odoo_data.listed.clear()  # the key has to open the repository each time
@@ -117,8 +117,8 @@ class Rotation(Operation):
         assert after.backups == before.backups
         return AFTER if new else BEFORE
 
-    def refuse_leftovers(self, state: Contents) -> None:
-        super().refuse_leftovers(state)
+    def assert_no_leftovers(self, state: Contents) -> None:
+        super().assert_no_leftovers(state)
         assert not (self.held.platform.root / "secrets" / "rotation").exists()
 
 
@@ -231,7 +231,7 @@ class Modules(Operation):
         # What was uninstalled cannot be uninstalled again.
         return self.command if side == BEFORE else ("module.update", "base")
 
-    def refuse_leftovers(self, state: Contents) -> None:
+    def assert_no_leftovers(self, state: Contents) -> None:
         snapshots = self._snapshots()
         assert {s["state"] for s in snapshots} <= {"closed"}, snapshots
         assert state.databases <= {"odoo"} | {s["name"] for s in snapshots}, state.databases
@@ -239,15 +239,15 @@ class Modules(Operation):
     def is_done(self) -> None:
         self.turn += 1
 
-    def bring_back(self) -> str:
+    def recover(self) -> str:
         # A container that was left alone undoes by itself what it has begun.
         running = partial(oneoffs, self.held.platform, "--filter=status=running")
         assert eventually(lambda: not running(), 100), "a container is at work for ever"
         if self.held.platform.inspect("odoo_db")["Contents"]["Health"]["Status"] != "healthy":
-            return self.held.bring_back("up")
+            return self.held.recover("up")
         # The next change would refuse, and name that command.
         half = any(s["state"] == "open" for s in self._snapshots())
-        return self.held.bring_back(*(["module.rollback", "--yes"] if half else ["up"]))
+        return self.held.recover(*(["module.rollback", "--yes"] if half else ["up"]))
 
     def _snapshots(self) -> list[dict[str, Any]]:
         done = self.held.platform.inv("module.snapshots", "--json")

@@ -128,7 +128,7 @@ class OdooData:
         assert self.platform.get("/web/login") == 200
 
     @contextmanager
-    def in_the_way(self, table: str, mode: str) -> Iterator[None]:
+    def table_locked(self, table: str, mode: str) -> Iterator[None]:
         """Somebody else's transaction that locks `table`, for which others wait."""
         hold = f"BEGIN; LOCK TABLE {table} IN {mode} MODE; SELECT pg_sleep(300)"
         psql = ["psql", "-U", "odoo", "-d", "odoo", "-c", hold]

@@ -97,7 +97,7 @@ class PlatformState:
         assert all(files.values()), f"no file: {[f for f, s in files.items() if not s][:_MANY]}"
         return {t: row for t, row in rows.items() if t not in _RESTLESS}, files
 
-    def refuse_trouble(self) -> None:
+    def assert_usable(self) -> None:
         """Whatever was killed: a page is served, and the secrets on the disk open every door."""
         assert eventually(lambda: self.platform.get("/web/login") == 200, 20), "no page"
         secret = (self.platform.root / "secrets" / "db_password.txt").read_text().strip()
@@ -106,13 +106,13 @@ class PlatformState:
         assert self.platform.authenticate("admin", self.platform.admin_password) == 2
         assert self.worker.uid(), "the session is over"
 
-    def refuse_illness(self) -> None:
+    def assert_healthy(self) -> None:
         """The same, and `inv health` finds nothing."""
-        self.refuse_trouble()
+        self.assert_usable()
         healthy = eventually(lambda: self.platform.inv("health").returncode == 0, 40)
         assert healthy, self.platform.inv("health").stdout
 
-    def bring_back(self, *first: str) -> str:
+    def recover(self, *first: str) -> str:
         """Run the command `first`, or the one that it names; which it was."""
         done = eventually(lambda: self._unless_busy(*first), 100)
         assert done, f"inv {' '.join(first)}: something is still running"

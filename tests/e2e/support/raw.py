@@ -82,7 +82,7 @@ class Streams:
         with contextlib.suppress(h2.exceptions.StreamClosedError):
             self._connection.send_data(stream, body, end_stream=True)
 
-    def pour(self, stream: int, size: int, seconds: float = 60) -> None:
+    def send_body(self, stream: int, size: int, seconds: float = 60) -> None:
         """`size` bytes of a body that goes on, or fewer if an answer comes before them."""
         deadline = time.monotonic() + seconds
         while size and stream not in self.status:

@@ -118,5 +118,5 @@ def has_compose() -> bool:
 
 def public_environment() -> dict[str, str]:
     """This environment without what would change the compose files' defaults."""
-    ours = {*documented(), "COMPOSE_FILE", "COMPOSE_PROFILES"}
-    return {name: value for name, value in os.environ.items() if name not in ours}
+    known = {*documented(), "COMPOSE_FILE", "COMPOSE_PROFILES"}
+    return {name: value for name, value in os.environ.items() if name not in known}

@@ -68,9 +68,9 @@ def test_a_lost_one_is_closed_again_and_that_is_said(tmp_path: Path) -> None:
     nginx, reporter, gave_up = Nginx("running"), FakeReporter(), Given()
     with maintenance.enabled(_stack(tmp_path, nginx), reporter, gave_up):
         assert nginx.begun.acquire(timeout=SECONDS)
-        nginx.processes[0].over.set()  # its client was killed
+        nginx.processes[0].finished.set()  # its client was killed
         assert nginx.begun.acquire(timeout=SECONDS)
-    assert [talk.heard for talk in nginx.processes] == [[], ["open"]]
+    assert [talk.written for talk in nginx.processes] == [[], ["open"]]
     assert reporter.said == ["note: the gate of Nginx was lost, and is closed again"]
     assert not gave_up.is_set()
 
@@ -84,7 +84,7 @@ def test_where_none_can_be_closed_again_the_block_is_given_up(
         pytest.raises(OpsError, match="visitors cannot be kept out: it does not start") as caught,
         maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), gave_up),
     ):
-        nginx.processes[0].over.set()
+        nginx.processes[0].finished.set()
         assert gave_up.wait(SECONDS)
         raise OpsError("the host is gone", "What was there before is there again.")
     assert caught.value.hint == "What was there before is there again."
@@ -97,14 +97,14 @@ def test_while_nginx_does_not_run_nothing_is_given_up(
     nginx, gave_up = Nginx("running", closes=1), Given()
     with maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), gave_up):
         nginx.answers["docker ps"] = says()
-        nginx.processes[0].over.set()
+        nginx.processes[0].finished.set()
         for _ in range(5):
             assert nginx.begun.acquire(timeout=SECONDS)
         nginx.closes, nginx.answers[GATE] = 99, says("closed")  # it was restarted
         while not nginx.processes[-1].lasting or nginx.processes[-1].answer.code:
             assert nginx.begun.acquire(timeout=SECONDS)
     assert not gave_up.is_set()
-    assert nginx.processes[-1].heard == ["open"]
+    assert nginx.processes[-1].written == ["open"]
 
 
 def test_a_block_that_fails_for_another_reason_keeps_it(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_block_that_fails_for_another_reason_keeps_it(tmp_path: Path) -> None:
         maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), Given()),
     ):
         raise OpsError("Odoo does not work")
-    assert nginx.processes[0].heard == ["open"]
+    assert nginx.processes[0].written == ["open"]
 
 
 def test_an_engine_that_does_not_answer_in_time_is_a_gate_that_is_lost(
@@ -128,7 +128,7 @@ def test_an_engine_that_does_not_answer_in_time_is_a_gate_that_is_lost(
         maintenance.enabled(_stack(tmp_path, nginx), FakeReporter(), gave_up),
     ):
         nginx.answers[GATE] = says()
-        nginx.processes[0].over.set()
+        nginx.processes[0].finished.set()
         assert gave_up.wait(SECONDS)
         raise OpsError("the host is gone")
 

@@ -73,8 +73,8 @@ def _install(stack: Stack) -> change.Outcome:
 def test_a_change_is_kept_after_odoo_was_seen_to_work(stack: Stack) -> None:
     done = _install(stack)
     program, gate = _runner(stack).processes
-    assert program.heard == ["go", "keep"]
-    assert gate.heard == ["open"] and gate.ended
+    assert program.written == ["go", "keep"]
+    assert gate.written == ["open"] and gate.ended
     assert _runner(stack).ran(LOGIN)
     assert not _runner(stack).ran(RESTART)
     assert done.lines == [
@@ -135,7 +135,7 @@ def test_an_odoo_that_does_not_work_is_no_reason_to_keep(
     reporter = FakeReporter()
     with pytest.raises(OpsError, match="does not work"):
         change.change(stack, reporter, ChangeRequest(install=("sale",)), "module.install")
-    assert _runner(stack).processes[0].heard == ["go"]
+    assert _runner(stack).processes[0].written == ["go"]
     assert "What was there before is there again." in reporter.said
     assert _runner(stack).ran(RESTART)  # it may have loaded the code of what is undone
 
@@ -198,7 +198,7 @@ def test_a_gate_that_does_not_close_lets_nothing_begin(stack: Stack) -> None:
     _runner(stack).answers[GATE] = says(code=1, stderr="gate: closed by another")
     with pytest.raises(OpsError, match="closed by another"):
         _install(stack)
-    assert _runner(stack).processes[0].heard == []
+    assert _runner(stack).processes[0].written == []
 
 
 def test_a_removal_asks_and_names_what_goes_with_it(stack: Stack) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support.rotation import Rotating, installation
+from tests.unit.support.rotation import Installation, installation
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rotating:
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """An installation that runs, with all its secrets."""
     return installation(tmp_path, monkeypatch)

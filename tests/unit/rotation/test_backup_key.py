@@ -9,13 +9,13 @@ from scripts import credentials
 from scripts.backups import state
 from scripts.rotation import dependents
 from scripts.rotation.journal import Journal
-from tests.unit.support.rotation import Rotating, error_of
+from tests.unit.support.rotation import Installation, error_of
 
 _ELSEWHERE = "docker run --rm"
 
 
 @pytest.fixture
-def elsewhere(made: Rotating, monkeypatch: pytest.MonkeyPatch) -> Rotating:
+def elsewhere(made: Installation, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """With a repository on another machine, of which nothing is remembered here."""
     monkeypatch.setattr("scripts.stack.images.has_backup_image", lambda stack: True)
     monkeypatch.setattr(
@@ -29,19 +29,19 @@ def elsewhere(made: Rotating, monkeypatch: pytest.MonkeyPatch) -> Rotating:
 
 
 @pytest.fixture
-def unmounted(made: Rotating) -> Rotating:
+def unmounted(made: Installation) -> Installation:
     """With the disk of its backups away."""
     state.remember_repository(made.stack.settings)
     (made.stack.settings.backup_folder / "config").unlink()
     return made
 
 
-def _kept(made: Rotating) -> list[Path]:
+def _kept(made: Installation) -> list[Path]:
     return list(made.folder.glob("backup_key.until-*.txt"))
 
 
 def test_a_repository_elsewhere_that_was_never_seen_here_gets_the_new_key(
-    elsewhere: Rotating,
+    elsewhere: Installation,
 ) -> None:
     elsewhere.servers.exists = True
     before = elsewhere.value("backup_key")
@@ -50,7 +50,7 @@ def test_a_repository_elsewhere_that_was_never_seen_here_gets_the_new_key(
     assert _kept(elsewhere) == []
 
 
-def test_a_key_that_does_not_open_the_repository_elsewhere_stays(elsewhere: Rotating) -> None:
+def test_a_key_that_does_not_open_the_repository_elsewhere_stays(elsewhere: Installation) -> None:
     elsewhere.servers.exists = True
     elsewhere.servers.refuse = "backup_offsite list"
     before = elsewhere.files()
@@ -58,13 +58,13 @@ def test_a_key_that_does_not_open_the_repository_elsewhere_stays(elsewhere: Rota
     assert elsewhere.files() == before
 
 
-def test_a_folder_in_the_place_of_the_key_is_named_as_one(made: Rotating) -> None:
+def test_a_folder_in_the_place_of_the_key_is_named_as_one(made: Installation) -> None:
     (made.folder / "backup_key.txt").unlink()
     (made.folder / "backup_key.txt").mkdir()
     assert "backup_key.txt is a folder" in error_of(made, "backup_key").message
 
 
-def _left_alone(made: Rotating) -> None:
+def _left_alone(made: Installation) -> None:
     before = made.files()
     error = error_of(made, "backup_key,odoo_master_password")
     assert "backup_key.txt is left alone" in error.message and "BACKUP_FOLDER" in error.hint
@@ -75,16 +75,18 @@ def _left_alone(made: Rotating) -> None:
     assert made.fits and any("backup_key.txt is left alone" in said for said in made.reporter.said)
 
 
-def test_a_key_is_left_alone_where_nobody_can_look_for_its_repository(elsewhere: Rotating) -> None:
+def test_a_key_is_left_alone_where_nobody_can_look_for_its_repository(
+    elsewhere: Installation,
+) -> None:
     elsewhere.servers.refuse = _ELSEWHERE
     _left_alone(elsewhere)
 
 
-def test_a_key_is_left_alone_while_the_disk_of_its_backups_is_away(unmounted: Rotating) -> None:
+def test_a_key_is_left_alone_while_the_disk_of_its_backups_is_away(unmounted: Installation) -> None:
     _left_alone(unmounted)
 
 
-def test_no_key_is_made_for_a_disk_that_is_away(unmounted: Rotating) -> None:
+def test_no_key_is_made_for_a_disk_that_is_away(unmounted: Installation) -> None:
     (unmounted.folder / "backup_key.txt").unlink()
     reports = credentials.inspect(unmounted.folder)
     assert (
@@ -95,7 +97,7 @@ def test_no_key_is_made_for_a_disk_that_is_away(unmounted: Rotating) -> None:
     assert not (unmounted.folder / "backup_key.txt").exists()
 
 
-def test_a_key_without_a_repository_is_kept_beside_the_new_one(elsewhere: Rotating) -> None:
+def test_a_key_without_a_repository_is_kept_beside_the_new_one(elsewhere: Installation) -> None:
     old = elsewhere.files()["backup_key.txt"]
     lines = elsewhere.rotate("backup_key")
     [kept] = _kept(elsewhere)
@@ -107,7 +109,7 @@ def test_a_key_without_a_repository_is_kept_beside_the_new_one(elsewhere: Rotati
 
 
 def test_the_key_of_earlier_backups_here_is_kept_when_the_one_elsewhere_is_rotated(
-    elsewhere: Rotating,
+    elsewhere: Installation,
 ) -> None:
     (elsewhere.stack.settings.backup_folder / "config").touch()
     elsewhere.servers.exists = True
@@ -117,7 +119,7 @@ def test_the_key_of_earlier_backups_here_is_kept_when_the_one_elsewhere_is_rotat
 
 
 def test_a_rotation_that_was_killed_at_its_end_keeps_the_old_key_once(
-    elsewhere: Rotating, monkeypatch: pytest.MonkeyPatch
+    elsewhere: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = elsewhere.files()["backup_key.txt"]
     with monkeypatch.context() as killed:

@@ -12,7 +12,7 @@ from scripts.core.errors import EXIT_USAGE, UsageError
 from scripts.credentials import SecretState
 from scripts.rotation import dependents, logins, rotate, verifiers
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says
-from tests.unit.support.rotation import Rotating, error_of
+from tests.unit.support.rotation import Installation, error_of
 
 
 def test_what_postgresql_stores_proves_the_example_of_rfc_7677() -> None:
@@ -41,7 +41,7 @@ def test_a_hash_of_passlib_is_understood_and_made() -> None:
     assert verifiers.odoo_takes("secret", own)
 
 
-def test_all_secrets_are_new_and_each_opens_what_it_is_for(made: Rotating) -> None:
+def test_all_secrets_are_new_and_each_opens_what_it_is_for(made: Installation) -> None:
     before = made.files()
     lines = made.rotate()
     after = made.files()
@@ -51,7 +51,7 @@ def test_all_secrets_are_new_and_each_opens_what_it_is_for(made: Rotating) -> No
     assert any("inv backup.key" in line for line in lines)
 
 
-def test_only_what_was_named_is_new(made: Rotating) -> None:
+def test_only_what_was_named_is_new(made: Installation) -> None:
     before = made.files()
     made.rotate("db_password, backup_key.txt")
     after = made.files()
@@ -61,14 +61,14 @@ def test_only_what_was_named_is_new(made: Rotating) -> None:
 
 
 @pytest.mark.parametrize("names", ["db", "db_password,", "all,db_password", "../x"])
-def test_a_name_that_there_is_not_is_a_usage_error(made: Rotating, names: str) -> None:
+def test_a_name_that_there_is_not_is_a_usage_error(made: Installation, names: str) -> None:
     error = error_of(made, names)
     assert error.exit_code == EXIT_USAGE
     assert made.fits and "db_password" in error.hint
 
 
 def test_a_repository_that_cannot_be_reached_is_seen_before_anything_is_changed(
-    made: Rotating,
+    made: Installation,
 ) -> None:
     made.servers.refuse = "backup list"
     before = made.files()
@@ -77,7 +77,7 @@ def test_a_repository_that_cannot_be_reached_is_seen_before_anything_is_changed(
     assert made.servers.changing == []
 
 
-def test_no_password_is_in_an_argument_or_in_sql(made: Rotating) -> None:
+def test_no_password_is_in_an_argument_or_in_sql(made: Installation) -> None:
     values = set(made.files().values())
     made.rotate()
     values |= set(made.files().values())
@@ -87,7 +87,7 @@ def test_no_password_is_in_an_argument_or_in_sql(made: Rotating) -> None:
 
 
 def test_no_superuser_is_in_odoos_database_where_a_strangers_trigger_may_wait(
-    made: Rotating,
+    made: Installation,
 ) -> None:
     made.rotate("db_password,odoo_admin_password")
     asked = [call[call.index("-U") :] for call in made.servers.calls if "psql" in call]
@@ -97,13 +97,13 @@ def test_no_superuser_is_in_odoos_database_where_a_strangers_trigger_may_wait(
     }
 
 
-def test_a_lost_database_password_is_replaced(made: Rotating) -> None:
+def test_a_lost_database_password_is_replaced(made: Installation) -> None:
     (made.folder / "db_password.txt").unlink()
     made.rotate("db_password")
     assert made.fits
 
 
-def test_a_lost_database_password_is_replaced_where_nothing_runs(made: Rotating) -> None:
+def test_a_lost_database_password_is_replaced_where_nothing_runs(made: Installation) -> None:
     (made.folder / "db_password.txt").unlink()
     made.servers.running.clear()
     made.rotate("db_password")
@@ -111,7 +111,7 @@ def test_a_lost_database_password_is_replaced_where_nothing_runs(made: Rotating)
     assert made.servers.running == set()
 
 
-def test_a_lost_backup_key_is_never_replaced(made: Rotating) -> None:
+def test_a_lost_backup_key_is_never_replaced(made: Installation) -> None:
     keys = set(made.servers.keys)
     (made.folder / "backup_key.txt").unlink()
     for names in ("backup_key", "all"):
@@ -120,7 +120,7 @@ def test_a_lost_backup_key_is_never_replaced(made: Rotating) -> None:
     assert made.servers.keys == keys and not (made.folder / "backup_key.txt").exists()
 
 
-def test_a_reset_makes_a_password_for_the_administrator_alone(made: Rotating) -> None:
+def test_a_reset_makes_a_password_for_the_administrator_alone(made: Installation) -> None:
     before = made.files()
     (made.folder / "odoo_admin_password.txt").unlink()
     [line] = rotate.reset(made.stack, made.reporter, "admin")
@@ -132,21 +132,21 @@ def test_a_reset_makes_a_password_for_the_administrator_alone(made: Rotating) ->
     assert made.servers.ran("docker exec --user odoo odoo python3")  # he is logged out
 
 
-def test_only_an_administrator_can_be_reset(made: Rotating) -> None:
+def test_only_an_administrator_can_be_reset(made: Installation) -> None:
     with pytest.raises(UsageError, match="'demo' is none of: admin"):
         rotate.reset(made.stack, made.reporter, "demo")
 
 
-def _lost(made: Rotating) -> dict[str, str]:
+def _lost(made: Installation) -> dict[str, str]:
     return dependents.lost(made.stack, credentials.inspect(made.folder))
 
 
-def test_nothing_is_asked_while_no_secret_is_missing(made: Rotating) -> None:
+def test_nothing_is_asked_while_no_secret_is_missing(made: Installation) -> None:
     assert _lost(made) == {}
     assert made.servers.calls == []
 
 
-def test_what_something_living_depends_on_is_lost_and_not_made(made: Rotating) -> None:
+def test_what_something_living_depends_on_is_lost_and_not_made(made: Installation) -> None:
     made.servers.volumes = ("odoo_db_data", "supabase_db_data")
     for path in made.folder.glob("*.txt"):
         path.unlink()
@@ -167,7 +167,7 @@ def test_what_something_living_depends_on_is_lost_and_not_made(made: Rotating) -
         assert way in getattr(caught.value, "hint", "")
 
 
-def test_on_a_new_machine_nothing_is_lost(made: Rotating) -> None:
+def test_on_a_new_machine_nothing_is_lost(made: Installation) -> None:
     made.servers.volumes = ()
     (made.stack.settings.backup_folder / "config").unlink()
     for path in made.folder.glob("*.txt"):
@@ -175,19 +175,19 @@ def test_on_a_new_machine_nothing_is_lost(made: Rotating) -> None:
     assert _lost(made) == {}
 
 
-def test_a_volume_that_nobody_can_look_into_counts_as_living(made: Rotating) -> None:
+def test_a_volume_that_nobody_can_look_into_counts_as_living(made: Installation) -> None:
     (made.folder / "db_password.txt").unlink()
     made.servers.refuse = "--entrypoint find"
     assert set(_lost(made)) == {"db_password"}
 
 
-def test_a_reporter_is_told_what_becomes_of_an_interrupted_one(made: Rotating) -> None:
+def test_a_reporter_is_told_what_becomes_of_an_interrupted_one(made: Installation) -> None:
     assert isinstance(made.reporter, FakeReporter)
     made.recover()
     assert made.reporter.said == []
 
 
-def test_before_the_first_start_only_the_files_change(made: Rotating) -> None:
+def test_before_the_first_start_only_the_files_change(made: Installation) -> None:
     made.servers.volumes = ()
     made.servers.running.clear()
     (made.stack.settings.backup_folder / "config").unlink()
@@ -198,7 +198,7 @@ def test_before_the_first_start_only_the_files_change(made: Rotating) -> None:
     assert all("nothing has used the old one yet" in line for line in lines[:-1])
 
 
-def test_a_second_factor_does_not_make_a_right_password_wrong(made: Rotating) -> None:
+def test_a_second_factor_does_not_make_a_right_password_wrong(made: Installation) -> None:
     made.servers.refuse = "/jsonrpc"  # nobody with a second factor logs in there
     made.rotate("odoo_admin_password")
     made.servers.refuse = "nothing"
@@ -217,7 +217,7 @@ def test_a_second_factor_does_not_make_a_right_password_wrong(made: Rotating) ->
     ],
 )
 def test_a_key_is_not_made_beside_a_repository_elsewhere(
-    made: Rotating, monkeypatch: pytest.MonkeyPatch, done: Completed, reason: str
+    made: Installation, monkeypatch: pytest.MonkeyPatch, done: Completed, reason: str
 ) -> None:
     place = "rest:http://me:secret@host/books"
     stack = replace(made.stack, settings=replace(made.stack.settings, backup_repository=place))

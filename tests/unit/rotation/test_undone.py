@@ -4,7 +4,7 @@ import pytest
 
 from scripts import credentials
 from scripts.rotation import rotate, verifiers
-from tests.unit.support.rotation import Rotating, error_of, scram_takes
+from tests.unit.support.rotation import Installation, error_of, scram_takes
 
 _STEPS = [
     "key-add",
@@ -19,7 +19,7 @@ _STEPS = [
 
 
 @pytest.mark.parametrize("what", _STEPS)
-def test_where_one_step_fails_all_are_as_before(made: Rotating, what: str) -> None:
+def test_where_one_step_fails_all_are_as_before(made: Installation, what: str) -> None:
     before = made.files()
     _fail_once(made, what)
     error = error_of(made)
@@ -29,7 +29,7 @@ def test_where_one_step_fails_all_are_as_before(made: Rotating, what: str) -> No
 
 
 @pytest.mark.parametrize("where", _STEPS)
-def test_one_that_is_told_to_end_is_undone_before_it_does(made: Rotating, where: str) -> None:
+def test_one_that_is_told_to_end_is_undone_before_it_does(made: Installation, where: str) -> None:
     before = made.files()
     _fail_once(made, "nothing")
     made.servers.die = where  # as an interruption does: by no OpsError
@@ -40,7 +40,7 @@ def test_one_that_is_told_to_end_is_undone_before_it_does(made: Rotating, where:
     assert "odoo" in made.servers.running
 
 
-def _fail_once(made: Rotating, what: str) -> None:
+def _fail_once(made: Installation, what: str) -> None:
     """Have `what` fail, and work again while that is undone."""
     made.servers.refuse = what
     say = made.reporter.note
@@ -66,7 +66,7 @@ def _fail_once(made: Rotating, what: str) -> None:
     ],
 )
 def test_a_killed_rotation_is_undone_or_finished_by_the_next_command(
-    made: Rotating, monkeypatch: pytest.MonkeyPatch, where: str
+    made: Installation, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     before = made.files()
     monkeypatch.setattr(rotate, "_try_to_undo", lambda work: "")  # a killed process does not
@@ -84,7 +84,7 @@ def test_a_killed_rotation_is_undone_or_finished_by_the_next_command(
 
 @pytest.mark.parametrize("where", ["stop odoo", "ALTER ROLE", "restart redis", "up --detach"])
 def test_a_killed_rotation_is_undone_where_the_containers_are_gone(
-    made: Rotating, monkeypatch: pytest.MonkeyPatch, where: str
+    made: Installation, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     before = made.files()
     with monkeypatch.context() as killed:
@@ -100,12 +100,12 @@ def test_a_killed_rotation_is_undone_where_the_containers_are_gone(
     assert made.servers.running == set() and "redis" in made.servers.removed
 
 
-def _preflight(made: Rotating) -> str:
+def _preflight(made: Installation) -> str:
     """What the preflight of `inv up` finds wrong."""
     return credentials.preflight(made.folder).probe().detail
 
 
-def test_a_repository_that_goes_away_keeps_nothing_else_from_starting(made: Rotating) -> None:
+def test_a_repository_that_goes_away_keeps_nothing_else_from_starting(made: Installation) -> None:
     before = made.files()
     made.servers.refuse = "key-"
     error = error_of(made)
@@ -119,7 +119,7 @@ def test_a_repository_that_goes_away_keeps_nothing_else_from_starting(made: Rota
 
 @pytest.mark.parametrize("what", ["ALTER ROLE", "restart redis", "python3 -c"])
 def test_a_lost_database_password_stays_new_where_its_rotation_fails(
-    made: Rotating, what: str
+    made: Installation, what: str
 ) -> None:
     (made.folder / "db_password.txt").unlink()
     made.servers.running -= {"odoo", "nginx"}
@@ -130,7 +130,7 @@ def test_a_lost_database_password_stays_new_where_its_rotation_fails(
 
 
 def test_a_lost_password_of_the_local_supabase_stays_new_where_its_rotation_fails(
-    made: Rotating,
+    made: Installation,
 ) -> None:
     made.servers.volumes = ("odoo_db_data", "supabase_db_data")
     made.servers.roles["supabase_db"] = verifiers.scram("of-long-ago")
@@ -141,7 +141,7 @@ def test_a_lost_password_of_the_local_supabase_stays_new_where_its_rotation_fail
     assert made.fits
 
 
-def test_a_file_that_was_saved_on_windows_is_put_back_as_it_was(made: Rotating) -> None:
+def test_a_file_that_was_saved_on_windows_is_put_back_as_it_was(made: Installation) -> None:
     path = made.folder / "db_password.txt"
     made.servers.mounted = path.read_bytes()
     saved = b"\xef\xbb\xbf" + made.servers.mounted.strip() + b"\r\n"
@@ -151,7 +151,7 @@ def test_a_file_that_was_saved_on_windows_is_put_back_as_it_was(made: Rotating) 
     assert path.read_bytes() == saved
 
 
-def test_a_password_that_only_the_container_has_is_put_back_unmasked(made: Rotating) -> None:
+def test_a_password_that_only_the_container_has_is_put_back_unmasked(made: Installation) -> None:
     path = made.folder / "db_password.txt"
     made.servers.mounted = path.read_bytes()
     (made.folder / "copy.txt").write_bytes(path.read_bytes())  # known, and so masked in output

@@ -31,31 +31,31 @@ def says(stdout: str = "", *, code: int = 0, stderr: str = "") -> Completed:
 
 @dataclass
 class FakeProcess:
-    """A process that prints its lines whatever it hears, and remembers that.
+    """A process that prints its lines whatever is written to it, and remembers that.
 
     A `lasting` one that succeeds ends when it is told something, or is left.
     """
 
     answer: Completed
     lines: list[str]
-    heard: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
     ended: bool = False
     left: bool = False
     lasting: bool = False
-    over: threading.Event = field(default_factory=threading.Event)
+    finished: threading.Event = field(default_factory=threading.Event)
 
     def read_line(self) -> str:
         if not self.lines and self.lasting:
-            self.over.wait(60)
+            self.finished.wait(60)
         return self.lines.pop(0) if self.lines else ""
 
     def write_line(self, line: str) -> None:
-        self.heard.append(line)
-        self.over.set()
+        self.written.append(line)
+        self.finished.set()
 
     def leave(self) -> None:
         self.left = True
-        self.over.set()
+        self.finished.set()
 
     def end(self) -> Completed:
         rest, self.lines = self.lines, []
@@ -103,7 +103,7 @@ class FakeRunner:
         answer = self._answer(argv)
         if isinstance(answer, OpsError):
             raise answer
-        lasting = not answer.code and _spoken(argv).startswith(self.lasting or ("?",))
+        lasting = not answer.code and _command_line(argv).startswith(self.lasting or ("?",))
         process = FakeProcess(answer, answer.stdout.splitlines(), lasting=lasting)
         self.processes.append(process)
         for line in answer.stderr.splitlines():
@@ -123,26 +123,26 @@ class FakeRunner:
 
     def ran(self, prefix: str) -> bool:
         """Whether a command line that begins with `prefix` was run."""
-        return any(_spoken(argv).startswith(prefix) for argv in self.calls)
+        return any(_command_line(argv).startswith(prefix) for argv in self.calls)
 
     def _answer(self, argv: Sequence[str]) -> Completed | OpsError:
-        line = _spoken(argv)
+        line = _command_line(argv)
         if line.startswith(("docker ps --quiet", "docker container inspect")):
             return containers.listed(line, self._containers())
         if line.startswith("docker image inspect"):
-            asked = [self._told(_spoken([*argv[:5], image])) for image in argv[5:]]
+            asked = [self._answer_to(_command_line([*argv[:5], image])) for image in argv[5:]]
             return next((one for one in asked if isinstance(one, OpsError)), _joined(asked))
-        return self._told(line)
+        return self._answer_to(line)
 
     def _containers(self) -> Completed | OpsError:
-        return self._told("docker ps")
+        return self._answer_to("docker ps")
 
-    def _told(self, line: str) -> Completed | OpsError:
+    def _answer_to(self, line: str) -> Completed | OpsError:
         matching = [prefix for prefix in self.answers if line.startswith(prefix)]
         return self.answers[max(matching, key=len)] if matching else says()
 
 
-def _spoken(argv: Sequence[str]) -> str:
+def _command_line(argv: Sequence[str]) -> str:
     words = iter(argv)
     kept = []
     for word in words:
@@ -183,7 +183,7 @@ class FakeNginx(FakeRunner):
         return ssl.PEM_cert_to_DER_cert(self.serves.decode().partition("END C")[0] + _PEM_END)
 
     def _answer(self, argv: Sequence[str]) -> Completed | OpsError:
-        line = _spoken(argv).removeprefix("docker ").removeprefix("compose ")
+        line = _command_line(argv).removeprefix("docker ").removeprefix("compose ")
         answer = super()._answer(argv)
         if isinstance(answer, OpsError) or answer != says():
             return answer

@@ -143,7 +143,7 @@ class Servers(FakeRunner):
 
 
 @dataclass
-class Rotating:
+class Installation:
     """An installation whose secrets all fit."""
 
     stack: Stack
@@ -184,7 +184,7 @@ def scram_takes(password: str, stored: str) -> bool:
     return verifiers.scram(password, salt) == stored
 
 
-def installation(root: Path, monkeypatch: pytest.MonkeyPatch) -> Rotating:
+def installation(root: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """One that runs, with all its secrets."""
     from scripts import credentials
 
@@ -200,7 +200,7 @@ def installation(root: Path, monkeypatch: pytest.MonkeyPatch) -> Rotating:
     (root / "backups").mkdir()
     (root / "backups" / "config").touch()
     servers = Servers(root=root, running={"odoo", "odoo_db", "redis", "nginx"})
-    made = Rotating(Stack(settings, servers), servers)
+    made = Installation(Stack(settings, servers), servers)
     for role in ("odoo_db", "odoo_restore"):
         servers.roles[role] = verifiers.scram(made.value("db_password"))
     servers.admin = verifiers.odoo(made.value("odoo_admin_password"))
@@ -208,7 +208,7 @@ def installation(root: Path, monkeypatch: pytest.MonkeyPatch) -> Rotating:
     return made
 
 
-def error_of(made: Rotating, names: str = "all") -> OpsError:
+def error_of(made: Installation, names: str = "all") -> OpsError:
     """What a rotation that fails says."""
     with pytest.raises(OpsError) as caught:
         made.rotate(names)

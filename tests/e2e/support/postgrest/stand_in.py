@@ -137,7 +137,7 @@ class Request:
         try:
             connection.read_only = self.reading
             with connection.transaction(), connection.cursor() as cursor:
-                self.become(cursor)
+                self.set_role(cursor)
                 return self.run(cursor)
         except psycopg.Error as error:
             raise self.refusal(error) from error
@@ -155,7 +155,7 @@ class Request:
         refused.body["details"] = found.message_detail
         return refused
 
-    def become(self, cursor: Any) -> None:
+    def set_role(self, cursor: Any) -> None:
         """SET LOCAL of role, claims and search path, then db-pre-request."""
         settings = {
             "search_path": f'"{self.schema}", "public"',
