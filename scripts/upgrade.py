@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from scripts import quickstart
-from scripts.backups import cli as backups
+from scripts.backups import repository
 from scripts.core import env_file
 from scripts.core.checks import require, run_all
 from scripts.core.errors import OpsError
@@ -121,7 +121,7 @@ def upgrade(stack: Stack, reporter: Reporter, found: UpgradePlan) -> list[str]:
     made = ""
     if "odoo_db" in running:
         with reporter.step("Backing up"):
-            made = backups.make(stack, reporter).id
+            made = repository.make(stack, reporter).id
     try:
         lines = list(quickstart.up(stack, reporter, supabase="supabase_db" in running))
         request = ChangeRequest(changed=True)

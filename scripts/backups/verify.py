@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from scripts.backups import cli, service
+from scripts.backups import repository, service
 from scripts.core.errors import OpsError, WarningError
 from scripts.core.files import file_lock, make_folder, write_atomic
 from scripts.core.report import Reporter
@@ -66,7 +66,7 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
     """
     started = time.monotonic()
     name = stack.settings.database + SCRATCH
-    with file_lock(cli.lock(stack.settings), "backup.verify"):
+    with file_lock(repository.lock(stack.settings), "backup.verify"):
         engine.probe(stack.runner)
         service.prepare(stack, reporter)
         service.need_database(stack)

@@ -26,52 +26,53 @@ def backup_create(
     schedule: bool = False, unschedule: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Back up database and files of one moment into the repository."""
-    from scripts.backups import cli as backups
+    from scripts.backups import nightly, render, repository
+    from scripts.core.quiet import QuietReporter
 
     session = open_to_change(c)
-    stack, quiet = session.stack, backups.Quiet(session.console)
+    stack, quiet = session.stack, QuietReporter(session.console)
     files = session.path(plain), session.path(zip)
-    request = backups.BackupRequest(*files, notify, forget=prune, new_repository=new_repository)
+    request = repository.BackupRequest(*files, notify, forget=prune, new_repository=new_repository)
     if schedule or unschedule:
-        return session.console.say(backups.plan(stack, request, on=schedule))
-    made = backups.create(stack, quiet, request)
-    return backups.show_made(session.console, made, as_json=json)
+        return session.console.say(nightly.plan(stack, request, on=schedule))
+    made = repository.create(stack, quiet, request)
+    return render.show_made(session.console, made, as_json=json)
 
 
 @command({"json": JSON}, name="list")
 def backup_list(c: Context, json: bool = False) -> None:
     """List the complete backups, the oldest first."""
-    from scripts.backups import cli as backups
+    from scripts.backups import render, repository
 
     session = open_to_change(c)
-    found = backups.listed(session.stack, session.console)
+    found = repository.listed(session.stack, session.console)
     if json:
-        session.console.json(backups.as_json(found))
+        session.console.json(render.as_json(found))
     else:
-        session.console.table(backups.HEADER, backups.rows(found))
+        session.console.table(render.HEADER, render.rows(found))
 
 
 @command({"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
          name="show", positional=("id",))  # fmt: skip
 def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
     """Show the manifest of a backup: versions, modules, rows, files."""
-    from scripts.backups import cli as backups
+    from scripts.backups import render, repository
 
     session = open_to_change(c)
-    manifest = backups.show(session.stack, session.console, id)
+    manifest = repository.show(session.stack, session.console, id)
     if json:
-        session.console.json(backups.json_of(manifest))
+        session.console.json(render.json_of(manifest))
     else:
-        session.console.say("\n".join(backups.details(manifest)))
+        session.console.say("\n".join(render.details(manifest)))
 
 
 @command({"data": "Read every byte of the repository, too."}, name="check")
 def backup_check(c: Context, data: bool = False) -> None:
     """Check that the repository is whole."""
-    from scripts.backups import cli as backups
+    from scripts.backups import repository
 
     session = open_to_change(c)
-    count = backups.check(session.stack, session.console, data=data)
+    count = repository.check(session.stack, session.console, data=data)
     session.console.say(f"The repository is whole; it holds {count} backups")
 
 
@@ -79,14 +80,14 @@ def backup_check(c: Context, data: bool = False) -> None:
           "dry_run": "Only show which would go.", "json": JSON}, name="prune")  # fmt: skip
 def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Forget old backups, never the last one, and free their room."""
-    from scripts.backups import cli as backups
+    from scripts.backups import render, repository
 
     session = open_to_change(c)
     stack, rule = session.stack, keep or session.settings.backup_keep
-    gone = backups.prune(stack, session.console, rule, rehearse=dry_run)
+    gone = repository.prune(stack, session.console, rule, rehearse=dry_run)
     if json:
-        return session.console.json(backups.as_json(gone))
-    session.console.table(backups.HEADER, backups.rows(gone))
+        return session.console.json(render.as_json(gone))
+    session.console.table(render.HEADER, render.rows(gone))
     return session.console.say(f"{len(gone)} {'would be ' if dry_run else ''}forgotten")
 
 
@@ -94,11 +95,11 @@ def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool =
          name="verify", positional=("id",))  # fmt: skip
 def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
     """Restore a backup beside everything, start Odoo on it, log in, compare; then drop it."""
-    from scripts.backups import cli as backups
     from scripts.backups import verify
+    from scripts.core.quiet import QuietReporter
 
     session = open_to_change(c)
-    stack, quiet = session.stack, backups.Quiet(session.console)
+    stack, quiet = session.stack, QuietReporter(session.console)
     certificate = verify.verify(stack, quiet, id)
     if json:
         session.console.json(asdict(certificate))

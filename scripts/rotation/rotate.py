@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from scripts import credentials
-from scripts.backups import cli, state
+from scripts.backups import state
+from scripts.backups.repository import lock as backup_lock
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
@@ -108,7 +109,7 @@ def _with_key(
 @contextmanager
 def _alone(settings: Settings, doing: str) -> Iterator[None]:
     """Nothing else that changes the platform, or reads secrets for long, runs meanwhile."""
-    with file_lock(cli.lock(settings), doing), alone(settings, doing):
+    with file_lock(backup_lock(settings), doing), alone(settings, doing):
         yield
 
 
