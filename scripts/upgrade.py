@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from scripts import quickstart
+from scripts import startup
 from scripts.backups import repository
 from scripts.core import env_file
 from scripts.core.checks import require, run_all
@@ -123,10 +123,10 @@ def upgrade(stack: Stack, reporter: Reporter, found: UpgradePlan) -> list[str]:
         with reporter.step("Backing up"):
             made = repository.make(stack, reporter).id
     try:
-        lines = list(quickstart.up(stack, reporter, supabase="supabase_db" in running))
+        lines = list(startup.up(stack, reporter, supabase="supabase_db" in running))
         request = ChangeRequest(changed=True)
         lines += change.change(stack, reporter, request, "upgrade").lines
-        require(run_all(quickstart.health_checks(stack)), "the platform is up, but not healthy")
+        require(run_all(startup.health_checks(stack)), "the platform is up, but not healthy")
     except OpsError as error:
         back = f"The backup of before: inv restore {made}" if made else ""
         raise OpsError(error.message, f"{error.hint} {back}".strip()) from error

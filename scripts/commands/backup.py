@@ -130,13 +130,13 @@ def restore_task(
     neutralize: bool = False, undo: bool = False, configuration: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Bring a backup back; verified before anything live is touched; asks."""
-    from scripts import quickstart
+    from scripts import startup
     from scripts.backups import foreign_files, restore
 
     session = open_to_change(c, yes=yes)
     if configuration:
         return _restore_configuration(session, session.stack, source)
-    quickstart.prepare_restore(session.stack, session.console)
+    startup.prepare_restore(session.stack, session.console)
     if undo:
         restore.refuse_with_undo(source, neutralize=neutralize)
         done = restore.undo(session.stack, session.console, to_database)

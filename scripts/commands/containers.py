@@ -12,12 +12,12 @@ from scripts.core.tasklib import command
 @command({"json": JSON})
 def health(c: Context, json: bool = False) -> None:
     """Check every service; exit code 1 if one is unhealthy."""
-    from scripts import quickstart as quick
+    from scripts import startup
     from scripts.core import checks
     from scripts.health import report
 
     session = open_session(c)
-    results = checks.run_all(quick.health_checks(session.stack))
+    results = checks.run_all(startup.health_checks(session.stack))
     if json:
         session.console.json([asdict(result) for result in results])
     else:

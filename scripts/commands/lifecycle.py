@@ -53,10 +53,10 @@ def up(
     c: Context, prod: bool = False, dev: bool = False, supabase: bool = False, debug: bool = False
 ) -> None:
     """Start the platform, as what it was before, and wait until the login page is served."""
-    from scripts import quickstart as quick
+    from scripts import startup
 
     session = open_to_change(c, prod=prod, dev=dev, debug=debug, starts=True)
-    for line in quick.up(session.stack, session.console, supabase=supabase):
+    for line in startup.up(session.stack, session.console, supabase=supabase):
         session.console.say(line)
 
 
