@@ -7,18 +7,28 @@ from typing import Any, Final
 from scripts.backups import attachments
 from scripts.backups.retention import Backup
 from scripts.core.console import Console
+from scripts.core.table import Table
 from toolbox.contract.backups import CreatedBackup, Manifest
 
-HEADER: Final = ("id", "time", "database", "Odoo", "files", "size", "added", "")
+_HEADER: Final = ("id", "time", "database", "Odoo", "files", "size", "added", "")
 
 
-def rows(backups: Sequence[Backup]) -> list[list[str]]:
+def table(backups: Sequence[Backup]) -> Table:
     """A row for each, sizes in MB."""
+    return Table(_HEADER, [_row(backup) for backup in backups])
+
+
+def _row(backup: Backup) -> list[str]:
     return [
-        [b.id, f"{b.time:%Y-%m-%d %H:%M}", b.database, b.odoo, str(b.files), mb(b.bytes),
-         mb(b.added), _remark(b)]
-        for b in backups
-    ]  # fmt: skip
+        backup.id,
+        f"{backup.time:%Y-%m-%d %H:%M}",
+        backup.database,
+        backup.odoo,
+        str(backup.files),
+        mb(backup.bytes),
+        mb(backup.added),
+        _remark(backup),
+    ]
 
 
 def _remark(backup: Backup) -> str:
@@ -51,14 +61,11 @@ def show_made(console: Console, made: CreatedBackup, *, as_json: bool) -> None:
 
     Raises WarningError if attachments have no file, or a damaged one.
     """
-    if as_json:
-        console.json(json_of(made))
-    elif console.out.isatty():
-        console.say(summary(made))
+    console.show(manifest_as_json(made), [summary(made)], as_json=as_json, quiet=True)
     attachments.warn(made)
 
 
-def json_of(manifest: Manifest) -> dict[str, Any]:
+def manifest_as_json(manifest: Manifest) -> dict[str, Any]:
     """For machines; without the handle, which only another container wants."""
     found = asdict(manifest)
     found.pop("handle", None)

@@ -1,7 +1,5 @@
 """Backups, and the way back."""
 
-from dataclasses import asdict
-
 from invoke.collection import Collection
 from invoke.context import Context
 
@@ -9,7 +7,6 @@ from scripts.commands.help_texts import JSON, YES
 from scripts.commands.session import Session, open_session, open_to_change
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command
-from scripts.stack.compose import Stack
 
 
 @command({"plain": "Also write a readable SQL dump into this file.",
@@ -30,13 +27,13 @@ def backup_create(
     from scripts.core.quiet import QuietReporter
 
     session = open_to_change(c)
-    stack, quiet = session.stack, QuietReporter(session.console)
     files = session.path(plain), session.path(zip)
     request = repository.BackupRequest(*files, notify, forget=prune, new_repository=new_repository)
     if schedule or unschedule:
-        return session.console.say(nightly.plan(stack, request, on=schedule))
-    made = repository.create(stack, quiet, request)
-    return render.show_made(session.console, made, as_json=json)
+        session.console.say(nightly.plan(session.stack, request, on=schedule))
+    else:
+        made = repository.create(session.stack, QuietReporter(session.console), request)
+        render.show_made(session.console, made, as_json=json)
 
 
 @command({"json": JSON}, name="list")
@@ -46,10 +43,7 @@ def backup_list(c: Context, json: bool = False) -> None:
 
     session = open_to_change(c)
     found = repository.listed(session.stack, session.console)
-    if json:
-        session.console.json(render.as_json(found))
-    else:
-        session.console.table(render.HEADER, render.rows(found))
+    session.console.show(render.as_json(found), render.table(found).lines, as_json=json)
 
 
 @command({"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
@@ -60,10 +54,8 @@ def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
 
     session = open_to_change(c)
     manifest = repository.show(session.stack, session.console, id)
-    if json:
-        session.console.json(render.json_of(manifest))
-    else:
-        session.console.say("\n".join(render.details(manifest)))
+    value, lines = render.manifest_as_json(manifest), render.details(manifest)
+    session.console.show(value, lines, as_json=json)
 
 
 @command({"data": "Read every byte of the repository, too."}, name="check")
@@ -85,10 +77,9 @@ def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool =
     session = open_to_change(c)
     stack, rule = session.stack, keep or session.settings.backup_keep
     gone = repository.prune(stack, session.console, rule, rehearse=dry_run)
-    if json:
-        return session.console.json(render.as_json(gone))
-    session.console.table(render.HEADER, render.rows(gone))
-    return session.console.say(f"{len(gone)} {'would be ' if dry_run else ''}forgotten")
+    total = f"{len(gone)} would be forgotten" if dry_run else f"{len(gone)} forgotten"
+    lines = [*render.table(gone).lines, total]
+    session.console.show(render.as_json(gone), lines, as_json=json)
 
 
 @command({"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
@@ -101,10 +92,7 @@ def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
     session = open_to_change(c)
     stack, quiet = session.stack, QuietReporter(session.console)
     certificate = verify.verify(stack, quiet, id)
-    if json:
-        session.console.json(asdict(certificate))
-    else:
-        session.console.say(certificate.line)
+    session.console.show(certificate, [certificate.line], as_json=json)
     verify.warn(certificate)
 
 
@@ -135,7 +123,8 @@ def restore_task(
 
     session = open_to_change(c, yes=yes)
     if configuration:
-        return _restore_configuration(session, session.stack, source)
+        _restore_configuration(session, source)
+        return
     startup.prepare_restore(session.stack, session.console)
     if undo:
         restore.refuse_with_undo(source, neutralize=neutralize)
@@ -146,17 +135,17 @@ def restore_task(
         done = restore.restore(
             session.stack, session.console, given, **options, neutralize=neutralize
         )
-    session.console.say("\n".join(done.lines))
-    return done.warn()
+    session.console.say(*done.lines)
+    done.warn()
 
 
-def _restore_configuration(session: Session, stack: Stack, source: str) -> None:
+def _restore_configuration(session: Session, source: str) -> None:
     from scripts.backups import configuration as saved
 
-    found = saved.compare(stack, session.console, source)
-    session.console.say("\n".join(found.lines))
+    found = saved.compare(session.stack, session.console, source)
+    session.console.say(*found.lines)
     written = saved.write(session.settings, session.console, found)
-    session.console.say("\n".join(written))
+    session.console.say(*written)
 
 
 @command({"database": "The database to copy; if empty, the platform's own.",
@@ -167,7 +156,7 @@ def clone(c: Context, database: str = "", to: str = "staging", yes: bool = False
 
     session = open_to_change(c, yes=yes)
     done = restore.clone(session.stack, session.console, database, to)
-    session.console.say("\n".join(done.lines))
+    session.console.say(*done.lines)
     done.warn()
 
 
@@ -179,7 +168,7 @@ def files_check(c: Context, database: str = "", data: bool = False, json: bool =
 
     session = open_to_change(c)
     found = attachments.check(session.stack, session.console, database, data=data)
-    session.console.result(asdict(found), found.lines, as_json=json)
+    session.console.show(found, found.lines, as_json=json)
     if found.lost:
         raise OpsError(f"{len(found.lost)} files of attachments are lost", attachments.REPAIR)
 

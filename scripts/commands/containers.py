@@ -1,11 +1,10 @@
 """Look at the running platform, and into it."""
 
-from dataclasses import asdict
-
 from invoke.context import Context
 
 from scripts.commands.help_texts import DATABASE, JSON
 from scripts.commands.session import open_session, open_to_look
+from scripts.core.table import Table
 from scripts.core.tasklib import command
 
 
@@ -18,10 +17,8 @@ def health(c: Context, json: bool = False) -> None:
 
     session = open_session(c)
     results = checks.run_all(startup.health_checks(session.stack))
-    if json:
-        session.console.json([asdict(result) for result in results])
-    else:
-        session.console.say("\n".join(report.lines(results, session.console.paint)))
+    lines = report.lines(results, session.console.paint)
+    session.console.show(results, lines, as_json=json)
     raise SystemExit(any(result.status is checks.Status.FAILED for result in results))
 
 
@@ -31,7 +28,8 @@ def ps(c: Context, json: bool = False) -> None:
     session = open_to_look(c)
     services = session.stack.services()
     rows = [[s.service, s.state, s.health, ", ".join(map(str, s.ports))] for s in services]
-    session.console.rows(["service", "state", "health", "ports"], rows, as_json=json)
+    table = Table(["service", "state", "health", "ports"], rows)
+    session.console.show(table.records, table.lines, as_json=json)
 
 
 @command({"service": "Only this one; all if empty.", "tail": "Lines to begin with.",

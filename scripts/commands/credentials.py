@@ -24,8 +24,8 @@ def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
 
         rotate.recover(session.stack, session.console)
         reports = dependents.ensure(session.stack)
-    rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
-    session.console.rows(["file", "state", "purpose"], rows, as_json=json)
+    table = credentials.table(reports)
+    session.console.show(table.records, table.lines, as_json=json)
     credentials.refuse_lost(reports)
     if check:
         ready = credentials.preflight(session.settings.secrets_folder)
@@ -40,7 +40,7 @@ def secrets_rotate(c: Context, names: str = "all") -> None:
 
     session = open_to_change(c)
     done = rotate.rotate(session.stack, session.console, names)
-    session.console.say("\n".join(done))
+    session.console.say(*done)
 
 
 @command({"who": "Whose password: admin."}, name="reset", positional=("who",))
@@ -50,7 +50,7 @@ def secrets_reset(c: Context, who: str = "admin") -> None:
 
     session = open_to_change(c)
     done = rotate.reset(session.stack, session.console, who)
-    session.console.say("\n".join(done))
+    session.console.say(*done)
 
 
 COLLECTION = Collection("secrets", secrets_make, secrets_rotate, secrets_reset)

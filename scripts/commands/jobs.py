@@ -24,10 +24,7 @@ def jobs_list(
     session = open_session(c)
     queue = Queue.of(session.settings, Target.parse(target))
     found = jobs.listed(queue, status, limit)
-    if json:
-        session.console.json(found)
-    else:
-        session.console.table(jobs.HEADER, jobs.rows(found))
+    session.console.show(found, jobs.table(found).lines, as_json=json)
 
 
 @command({"source": "Who wants it done.", "type": "sync_odoo, notify_slack, webhook or http.",
@@ -68,10 +65,7 @@ def jobs_show(c: Context, id: str, target: str = "local", json: bool = False) ->
 
     session = open_session(c)
     job = jobs.show(Queue.of(session.settings, Target.parse(target)), id)
-    if json:
-        session.console.json(job)
-    else:
-        session.console.say("\n".join(jobs.details(job)))
+    session.console.show(job, jobs.details(job), as_json=json)
 
 
 @command({"id": "Which job.", "target": TARGET}, name="retry")
@@ -95,10 +89,7 @@ def jobs_dead(c: Context, limit: int = 20, target: str = "local", json: bool = F
 
     session = open_session(c)
     found = jobs.dead(Queue.of(session.settings, Target.parse(target)), limit)
-    if json:
-        session.console.json(found)
-    else:
-        session.console.table(jobs.DEAD_HEADER, jobs.dead_rows(found))
+    session.console.show(found, jobs.dead_table(found).lines, as_json=json)
 
 
 COLLECTION = Collection("jobs", jobs_list, jobs_enqueue, jobs_show, jobs_retry, jobs_dead)

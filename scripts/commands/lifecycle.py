@@ -1,6 +1,6 @@
 """Set the platform up, start and stop it."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from invoke.context import Context
 
@@ -20,7 +20,7 @@ def quickstart(c: Context, prod: bool = False, odoo: str = "", yes: bool = False
     session = open_session(c, prod=prod, yes=yes)
     stack = Stack(replace(session.settings, odoo_version=odoo), session.runner)
     outcome = quick.run(stack, session.console)
-    session.console.say("\n" + "\n".join(outcome.lines))
+    session.console.say("", *outcome.lines)
 
 
 @command({"refresh": "Also those that are there, for the fixes that came out since.",
@@ -37,8 +37,8 @@ def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
             session.console.note(line)
     else:
         images.ensure(session.stack, session.console, image_names.BACKUP)
-    rows, advice = refreshing.listing(Stack(open_session(c).settings, session.runner))
-    session.console.rows(["variable", "image", "id", "made"], rows, as_json=json)
+    table, advice = refreshing.listing(Stack(open_session(c).settings, session.runner))
+    session.console.show(table.records, table.lines, as_json=json)
     if advice:
         session.console.note(advice)
 
@@ -100,10 +100,10 @@ def upgrade(c: Context, check: bool = False, yes: bool = False, json: bool = Fal
     engine.probe(session.runner)
     plan = upgrading.plan(session.stack, session.console)
     if check or not json:
-        session.console.result(asdict(plan), plan.lines, as_json=json)
+        session.console.show(plan, plan.lines, as_json=json)
     if not check:
         lines = upgrading.upgrade(session.stack, session.console, plan)
-        session.console.result({"plan": asdict(plan), "done": lines}, lines, as_json=json)
+        session.console.show({"plan": plan, "done": lines}, lines, as_json=json)
 
 
 TASKS = (quickstart, up, down, restart, images_task, upgrade, adopt)

@@ -1,7 +1,5 @@
 """Modules of Odoo: what there is, and changing it without fear."""
 
-from dataclasses import asdict
-
 from invoke.collection import Collection
 from invoke.context import Context
 
@@ -32,7 +30,7 @@ def module_install(
         patience=max_lock_wait,
     )
     done = change.change(session.stack, session.console, request, "module.install")
-    session.console.result(done.json, done.lines, as_json=json)
+    session.console.show(done.json, done.lines, as_json=json)
 
 
 @command({"modules": "Names with commas between; if empty, those whose code has changed.",
@@ -55,7 +53,7 @@ def module_update(
         patience=max_lock_wait,
     )
     done = change.change(session.stack, session.console, request, "module.update")
-    session.console.result(done.json, done.lines, as_json=json)
+    session.console.show(done.json, done.lines, as_json=json)
 
 
 @command({"modules": "Names with commas between.", "database": DATABASE, "no_snapshot": UNSAVED,
@@ -76,7 +74,7 @@ def module_uninstall(
         patience=max_lock_wait,
     )
     done = change.change(session.stack, session.console, request, "module.uninstall")
-    session.console.result(done.json, done.lines, as_json=json)
+    session.console.show(done.json, done.lines, as_json=json)
 
 
 @command({"modules": "Names to update, with commas between; if empty, those that have changed.",
@@ -100,7 +98,7 @@ def module_rehearse(
         patience=max_lock_wait,
     )
     done = change.rehearse(session.stack, session.console, request)
-    session.console.result(done.json, change.rehearsed(done), as_json=json)
+    session.console.show(done.json, change.rehearsed(done), as_json=json)
 
 
 @command({"snapshot": "Which; if empty, the last.", "database": DATABASE,
@@ -114,7 +112,7 @@ def module_rollback(
 
     session = open_to_change(c, yes=yes)
     lines = change.roll_back(session.stack, session.console, snapshot, database, accept=accept)
-    session.console.say("\n".join(lines))
+    session.console.say(*lines)
 
 
 @command({"database": DATABASE, "json": JSON}, name="snapshots")
@@ -124,9 +122,7 @@ def module_snapshots(c: Context, database: str = "", json: bool = False) -> None
 
     session = open_to_change(c)
     found = listing.snapshots(session.stack, session.console, database)
-    if json:
-        return session.console.json([asdict(snapshot) for snapshot in found])
-    return session.console.table(listing.SNAPSHOTS, listing.snapshot_rows(found))
+    session.console.show(found, listing.snapshot_table(found).lines, as_json=json)
 
 
 @command({"keep": "How many of the last to keep.", "database": DATABASE}, name="prune")
@@ -155,9 +151,7 @@ def module_list(
     session = open_to_change(c)
     chosen = listing.Filter(state, changed, missing, source, every=all)
     found = listing.wanted(listing.find(session.stack, session.console, database), chosen)
-    if json:
-        return session.console.json([asdict(module) for module in found])
-    return session.console.table(listing.HEADER, listing.rows(found))
+    session.console.show(found, listing.table(found).lines, as_json=json)
 
 
 @command({"module": "Its name.", "database": DATABASE, "json": JSON}, name="info")
@@ -167,7 +161,7 @@ def module_info(c: Context, module: str, database: str = "", json: bool = False)
 
     session = open_to_change(c)
     found = listing.one(listing.find(session.stack, session.console, database), module)
-    session.console.result(asdict(found), listing.details(found), as_json=json)
+    session.console.show(found, listing.details(found), as_json=json)
 
 
 @command({"module": "Its name."}, name="test")

@@ -1,7 +1,5 @@
 """The local Supabase, and the project in Supabase Cloud."""
 
-from datetime import UTC, datetime
-
 from invoke.collection import Collection
 from invoke.context import Context
 
@@ -20,12 +18,8 @@ def supabase_keys(c: Context, show: bool = False, days: int = 365, json: bool = 
 
     session = open_session(c)
     made = keys.for_people(session.settings.secrets_folder, days)
-    if json:
-        return session.console.json(service.key_rows(made, show=show))
-    for key in made:
-        end = datetime.fromtimestamp(key.expires, UTC)
-        session.console.say(f"{key.role}, until {end:%Y-%m-%d}: {key.token if show else '--show'}")
-    return None
+    value, lines = service.key_records(made, show=show), service.key_lines(made, show=show)
+    session.console.show(value, lines, as_json=json)
 
 
 @command({"target": TARGET, "yes": YES}, name="migrate")
@@ -49,8 +43,8 @@ def supabase_status(c: Context, target: str = "local", json: bool = False) -> No
 
     session = open_to_look(c)
     lines = service.status(session.stack, Target.parse(target))
-    header, rows = service.rows(lines)
-    session.console.rows(header, rows, as_json=json)
+    table = service.table(lines)
+    session.console.show(table.records, table.lines, as_json=json)
     raise SystemExit(not all(line.good for line in lines))
 
 

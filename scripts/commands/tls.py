@@ -32,7 +32,7 @@ def setup_tls(
         mode, names, email, server, staging, force, trust, untrust, schedule, unschedule
     )
     lines = options.set_up(session.stack, session.console, request)
-    session.console.say("\n".join(lines))
+    session.console.say(*lines)
 
 
 @command({"force": "Renew although it is not due.", "json": JSON})

@@ -11,13 +11,14 @@ from typing import Any, Final
 from scripts.core import http
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.settings import Settings
+from scripts.core.table import Table
 from scripts.supabase import keys, service
 from scripts.supabase.database import Target
 
 CLOUD_KEY: Final = "supabase_cloud_service_role_key.txt"
 STATUSES: Final = ("queued", "running", "completed", "cancelled", "dead")
-HEADER: Final = ("id", "source", "type", "priority", "status", "attempts", "scheduled")
-DEAD_HEADER: Final = ("id", "source", "type", "attempts", "died", "error")
+_HEADER: Final = ("id", "source", "type", "priority", "status", "attempts", "scheduled")
+_DEAD_HEADER: Final = ("id", "source", "type", "attempts", "died", "error")
 _MINUTES: Final = 300  # seconds that a key made for one command is good for
 _UUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -160,16 +161,17 @@ def _identity(job: str) -> str:
     return job.lower()
 
 
-def rows(found: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Jobs for a table."""
+def table(found: Sequence[Mapping[str, Any]]) -> Table:
+    """A row for each job."""
     columns = ("id", "source", "job_type", "priority", "status", "attempts", "scheduled_at")
-    return [[str(job[column]) for column in columns] for job in found]
+    return Table(_HEADER, [[str(job[column]) for column in columns] for job in found])
 
 
-def dead_rows(found: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Dead jobs for a table."""
+def dead_table(found: Sequence[Mapping[str, Any]]) -> Table:
+    """A row for each job that was given up."""
     columns = ("job_id", "source", "job_type", "attempts", "died_at", "last_error")
-    return [[str(job[c] or "").replace("\n", " ")[:60] for c in columns] for job in found]
+    rows = [[str(job[c] or "").replace("\n", " ")[:60] for c in columns] for job in found]
+    return Table(_DEAD_HEADER, rows)
 
 
 def details(job: Mapping[str, Any]) -> list[str]:

@@ -42,14 +42,10 @@ def show_renewal(
 ) -> None:
     """Say how it ended; a renewal that was not due says nothing where nobody watches."""
     why = f": {outcome.reason}" if outcome.reason else ""
-    left = (outcome.expires - datetime.now(UTC)).days
-    if as_json:
-        console.json(_as_json(renewal, outcome))
-    elif renewal is Renewal.RENEWED or console.out.isatty():
-        console.say(
-            f"TLS certificate {renewal}{why};"
-            f" it expires on {outcome.expires:%Y-%m-%d} (in {left} days)"
-        )
+    ends = f"{outcome.expires:%Y-%m-%d} (in {(outcome.expires - datetime.now(UTC)).days} days)"
+    line = f"TLS certificate {renewal}{why}; it expires on {ends}"
+    quiet = renewal is Renewal.NOT_DUE
+    console.show(_as_json(renewal, outcome), [line], as_json=as_json, quiet=quiet)
 
 
 def _as_json(renewal: Renewal, outcome: Outcome) -> dict[str, Any]:
