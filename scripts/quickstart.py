@@ -31,9 +31,11 @@ class Outcome:
     def lines(self) -> list[str]:
         """For people."""
         return [
-            f"Odoo:     {self.url}", f"Login:    {self.login}", f"Password: {self.password}",
+            f"Odoo:     {self.url}",
+            f"Login:    {self.login}",
+            f"Password: {self.password}",
             f"Version:  {self.version}",
-        ]  # fmt: skip
+        ]
 
 
 def run(stack: Stack, reporter: Reporter) -> Outcome:

@@ -56,9 +56,13 @@ def restore(
                 neutralise(stack, reporter, name + STAGED, RESTORER if file else "")
             replaced = _put_in_place(stack, reporter, name, staged.databases, scan=neutralize)
         return Restored(
-            staged.id, name, replaced, staged.missing_files, live=_is_live(stack, name),
+            staged.id,
+            name,
+            replaced,
+            staged.missing_files,
+            live=_is_live(stack, name),
             with_files=staged.with_files,
-        )  # fmt: skip
+        )
 
 
 def _choose(stack: Stack, reporter: Reporter, wanted: str, name: str) -> tuple[Saved, str]:

@@ -9,19 +9,31 @@ from scripts.core.errors import OpsError
 from scripts.core.tasklib import command
 
 
-@command({"plain": "Also write a readable SQL dump into this file.",
-          "zip": "Also write what Odoo's database manager restores into this file.",
-          "prune": "Afterwards forget what BACKUP_KEEP does not keep; with --schedule always.",
-          "new_repository": "Begin a new one where the old one is not there any more.",
-          "notify": "POST the outcome to this address; with --schedule always (BACKUP_NOTIFY).",
-          "schedule": "Make one every night by a systemd timer, or by cron, from now on.",
-          "unschedule": "Remove that timer.", "json": JSON},
-         name="create", default=True)  # fmt: skip
+@command(
+    {
+        "plain": "Also write a readable SQL dump into this file.",
+        "zip": "Also write what Odoo's database manager restores into this file.",
+        "prune": "Afterwards forget what BACKUP_KEEP does not keep; with --schedule always.",
+        "new_repository": "Begin a new one where the old one is not there any more.",
+        "notify": "POST the outcome to this address; with --schedule always (BACKUP_NOTIFY).",
+        "schedule": "Make one every night by a systemd timer, or by cron, from now on.",
+        "unschedule": "Remove that timer.",
+        "json": JSON,
+    },
+    name="create",
+    default=True,
+)
 def backup_create(
-    c: Context, plain: str = "", zip: str = "", prune: bool = False, notify: str = "",
+    c: Context,
+    plain: str = "",
+    zip: str = "",
+    prune: bool = False,
+    notify: str = "",
     new_repository: bool = False,
-    schedule: bool = False, unschedule: bool = False, json: bool = False,
-) -> None:  # fmt: skip
+    schedule: bool = False,
+    unschedule: bool = False,
+    json: bool = False,
+) -> None:
     """Back up database and files of one moment into the repository."""
     from scripts.backups import nightly, render, repository
     from scripts.core.quiet import QuietReporter
@@ -46,8 +58,11 @@ def backup_list(c: Context, json: bool = False) -> None:
     session.console.show(render.as_json(found), render.table(found).lines, as_json=json)
 
 
-@command({"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
-         name="show", positional=("id",))  # fmt: skip
+@command(
+    {"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
+    name="show",
+    positional=("id",),
+)
 def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
     """Show the manifest of a backup: versions, modules, rows, files."""
     from scripts.backups import render, repository
@@ -68,8 +83,14 @@ def backup_check(c: Context, data: bool = False) -> None:
     session.console.say(f"The repository is whole; it holds {count} backups")
 
 
-@command({"keep": "The last one of so many days, weeks, months, years; if empty, BACKUP_KEEP.",
-          "dry_run": "Only show which would go.", "json": JSON}, name="prune")  # fmt: skip
+@command(
+    {
+        "keep": "The last one of so many days, weeks, months, years; if empty, BACKUP_KEEP.",
+        "dry_run": "Only show which would go.",
+        "json": JSON,
+    },
+    name="prune",
+)
 def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Forget old backups, never the last one, and free their room."""
     from scripts.backups import render, repository
@@ -82,8 +103,11 @@ def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool =
     session.console.show(render.as_json(gone), lines, as_json=json)
 
 
-@command({"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
-         name="verify", positional=("id",))  # fmt: skip
+@command(
+    {"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
+    name="verify",
+    positional=("id",),
+)
 def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
     """Restore a backup beside everything, start Odoo on it, log in, compare; then drop it."""
     from scripts.backups import verify
@@ -105,18 +129,29 @@ def backup_key(c: Context) -> None:
     session.console.say(state.key(session.settings))
 
 
-@command({"source": "A backup, latest, or a file: a zip of Odoo's or a dump of pg_dump's.",
-          "to_database": "Another database than the platform's own.",
-          "from_database": "Which one of a file that holds several.",
-          "neutralize": "Disarm mail servers, payments and scheduled actions first.",
-          "undo": "Go back to what the last restore replaced.",
-          "configuration": "Show how .env, requirements and odoo.conf were, and write them; asks.",
-          "yes": YES},
-         name="restore", positional=("source",))  # fmt: skip
+@command(
+    {
+        "source": "A backup, latest, or a file: a zip of Odoo's or a dump of pg_dump's.",
+        "to_database": "Another database than the platform's own.",
+        "from_database": "Which one of a file that holds several.",
+        "neutralize": "Disarm mail servers, payments and scheduled actions first.",
+        "undo": "Go back to what the last restore replaced.",
+        "configuration": "Show how .env, requirements and odoo.conf were, and write them; asks.",
+        "yes": YES,
+    },
+    name="restore",
+    positional=("source",),
+)
 def restore_task(
-    c: Context, source: str = "latest", to_database: str = "", from_database: str = "",
-    neutralize: bool = False, undo: bool = False, configuration: bool = False, yes: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    source: str = "latest",
+    to_database: str = "",
+    from_database: str = "",
+    neutralize: bool = False,
+    undo: bool = False,
+    configuration: bool = False,
+    yes: bool = False,
+) -> None:
     """Bring a backup back; verified before anything live is touched; asks."""
     from scripts import startup
     from scripts.backups import foreign_files, restore
@@ -148,8 +183,14 @@ def _restore_configuration(session: Session, source: str) -> None:
     session.console.say(*written)
 
 
-@command({"database": "The database to copy; if empty, the platform's own.",
-          "to": "The name of the copy.", "yes": YES}, aliases={"from": "database"})  # fmt: skip
+@command(
+    {
+        "database": "The database to copy; if empty, the platform's own.",
+        "to": "The name of the copy.",
+        "yes": YES,
+    },
+    aliases={"from": "database"},
+)
 def clone(c: Context, database: str = "", to: str = "staging", yes: bool = False) -> None:
     """Copy a database, neutralised and scanned for what could still reach somebody."""
     from scripts.backups import restore
@@ -160,8 +201,14 @@ def clone(c: Context, database: str = "", to: str = "staging", yes: bool = False
     done.warn()
 
 
-@command({"database": "The database whose files are meant; if empty, the platform's own.",
-          "data": "Read every file, too.", "json": JSON}, name="check")  # fmt: skip
+@command(
+    {
+        "database": "The database whose files are meant; if empty, the platform's own.",
+        "data": "Read every file, too.",
+        "json": JSON,
+    },
+    name="check",
+)
 def files_check(c: Context, database: str = "", data: bool = False, json: bool = False) -> None:
     """List attachments without their file, and files without an attachment; change nothing."""
     from scripts.backups import attachments
@@ -174,8 +221,14 @@ def files_check(c: Context, database: str = "", data: bool = False, json: bool =
 
 
 COLLECTION = Collection(
-    "backup", backup_create, backup_list, backup_show, backup_check, backup_prune,
-    backup_verify, backup_key,
-)  # fmt: skip
+    "backup",
+    backup_create,
+    backup_list,
+    backup_show,
+    backup_check,
+    backup_prune,
+    backup_verify,
+    backup_key,
+)
 FILES = Collection("files", files_check)
 TASKS = (restore_task, clone)

@@ -32,8 +32,14 @@ def ps(c: Context, json: bool = False) -> None:
     session.console.show(table.records, table.lines, as_json=json)
 
 
-@command({"service": "Only this one; all if empty.", "tail": "Lines to begin with.",
-          "follow": "Keep printing until Ctrl-C."}, positional=("service",))  # fmt: skip
+@command(
+    {
+        "service": "Only this one; all if empty.",
+        "tail": "Lines to begin with.",
+        "follow": "Keep printing until Ctrl-C.",
+    },
+    positional=("service",),
+)
 def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -> None:
     """Show the log of one service or of all."""
     session = open_to_look(c)
@@ -51,8 +57,9 @@ def shell(c: Context, service: str = "odoo") -> None:
     session.stack.replace_process("exec", *terminal, service, "bash")
 
 
-@command({"command": "Run this SQL and leave, instead of an interactive session.",
-          "database": DATABASE})  # fmt: skip
+@command(
+    {"command": "Run this SQL and leave, instead of an interactive session.", "database": DATABASE}
+)
 def psql(c: Context, command: str = "", database: str = "") -> None:
     """Open psql on Odoo's database, as Odoo's role."""
     session = open_to_look(c)

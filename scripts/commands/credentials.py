@@ -8,8 +8,11 @@ from scripts.commands.session import open_session, open_to_change
 from scripts.core.tasklib import command
 
 
-@command({"check": "Only look; fail if a required secret is missing or weak.", "json": JSON},
-         name="make", default=True)  # fmt: skip
+@command(
+    {"check": "Only look; fail if a required secret is missing or weak.", "json": JSON},
+    name="make",
+    default=True,
+)
 def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
     """Generate the secrets that are missing; keep the others."""
     from scripts import credentials
@@ -32,8 +35,11 @@ def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
         checks.require(checks.run_all([ready]), "the secrets are not ready")
 
 
-@command({"names": "Which, with commas between (db_password,backup_key), or all."},
-         name="rotate", positional=("names",))  # fmt: skip
+@command(
+    {"names": "Which, with commas between (db_password,backup_key), or all."},
+    name="rotate",
+    positional=("names",),
+)
 def secrets_rotate(c: Context, names: str = "all") -> None:
     """Replace secrets of a living platform everywhere; each is tried, or all are as before."""
     from scripts.rotation import rotate

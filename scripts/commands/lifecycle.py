@@ -11,8 +11,9 @@ from scripts.core.tasklib import command
 from scripts.stack.compose import Stack
 
 
-@command({"prod": PROD, "odoo": "The version that it has to be, such as 18; if empty, any.",
-          "yes": YES})  # fmt: skip
+@command(
+    {"prod": PROD, "odoo": "The version that it has to be, such as 18; if empty, any.", "yes": YES}
+)
 def quickstart(c: Context, prod: bool = False, odoo: str = "", yes: bool = False) -> None:
     """Bring a bare machine to a healthy Odoo: engine, secrets, images, start."""
     from scripts import quickstart as quick
@@ -23,8 +24,10 @@ def quickstart(c: Context, prod: bool = False, odoo: str = "", yes: bool = False
     session.console.say("", *outcome.lines)
 
 
-@command({"refresh": "Also those that are there, for the fixes that came out since.",
-          "json": JSON}, name="images")  # fmt: skip
+@command(
+    {"refresh": "Also those that are there, for the fixes that came out since.", "json": JSON},
+    name="images",
+)
 def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
     """Pull or build every image that is missing or out of date."""
     from scripts.stack import engine, image_names, images
@@ -43,12 +46,14 @@ def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
         session.console.note(advice)
 
 
-@command({
-    "prod": PROD,
-    "dev": DEV,
-    "supabase": "The local Supabase, too, with its migrations (dev only).",
-    "debug": "Let a debugger attach to Odoo, on this machine (dev only).",
-})  # fmt: skip
+@command(
+    {
+        "prod": PROD,
+        "dev": DEV,
+        "supabase": "The local Supabase, too, with its migrations (dev only).",
+        "debug": "Let a debugger attach to Odoo, on this machine (dev only).",
+    }
+)
 def up(
     c: Context, prod: bool = False, dev: bool = False, supabase: bool = False, debug: bool = False
 ) -> None:

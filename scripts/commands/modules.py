@@ -11,13 +11,24 @@ PATIENCE = "Seconds to wait for somebody's lock or unfinished work, before givin
 UNSAVED = "Make no snapshot: what fails stays half-done; nobody is kept out meanwhile."
 
 
-@command({"modules": "Names with commas between: sale,crm.", "database": DATABASE,
-          "no_snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
-         name="install")  # fmt: skip
+@command(
+    {
+        "modules": "Names with commas between: sale,crm.",
+        "database": DATABASE,
+        "no_snapshot": UNSAVED,
+        "max_lock_wait": PATIENCE,
+        "json": JSON,
+    },
+    name="install",
+)
 def module_install(
-    c: Context, modules: str, database: str = "", no_snapshot: bool = False,
-    max_lock_wait: int = 60, json: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    modules: str,
+    database: str = "",
+    no_snapshot: bool = False,
+    max_lock_wait: int = 60,
+    json: bool = False,
+) -> None:
     """Install modules; what fails is undone."""
     from scripts.modules import change
     from toolbox.contract.changes import ChangeRequest
@@ -33,13 +44,25 @@ def module_install(
     session.console.show(done.json, done.lines, as_json=json)
 
 
-@command({"modules": "Names with commas between; if empty, those whose code has changed.",
-          "database": DATABASE, "no_snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
-         name="update", positional=("modules",))  # fmt: skip
+@command(
+    {
+        "modules": "Names with commas between; if empty, those whose code has changed.",
+        "database": DATABASE,
+        "no_snapshot": UNSAVED,
+        "max_lock_wait": PATIENCE,
+        "json": JSON,
+    },
+    name="update",
+    positional=("modules",),
+)
 def module_update(
-    c: Context, modules: str = "", database: str = "", no_snapshot: bool = False,
-    max_lock_wait: int = 60, json: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    modules: str = "",
+    database: str = "",
+    no_snapshot: bool = False,
+    max_lock_wait: int = 60,
+    json: bool = False,
+) -> None:
     """Update modules; what fails is undone, and Odoo restarted if Python code has changed."""
     from scripts.modules import change
     from toolbox.contract.changes import ChangeRequest
@@ -56,12 +79,26 @@ def module_update(
     session.console.show(done.json, done.lines, as_json=json)
 
 
-@command({"modules": "Names with commas between.", "database": DATABASE, "no_snapshot": UNSAVED,
-          "max_lock_wait": PATIENCE, "json": JSON, "yes": YES}, name="uninstall")  # fmt: skip
+@command(
+    {
+        "modules": "Names with commas between.",
+        "database": DATABASE,
+        "no_snapshot": UNSAVED,
+        "max_lock_wait": PATIENCE,
+        "json": JSON,
+        "yes": YES,
+    },
+    name="uninstall",
+)
 def module_uninstall(
-    c: Context, modules: str, database: str = "", no_snapshot: bool = False,
-    max_lock_wait: int = 60, json: bool = False, yes: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    modules: str,
+    database: str = "",
+    no_snapshot: bool = False,
+    max_lock_wait: int = 60,
+    json: bool = False,
+    yes: bool = False,
+) -> None:
     """Remove modules, and what builds on them, with their data; asks."""
     from scripts.modules import change
     from toolbox.contract.changes import ChangeRequest
@@ -77,14 +114,25 @@ def module_uninstall(
     session.console.show(done.json, done.lines, as_json=json)
 
 
-@command({"modules": "Names to update, with commas between; if empty, those that have changed.",
-          "install": "Names to install, with commas between.", "database": DATABASE,
-          "max_lock_wait": PATIENCE, "json": JSON},
-         name="rehearse", positional=("modules",))  # fmt: skip
+@command(
+    {
+        "modules": "Names to update, with commas between; if empty, those that have changed.",
+        "install": "Names to install, with commas between.",
+        "database": DATABASE,
+        "max_lock_wait": PATIENCE,
+        "json": JSON,
+    },
+    name="rehearse",
+    positional=("modules",),
+)
 def module_rehearse(
-    c: Context, modules: str = "", install: str = "", database: str = "",
-    max_lock_wait: int = 60, json: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    modules: str = "",
+    install: str = "",
+    database: str = "",
+    max_lock_wait: int = 60,
+    json: bool = False,
+) -> None:
     """Do it on a neutralised copy first: how long it takes, what it locks, what fails."""
     from scripts.modules import change
     from toolbox.contract.changes import ChangeRequest
@@ -101,12 +149,23 @@ def module_rehearse(
     session.console.show(done.json, change.rehearsed(done), as_json=json)
 
 
-@command({"snapshot": "Which; if empty, the last.", "database": DATABASE,
-          "accept": "Keep what an interrupted change has left instead.", "yes": YES},
-         name="rollback", positional=("snapshot",))  # fmt: skip
+@command(
+    {
+        "snapshot": "Which; if empty, the last.",
+        "database": DATABASE,
+        "accept": "Keep what an interrupted change has left instead.",
+        "yes": YES,
+    },
+    name="rollback",
+    positional=("snapshot",),
+)
 def module_rollback(
-    c: Context, snapshot: str = "", database: str = "", accept: bool = False, yes: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    snapshot: str = "",
+    database: str = "",
+    accept: bool = False,
+    yes: bool = False,
+) -> None:
     """Go back to the state before a change; what is there now becomes a snapshot; asks."""
     from scripts.modules import change
 
@@ -135,16 +194,28 @@ def module_prune(c: Context, keep: int = 1, database: str = "") -> None:
     session.console.say(f"{len(gone)} forgotten")
 
 
-@command({"state": "Only those: installed, uninstalled, 'to upgrade' …",
-          "changed": "Only those that have changed since their last update.",
-          "missing": "Only those that are installed and not on disk.",
-          "source": "Only those from there: odoo, odoo/addons, a package …",
-          "all": "Odoo's own that are not installed, too.", "database": DATABASE, "json": JSON},
-         name="list")  # fmt: skip
+@command(
+    {
+        "state": "Only those: installed, uninstalled, 'to upgrade' …",
+        "changed": "Only those that have changed since their last update.",
+        "missing": "Only those that are installed and not on disk.",
+        "source": "Only those from there: odoo, odoo/addons, a package …",
+        "all": "Odoo's own that are not installed, too.",
+        "database": DATABASE,
+        "json": JSON,
+    },
+    name="list",
+)
 def module_list(
-    c: Context, state: str = "", changed: bool = False, missing: bool = False, source: str = "",
-    all: bool = False, database: str = "", json: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    state: str = "",
+    changed: bool = False,
+    missing: bool = False,
+    source: str = "",
+    all: bool = False,
+    database: str = "",
+    json: bool = False,
+) -> None:
     """List the modules: state, versions, what has changed, where each comes from."""
     from scripts.modules import listing
 
@@ -181,11 +252,22 @@ def module_new(c: Context, name: str) -> None:
 
     session = open_session(c)
     made = scaffold.create(session.settings, name, scaffold.brought(session.stack, session.console))
-    session.console.say(f"{made.relative_to(session.settings.root)} is there; "
-                        f"try it: inv module.test {name}")  # fmt: skip
+    session.console.say(
+        f"{made.relative_to(session.settings.root)} is there; try it: inv module.test {name}"
+    )
 
 
 COLLECTION = Collection(
-    "module", module_install, module_update, module_uninstall, module_rehearse, module_rollback,
-    module_snapshots, module_prune, module_list, module_info, module_test, module_new,
-)  # fmt: skip
+    "module",
+    module_install,
+    module_update,
+    module_uninstall,
+    module_rehearse,
+    module_rollback,
+    module_snapshots,
+    module_prune,
+    module_list,
+    module_info,
+    module_test,
+    module_new,
+)

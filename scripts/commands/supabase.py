@@ -10,8 +10,14 @@ from scripts.core.tasklib import command
 TARGET = "local, or cloud: the project that SUPABASE_PROJECT_REF names."
 
 
-@command({"show": "Print the keys themselves; they are as good as passwords.",
-          "days": "How long they are good for.", "json": JSON}, name="keys")  # fmt: skip
+@command(
+    {
+        "show": "Print the keys themselves; they are as good as passwords.",
+        "days": "How long they are good for.",
+        "json": JSON,
+    },
+    name="keys",
+)
 def supabase_keys(c: Context, show: bool = False, days: int = 365, json: bool = False) -> None:
     """Make the keys for anon and service_role of the local Supabase."""
     from scripts.supabase import keys, service
@@ -48,8 +54,10 @@ def supabase_status(c: Context, target: str = "local", json: bool = False) -> No
     raise SystemExit(not all(line.good for line in lines))
 
 
-@command({"command": "Run this SQL and leave, instead of an interactive session.",
-          "target": TARGET}, name="psql")  # fmt: skip
+@command(
+    {"command": "Run this SQL and leave, instead of an interactive session.", "target": TARGET},
+    name="psql",
+)
 def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
     """Open psql on the database, as the owner of everything in it."""
     from scripts.supabase.database import Database, Target

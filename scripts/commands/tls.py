@@ -7,22 +7,36 @@ from scripts.commands.session import open_to_change
 from scripts.core.tasklib import command
 
 
-@command({"mode": "selfsigned or letsencrypt.",
-          "domain": "Domains (and, selfsigned, addresses), comma between; if empty, ODOO_DOMAIN.",
-          "email": "Where the authority sends warnings; remembered as ACME_EMAIL.",
-          "server": "Directory of another ACME authority; if empty, ACME_SERVER.",
-          "staging": "Let's Encrypt's test authority, whose certificates nobody trusts.",
-          "force": "Replace a certificate that is still good.",
-          "trust": "Make this machine trust the private CA; asks first.",
-          "untrust": "Take that back.",
-          "schedule": "Renew by a systemd timer, or by cron, from now on.",
-          "unschedule": "Remove that timer.",
-          "yes": YES}, positional=("mode",))  # fmt: skip
+@command(
+    {
+        "mode": "selfsigned or letsencrypt.",
+        "domain": "Domains (and, selfsigned, addresses), comma between; if empty, ODOO_DOMAIN.",
+        "email": "Where the authority sends warnings; remembered as ACME_EMAIL.",
+        "server": "Directory of another ACME authority; if empty, ACME_SERVER.",
+        "staging": "Let's Encrypt's test authority, whose certificates nobody trusts.",
+        "force": "Replace a certificate that is still good.",
+        "trust": "Make this machine trust the private CA; asks first.",
+        "untrust": "Take that back.",
+        "schedule": "Renew by a systemd timer, or by cron, from now on.",
+        "unschedule": "Remove that timer.",
+        "yes": YES,
+    },
+    positional=("mode",),
+)
 def setup_tls(
-    c: Context, mode: str = "", domain: str = "", email: str = "", server: str = "",
-    staging: bool = False, force: bool = False, trust: bool = False, untrust: bool = False,
-    schedule: bool = False, unschedule: bool = False, yes: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    mode: str = "",
+    domain: str = "",
+    email: str = "",
+    server: str = "",
+    staging: bool = False,
+    force: bool = False,
+    trust: bool = False,
+    untrust: bool = False,
+    schedule: bool = False,
+    unschedule: bool = False,
+    yes: bool = False,
+) -> None:
     """Get Nginx a certificate: of a private CA, or from Let's Encrypt."""
     from scripts.tls import options
 

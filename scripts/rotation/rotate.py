@@ -121,14 +121,19 @@ def _begin(
     specs = [spec for spec in credentials.SPECS if spec.name in names]
     _await_containers(stack)
     running = tuple(s.service for s in stack.services() if s.state == "running" and not s.oneoff)
-    old = {s.name: s.path(settings.secrets_folder).read_bytes()
-           for s in specs if s.path(settings.secrets_folder).is_file()}  # fmt: skip
+    old = {
+        s.name: s.path(settings.secrets_folder).read_bytes()
+        for s in specs
+        if s.path(settings.secrets_folder).is_file()
+    }
     if "db_password" in names:
         old |= _in_use(stack, running, old.get("db_password", b""))
     work = Work(
-        stack, reporter, Journal(settings.secrets_folder),
+        stack,
+        reporter,
+        Journal(settings.secrets_folder),
         Plan(names, running, repository=has_repository),
-    )  # fmt: skip
+    )
     work.journal.begin(work.plan, {s.name: s.generate() for s in specs}, old)
     return work
 

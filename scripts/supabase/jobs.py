@@ -54,12 +54,19 @@ class Queue:
         return self._ask("POST", f"rpc/{function}", body=arguments)
 
     def _ask(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None,
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         profile = "Accept-Profile" if method == "GET" else "Content-Profile"
-        headers = {"Authorization": f"Bearer {self.token}", "apikey": self.token,
-                   profile: "mcp_jobs"}  # fmt: skip
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "apikey": self.token,
+            profile: "mcp_jobs",
+        }
         try:
             reply = http.ask(
                 method, f"{self.url}/{path}", headers=headers, params=params, body=body
@@ -83,18 +90,30 @@ def _refusal(reply: http.Reply) -> OpsError:
 
 
 def enqueue(
-    queue: Queue, source: str, job_type: str, payload: str, *, priority: int, at: str,
-    max_retries: int, timeout: int, key: str,
-) -> str:  # fmt: skip
+    queue: Queue,
+    source: str,
+    job_type: str,
+    payload: str,
+    *,
+    priority: int,
+    at: str,
+    max_retries: int,
+    timeout: int,
+    key: str,
+) -> str:
     """Put a job into the queue; returns its id.
 
     `payload` is a JSON object, or @ and the name of a file with one. Raises
     UsageError for what is wrong with it before anybody is asked.
     """
     request: dict[str, Any] = {
-        "p_source": source, "p_job_type": job_type, "p_payload": _payload(payload),
-        "p_priority": priority, "p_max_retries": max_retries, "p_timeout_seconds": timeout,
-    }  # fmt: skip
+        "p_source": source,
+        "p_job_type": job_type,
+        "p_payload": _payload(payload),
+        "p_priority": priority,
+        "p_max_retries": max_retries,
+        "p_timeout_seconds": timeout,
+    }
     if at:
         request["p_scheduled_at"] = _moment(at)
     if key:
@@ -176,10 +195,16 @@ def dead_table(found: Sequence[Mapping[str, Any]]) -> Table:
 
 def details(job: Mapping[str, Any]) -> list[str]:
     """A job for people."""
-    lines = [f"{name + ':':16} {_plain(value)}" for name, value in job.items()
-             if name not in ("runs", "events", "seq") and value is not None]  # fmt: skip
-    lines += [f"attempt {r['attempt']}: {r['status']} by {r['worker_id']}, {r['duration_ms']} ms"
-              + (f": {r['error']}" if r["error"] else "") for r in job["runs"]]  # fmt: skip
+    lines = [
+        f"{name + ':':16} {_plain(value)}"
+        for name, value in job.items()
+        if name not in ("runs", "events", "seq") and value is not None
+    ]
+    lines += [
+        f"attempt {r['attempt']}: {r['status']} by {r['worker_id']}, {r['duration_ms']} ms"
+        + (f": {r['error']}" if r["error"] else "")
+        for r in job["runs"]
+    ]
     lines += [f"{e['at']} {e['event']} {_plain(e['detail'] or '')}".rstrip() for e in job["events"]]
     return lines
 

@@ -78,11 +78,11 @@ def up(stack: Stack, reporter: Reporter) -> str:
 
 
 def _start(stack: Stack, service: str) -> None:
+    start = ["up", "--detach", "--no-build", "--pull", "never"]
     wait = ["--wait", "--wait-timeout", str(_START_SECONDS)]
-    done = stack.run(
-        *PROFILE, "up", "--detach", "--no-build", "--pull", "never", *wait, service,
-        timeout=_START_SECONDS + 60, check=False, changes=True,
-    )  # fmt: skip
+    timeout = _START_SECONDS + 60
+    words = [*PROFILE, *start, *wait, service]
+    done = stack.run(*words, timeout=timeout, check=False, changes=True)
     if not done.ok:
         raise diagnosis.diagnose(stack, OpsError(f"{service} did not start: {done.last_line}"))
 
