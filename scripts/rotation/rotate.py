@@ -247,8 +247,8 @@ def _recover(stack: Stack, reporter: Reporter) -> None:
 def _told(work: Work) -> list[str]:
     names = work.plan.names
     tried = odoo_restart.tried(work) | local_supabase.tried(work) | repository.tried(work)
-    known = {True: "new, tried and in use", False: "new; nothing has used the old one yet"}
-    lines = [f"secrets/{name}.txt: {known[name in tried]}" for name in names]
+    used, unused = "new, tried and in use", "new; nothing has used the old one yet"
+    lines = [f"secrets/{name}.txt: {used if name in tried else unused}" for name in names]
     if repository.NAME in tried:
         lines.append(f"The copy of the old key elsewhere opens nothing. {state.KEY_HINT}")
     if local_supabase.SIGNING in tried:

@@ -133,7 +133,8 @@ def reason_to_issue(
     if present is None:
         return "there was none"
     if (present.kind, present.server) != (Kind.LETSENCRYPT, server):
-        return f"the former was {present.kind}" + (f" of {present.server}" * bool(present.server))
+        authority = f" of {present.server}" if present.server else ""
+        return f"the former was {present.kind}{authority}"
     return certificates.issued_problem(present.pair, names, datetime.now(UTC))
 
 
@@ -187,7 +188,9 @@ def problem(settings: Settings) -> str:
     if missing:
         return f"the certificate in use is not for {', '.join(missing)}"
     expires = certificates.expiry(present.pair.certificate)
-    return f"the certificate in use expired on {expires:%Y-%m-%d}" * (expires < datetime.now(UTC))
+    if expires < datetime.now(UTC):
+        return f"the certificate in use expired on {expires:%Y-%m-%d}"
+    return ""
 
 
 def put_in_use(
