@@ -115,9 +115,9 @@ def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
 
     session = open_to_change(c)
     stack, quiet = session.stack, QuietReporter(session.console)
-    certificate = verify.verify(stack, quiet, id)
-    session.console.show(certificate, [certificate.line], as_json=json)
-    verify.warn(certificate)
+    record = verify.verify(stack, quiet, id)
+    session.console.show(record, [record.line], as_json=json)
+    verify.warn(record)
 
 
 @command(name="key")

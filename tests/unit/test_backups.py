@@ -220,16 +220,18 @@ def test_an_address_that_is_none_is_refused_before_the_work(stack: Stack, url: s
     assert not runner_of(stack).calls
 
 
-def test_a_certificate_says_what_was_proved(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_record_of_a_restore_test_says_what_was_found(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "probe", lambda runner: None)
     runner = runner_of(stack)
     runner.answers[f"{RUN} restore stage"] = says(json.dumps(MANIFEST))
     runner.answers[f"{RUN} restore discard"] = says("{}")
     found = {"login": "admin", "downloads": 3}
     runner.answers[f"{RUN} --env"] = says(json.dumps(found))
-    certificate = verify.verify(stack, FakeReporter(), "latest")
-    assert "2 rows in 1 tables" in certificate.line
-    assert json.loads((verify.folder(stack.settings) / f"{certificate.id}.json").read_text())
+    record = verify.verify(stack, FakeReporter(), "latest")
+    assert "2 rows in 1 tables" in record.line
+    assert json.loads((verify.folder(stack.settings) / f"{record.id}.json").read_text())
     runner.answers[f"{RUN} --env"] = says(code=1, stderr="error: nobody gets in")
     with pytest.raises(OpsError, match="nobody gets in"):
         verify.verify(stack, FakeReporter(), "latest")
