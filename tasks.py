@@ -20,10 +20,19 @@ from scripts.commands import (
 from scripts.core.tasklib import Command
 
 namespace = Collection(
-    *lifecycle.TASKS, *containers.TASKS, *tls.TASKS, *backup.TASKS, *development.TASKS,
-    backup.COLLECTION, backup.FILES, credentials.COLLECTION, modules.COLLECTION,
-    sessions.COLLECTION, supabase.COLLECTION, jobs.COLLECTION,
-)  # fmt: skip
+    *lifecycle.TASKS,
+    *containers.TASKS,
+    *tls.TASKS,
+    *backup.TASKS,
+    *development.TASKS,
+    backup.COLLECTION,
+    backup.FILES,
+    credentials.COLLECTION,
+    modules.COLLECTION,
+    sessions.COLLECTION,
+    supabase.COLLECTION,
+    jobs.COLLECTION,
+)
 
 
 def _of(*collections: Collection) -> list[Command]:

@@ -13,6 +13,7 @@ from scripts.core import interrupted_rotation
 from scripts.core.checks import Check, Finding, Status
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_private_folder, write_new
+from scripts.core.table import Table
 
 SHORTEST: Final = 12  # characters; below that a password can be guessed
 # 32 random bytes in base64 are longer than any placeholder seen, and one of a
@@ -139,6 +140,12 @@ def ensure(folder: Path, lost: Mapping[str, str] | None = None) -> list[SecretRe
             found.path.chmod(0o600)
         reports.append(SecretReport(spec.name, spec.purpose, found.path, state, found.problem))
     return reports
+
+
+def table(reports: Sequence[SecretReport]) -> Table:
+    """A row for each file."""
+    rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
+    return Table(("file", "state", "purpose"), rows)
 
 
 def refuse_lost(reports: Sequence[SecretReport], *, required: bool = False) -> None:

@@ -1,21 +1,17 @@
 """From a bare machine to a login page, in one command."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scripts import credentials
-from scripts.core import env_file, last_backup, scheduler
-from scripts.core.checks import Check, Finding, Result, Status, require, run_all, worst
+from scripts import credentials, startup
+from scripts.core import env_file
+from scripts.core.checks import Result, require, run_all
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
-from scripts.core.scheduled_job import BACKUP, RENEWAL
 from scripts.core.settings import Environment, Settings, remember
-from scripts.health import probes
 from scripts.rotation import dependents, logins, rotate
 from scripts.stack import engine, environments, identity, image_facts, images, lifecycle, release
 from scripts.stack.compose import Stack
-from scripts.supabase import service
 
 _RESET: Final = "inv secrets.reset admin"
 _FIRST_PASSWORD: Final = "docker compose exec odoo cat /var/lib/odoo/initial_admin_password"  # noqa: S105
@@ -35,9 +31,11 @@ class Outcome:
     def lines(self) -> list[str]:
         """For people."""
         return [
-            f"Odoo:     {self.url}", f"Login:    {self.login}", f"Password: {self.password}",
+            f"Odoo:     {self.url}",
+            f"Login:    {self.login}",
+            f"Password: {self.password}",
             f"Version:  {self.version}",
-        ]  # fmt: skip
+        ]
 
 
 def run(stack: Stack, reporter: Reporter) -> Outcome:
@@ -58,10 +56,10 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
         for line in remember(settings, {"PLATFORM_ENV": "prod"}):
             reporter.note(f"written to .env: {line}")
     _make_secrets(stack, reporter)
-    prepare_tls(stack, reporter)
-    lifecycle.up(stack, reporter, [credentials.preflight(settings.secrets_folder)])
+    startup.prepare_tls(stack, reporter)
+    lifecycle.up(stack, reporter, startup.preflight(settings))
     release.remember(settings, release.here(settings, stack.runner))
-    health = run_all(health_checks(stack))
+    health = run_all(startup.health_checks(stack))
     require(health, "the platform is up, but not healthy")
     return _way_in(stack, version, tuple(health))
 
@@ -113,82 +111,10 @@ def _way_in(stack: Stack, version: str, health: tuple[Result, ...]) -> Outcome:
     return Outcome(stack.settings.url, login, place, version, health)
 
 
-def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:
-    """Start the platform, in the environment that it is to have; lines for people."""
-    stack = environments.settle(stack, reporter)
-    checks = preflight(stack.settings, supabase=supabase)
-    prepare(stack, reporter)
-    lifecycle.up(stack, reporter, checks)
-    environments.keep(stack, reporter)
-    if not stack.runner.dry:
-        release.remember(stack.settings, release.here(stack.settings, stack.runner))
-    yield f"Odoo: {stack.settings.url}"
-    if supabase:
-        yield f"PostgREST: {service.up(stack, reporter)}"
-
-
-def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
-    """What `inv up` checks on top of the host."""
-    also = service.preflight(settings) if supabase else []
-    return [credentials.preflight(settings.secrets_folder), *also]
-
-
-def prepare(stack: Stack, reporter: Reporter) -> None:
-    """What `inv up` does before it starts anything; raises OpsError where that fails."""
-    warn_of_settings_file(stack.settings, reporter)
-    prepare_tls(stack, reporter)
-
-
-def warn_of_settings_file(settings: Settings, reporter: Reporter) -> None:
-    """Say so where every user of this machine can read a secret in `.env`."""
-    if warning := env_file.warning(settings.env_file):
-        reporter.note(warning)
-
-
-def prepare_tls(stack: Stack, reporter: Reporter) -> None:
-    """Make sure that production finds a certificate; raises OpsError if it cannot be used."""
-    if stack.settings.tls:
-        from scripts.tls import setup  # cryptography is slow to import
-
-        setup.prepare(stack, reporter)
-
-
-def prepare_restore(stack: Stack, reporter: Reporter) -> None:
-    """Where a restore starts the platform, as on a new host: what `inv up` prepares, too."""
-    if not any(found.service == "odoo" for found in stack.services()):
-        prepare_tls(stack, reporter)
-
-
-def health_checks(stack: Stack) -> list[Check]:
-    """The lines of `inv health` for the variant that runs."""
-    running = probes.running(stack)
-
-    def certificate() -> Finding:
-        from scripts.tls import expiry  # cryptography is slow to import
-
-        return expiry.finding(running.settings)
-
-    checks = [
-        *probes.checks(running, certificate),
-        Check("Backups", lambda: last_backup.finding(running.settings)),
-        Check("Schedule", lambda: _schedule(running)),
-    ]
-    if foreign := identity.problem(stack):
-        finding = Finding(Status.FAILED, foreign.message, foreign.hint)
-        checks.insert(0, Check("Installation", lambda: finding))
-    return checks
-
-
-def _schedule(stack: Stack) -> Finding:
-    """Whether what is scheduled is also started when its time comes."""
-    names = [f"{stack.settings.project}-{job}" for job in (BACKUP, RENEWAL)]
-    return worst([scheduler.finding(name, stack.runner) for name in names])
-
-
 def _settings_file(settings: Settings, reporter: Reporter) -> None:
     if settings.env_file.exists():
         reporter.note("Settings: .env already there")
-        warn_of_settings_file(settings, reporter)
+        startup.warn_of_settings_file(settings, reporter)
         return
     env_file.write(settings.env_file, (settings.root / ".env.example").read_bytes())
     reporter.note("Settings: .env made from .env.example")

@@ -1,17 +1,17 @@
 """The sessions of Odoo: who has how many, ending them, bringing in those kept in files."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
+from scripts.core.table import Table
 from scripts.stack.compose import Stack
 
 # It knows where and under which names the module itself keeps them.
 HELPER: Final = "/mnt/extra-addons/session_redis/admin.py"
-HEADER: Final = ("user", "sessions", "under 1 h", "under 1 day", "older", "last seen")
+_HEADER: Final = ("user", "sessions", "under 1 h", "under 1 day", "older", "last seen")
 ANONYMOUS: Final = "(not logged in)"
 _SESSIONS_TIMEOUT: Final = 300
 
@@ -75,10 +75,10 @@ def bring_files(stack: Stack) -> int:
     return int(_ask(stack, "import", changes=True)["moved"])
 
 
-def table(found: Overview) -> list[Sequence[str]]:
+def table(found: Overview) -> Table:
     """A row for each user, those with most sessions first."""
     ordered = sorted(found.users, key=lambda user: (-user.sessions, user.login))
-    return [
+    rows = [
         (
             user.login or ANONYMOUS,
             *map(str, (user.sessions, user.hour, user.day, user.older)),
@@ -86,6 +86,12 @@ def table(found: Overview) -> list[Sequence[str]]:
         )
         for user in ordered
     ]
+    return Table(_HEADER, rows)
+
+
+def as_json(found: Overview) -> dict[str, Any]:
+    """For machines, with the total."""
+    return {**asdict(found), "sessions": found.sessions}
 
 
 def summary(found: Overview) -> str:

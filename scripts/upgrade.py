@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from scripts import quickstart
-from scripts.backups import cli as backups
+from scripts import startup
+from scripts.backups import repository
 from scripts.core import env_file
 from scripts.core.checks import require, run_all
 from scripts.core.errors import OpsError
@@ -121,12 +121,12 @@ def upgrade(stack: Stack, reporter: Reporter, found: UpgradePlan) -> list[str]:
     made = ""
     if "odoo_db" in running:
         with reporter.step("Backing up"):
-            made = backups.make(stack, reporter).id
+            made = repository.make(stack, reporter).id
     try:
-        lines = list(quickstart.up(stack, reporter, supabase="supabase_db" in running))
+        lines = list(startup.up(stack, reporter, supabase="supabase_db" in running))
         request = ChangeRequest(changed=True)
         lines += change.change(stack, reporter, request, "upgrade").lines
-        require(run_all(quickstart.health_checks(stack)), "the platform is up, but not healthy")
+        require(run_all(startup.health_checks(stack)), "the platform is up, but not healthy")
     except OpsError as error:
         back = f"The backup of before: inv restore {made}" if made else ""
         raise OpsError(error.message, f"{error.hint} {back}".strip()) from error

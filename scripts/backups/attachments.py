@@ -23,7 +23,7 @@ def warning(manifest: Manifest) -> str:
     names = [f"{name} ({reason})" for name, reason in manifest.files.lost.items()]
     if not names:
         return ""
-    shown = ", ".join(names[:_SHOWN]) + ", …" * (len(names) > _SHOWN)
+    shown = ", ".join([*names[:_SHOWN], "…"] if len(names) > _SHOWN else names)
     return f"{len(names)} attachments have no whole file in the backup {manifest.id}: {shown}"
 
 

@@ -177,10 +177,13 @@ def _compared(name: str, saved: Mapping[str, Any], here: Mapping[str, Any]) -> C
         line.encode(errors="replace").decode()
         for file, text in other.items()
         for line in difflib.unified_diff(
-            present.get(file, "").splitlines(), text.splitlines(), f"{file} here",
-            f"{file} in {name}", lineterm="",
+            present.get(file, "").splitlines(),
+            text.splitlines(),
+            f"{file} here",
+            f"{file} in {name}",
+            lineterm="",
         )
-    ]  # fmt: skip
+    ]
     return Comparison(name, other, diff, [*_sources(saved, here), *_images(saved, here)])
 
 

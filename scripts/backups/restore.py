@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.backups import cli, foreign_files, service
+from scripts.backups import foreign_files, repository, service
 from scripts.backups.restored import Restored
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
@@ -41,7 +41,7 @@ def restore(
     come up on the restored one. `of` is the database wanted of a file that holds several.
     """
     name = _name(to or stack.settings.database)
-    with file_lock(cli.lock(stack.settings), "restore"):
+    with file_lock(repository.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         file = foreign_files.file(source)
         if of and not file:
@@ -56,9 +56,13 @@ def restore(
                 neutralise(stack, reporter, name + STAGED, RESTORER if file else "")
             replaced = _put_in_place(stack, reporter, name, staged.databases, scan=neutralize)
         return Restored(
-            staged.id, name, replaced, staged.missing_files, live=_is_live(stack, name),
+            staged.id,
+            name,
+            replaced,
+            staged.missing_files,
+            live=_is_live(stack, name),
             with_files=staged.with_files,
-        )  # fmt: skip
+        )
 
 
 def _choose(stack: Stack, reporter: Reporter, wanted: str, name: str) -> tuple[Saved, str]:
@@ -94,7 +98,7 @@ def refuse_with_undo(source: str, *, neutralize: bool) -> None:
 def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
     """Put back what the last restore of the database `of` (the platform's own) replaced."""
     name = _name(of or stack.settings.database)
-    with file_lock(cli.lock(stack.settings), "restore"):
+    with file_lock(repository.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         known = databases(stack, reporter)
         if name + BEFORE not in known:
@@ -120,12 +124,12 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
     origin, name = _name(source or stack.settings.database), _name(to)
     if name in (origin, stack.settings.database):
         raise UsageError(f"{name!r} is in use: a clone needs a name of its own")
-    with file_lock(cli.lock(stack.settings), "clone"):
+    with file_lock(repository.lock(stack.settings), "clone"):
         _prepare(stack, reporter)
         known = databases(stack, reporter)
         _agree(reporter, f"a neutralised copy of {origin}", name, known)
         with reporter.step(f"Backing up {origin}"):
-            made = cli.make(stack, reporter, "--database", origin, "--handle")
+            made = repository.make(stack, reporter, "--database", origin, "--handle")
         with _staged(stack, reporter, Saved(made.id, made.handle), name) as staged:
             neutralise(stack, reporter, name + STAGED)
             replaced = _put_in_place(stack, reporter, name, staged.databases, scan=True)

@@ -1,4 +1,4 @@
-"""The drill: a backup is only one when it has been restored and Odoo runs on it."""
+"""The restore test: a backup is only one when it has been restored and Odoo runs on it."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from scripts.backups import cli, service
+from scripts.backups import repository, service
 from scripts.core.errors import OpsError, WarningError
 from scripts.core.files import file_lock, make_folder, write_atomic
 from scripts.core.report import Reporter
@@ -21,8 +21,8 @@ _VOLUME: Final = "/drill"
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """What the drill has proved, and when."""
+class VerificationRecord:
+    """What the restore test of a backup has found, and when."""
 
     id: str
     verified: str
@@ -47,26 +47,26 @@ class Certificate:
         )
 
 
-def warn(certificate: Certificate) -> None:
+def warn(record: VerificationRecord) -> None:
     """Raises WarningError for a backup that works, and lacks files of attachments."""
-    if certificate.lost:
-        said = f"{certificate.lost} attachments have no whole file in that backup"
-        raise WarningError(said, f"inv backup.show {certificate.id}")
+    if record.lost:
+        said = f"{record.lost} attachments have no whole file in that backup"
+        raise WarningError(said, f"inv backup.show {record.id}")
 
 
 def folder(settings: Settings) -> Path:
-    """Where the certificates are."""
+    """Where the records are, a file for each backup."""
     return settings.state_folder / "verified"
 
 
-def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
+def verify(stack: Stack, reporter: Reporter, wanted: str) -> VerificationRecord:
     """Restore a backup into a throw-away database and folder, and use it; then it is gone.
 
     Raises OpsError at the first thing that is not as it was when the backup was made.
     """
     started = time.monotonic()
     name = stack.settings.database + SCRATCH
-    with file_lock(cli.lock(stack.settings), "backup.verify"):
+    with file_lock(repository.lock(stack.settings), "backup.verify"):
         engine.probe(stack.runner)
         service.prepare(stack, reporter)
         service.need_database(stack)
@@ -82,7 +82,7 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> Certificate:
             service.try_to_discard(stack, reporter, *place)
             raise
         service.run(stack, reporter, service.RESTORE, "discard", *place)
-    return _certify(stack.settings, manifest, found, time.monotonic() - started)
+    return _save_record(stack.settings, manifest, found, time.monotonic() - started)
 
 
 def _use(stack: Stack, name: str, lost: list[str]) -> SmokeTestResult:
@@ -96,10 +96,10 @@ def _use(stack: Stack, name: str, lost: list[str]) -> SmokeTestResult:
     return oneoff.answer(SmokeTestResult, done.stdout.splitlines()[-1])
 
 
-def _certify(
+def _save_record(
     settings: Settings, manifest: Manifest, found: SmokeTestResult, seconds: float
-) -> Certificate:
-    certificate = Certificate(
+) -> VerificationRecord:
+    record = VerificationRecord(
         id=manifest.id,
         verified=datetime.now(UTC).isoformat(timespec="seconds"),
         database=manifest.database,
@@ -114,6 +114,6 @@ def _certify(
     )
     place = folder(settings)
     make_folder(place)
-    text = json.dumps(asdict(certificate), indent=2) + "\n"
-    write_atomic(place / f"{certificate.id}.json", text.encode())
-    return certificate
+    text = json.dumps(asdict(record), indent=2) + "\n"
+    write_atomic(place / f"{record.id}.json", text.encode())
+    return record

@@ -96,7 +96,7 @@ class Inv(Program):
 
     @staticmethod
     def _say(lines: Sequence[str]) -> None:
-        Console.standard().say("\n".join(lines))
+        Console.standard().say(*lines)
 
 
 def _commands(namespace: Collection) -> dict[str, Command]:

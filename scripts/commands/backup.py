@@ -1,7 +1,5 @@
 """Backups, and the way back."""
 
-from dataclasses import asdict
-
 from invoke.collection import Collection
 from invoke.context import Context
 
@@ -9,102 +7,117 @@ from scripts.commands.help_texts import JSON, YES
 from scripts.commands.session import Session, open_session, open_to_change
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command
-from scripts.stack.compose import Stack
 
 
-@command({"plain": "Also write a readable SQL dump into this file.",
-          "zip": "Also write what Odoo's database manager restores into this file.",
-          "prune": "Afterwards forget what BACKUP_KEEP does not keep; with --schedule always.",
-          "new_repository": "Begin a new one where the old one is not there any more.",
-          "notify": "POST the outcome to this address; with --schedule always (BACKUP_NOTIFY).",
-          "schedule": "Make one every night by a systemd timer, or by cron, from now on.",
-          "unschedule": "Remove that timer.", "json": JSON},
-         name="create", default=True)  # fmt: skip
+@command(
+    {
+        "plain": "Also write a readable SQL dump into this file.",
+        "zip": "Also write what Odoo's database manager restores into this file.",
+        "prune": "Afterwards forget what BACKUP_KEEP does not keep; with --schedule always.",
+        "new_repository": "Begin a new one where the old one is not there any more.",
+        "notify": "POST the outcome to this address; with --schedule always (BACKUP_NOTIFY).",
+        "schedule": "Make one every night by a systemd timer, or by cron, from now on.",
+        "unschedule": "Remove that timer.",
+        "json": JSON,
+    },
+    name="create",
+    default=True,
+)
 def backup_create(
-    c: Context, plain: str = "", zip: str = "", prune: bool = False, notify: str = "",
+    c: Context,
+    plain: str = "",
+    zip: str = "",
+    prune: bool = False,
+    notify: str = "",
     new_repository: bool = False,
-    schedule: bool = False, unschedule: bool = False, json: bool = False,
-) -> None:  # fmt: skip
+    schedule: bool = False,
+    unschedule: bool = False,
+    json: bool = False,
+) -> None:
     """Back up database and files of one moment into the repository."""
-    from scripts.backups import cli as backups
+    from scripts.backups import nightly, render, repository
+    from scripts.core.quiet import QuietReporter
 
     session = open_to_change(c)
-    stack, quiet = session.stack, backups.Quiet(session.console)
     files = session.path(plain), session.path(zip)
-    request = backups.BackupRequest(*files, notify, forget=prune, new_repository=new_repository)
+    request = repository.BackupRequest(*files, notify, forget=prune, new_repository=new_repository)
     if schedule or unschedule:
-        return session.console.say(backups.plan(stack, request, on=schedule))
-    made = backups.create(stack, quiet, request)
-    return backups.show_made(session.console, made, as_json=json)
+        session.console.say(nightly.plan(session.stack, request, on=schedule))
+    else:
+        made = repository.create(session.stack, QuietReporter(session.console), request)
+        render.show_made(session.console, made, as_json=json)
 
 
 @command({"json": JSON}, name="list")
 def backup_list(c: Context, json: bool = False) -> None:
     """List the complete backups, the oldest first."""
-    from scripts.backups import cli as backups
+    from scripts.backups import render, repository
 
     session = open_to_change(c)
-    found = backups.listed(session.stack, session.console)
-    if json:
-        session.console.json(backups.as_json(found))
-    else:
-        session.console.table(backups.HEADER, backups.rows(found))
+    found = repository.listed(session.stack, session.console)
+    session.console.show(render.as_json(found), render.table(found).lines, as_json=json)
 
 
-@command({"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
-         name="show", positional=("id",))  # fmt: skip
+@command(
+    {"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
+    name="show",
+    positional=("id",),
+)
 def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
     """Show the manifest of a backup: versions, modules, rows, files."""
-    from scripts.backups import cli as backups
+    from scripts.backups import render, repository
 
     session = open_to_change(c)
-    manifest = backups.show(session.stack, session.console, id)
-    if json:
-        session.console.json(backups.json_of(manifest))
-    else:
-        session.console.say("\n".join(backups.details(manifest)))
+    manifest = repository.show(session.stack, session.console, id)
+    value, lines = render.manifest_as_json(manifest), render.details(manifest)
+    session.console.show(value, lines, as_json=json)
 
 
 @command({"data": "Read every byte of the repository, too."}, name="check")
 def backup_check(c: Context, data: bool = False) -> None:
     """Check that the repository is whole."""
-    from scripts.backups import cli as backups
+    from scripts.backups import repository
 
     session = open_to_change(c)
-    count = backups.check(session.stack, session.console, data=data)
+    count = repository.check(session.stack, session.console, data=data)
     session.console.say(f"The repository is whole; it holds {count} backups")
 
 
-@command({"keep": "The last one of so many days, weeks, months, years; if empty, BACKUP_KEEP.",
-          "dry_run": "Only show which would go.", "json": JSON}, name="prune")  # fmt: skip
+@command(
+    {
+        "keep": "The last one of so many days, weeks, months, years; if empty, BACKUP_KEEP.",
+        "dry_run": "Only show which would go.",
+        "json": JSON,
+    },
+    name="prune",
+)
 def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Forget old backups, never the last one, and free their room."""
-    from scripts.backups import cli as backups
+    from scripts.backups import render, repository
 
     session = open_to_change(c)
     stack, rule = session.stack, keep or session.settings.backup_keep
-    gone = backups.prune(stack, session.console, rule, rehearse=dry_run)
-    if json:
-        return session.console.json(backups.as_json(gone))
-    session.console.table(backups.HEADER, backups.rows(gone))
-    return session.console.say(f"{len(gone)} {'would be ' if dry_run else ''}forgotten")
+    gone = repository.prune(stack, session.console, rule, rehearse=dry_run)
+    total = f"{len(gone)} would be forgotten" if dry_run else f"{len(gone)} forgotten"
+    lines = [*render.table(gone).lines, total]
+    session.console.show(render.as_json(gone), lines, as_json=json)
 
 
-@command({"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
-         name="verify", positional=("id",))  # fmt: skip
+@command(
+    {"id": "Which backup; a unique beginning of its name is enough.", "json": JSON},
+    name="verify",
+    positional=("id",),
+)
 def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
     """Restore a backup beside everything, start Odoo on it, log in, compare; then drop it."""
-    from scripts.backups import cli as backups
     from scripts.backups import verify
+    from scripts.core.quiet import QuietReporter
 
     session = open_to_change(c)
-    stack, quiet = session.stack, backups.Quiet(session.console)
-    certificate = verify.verify(stack, quiet, id)
-    if json:
-        session.console.json(asdict(certificate))
-    else:
-        session.console.say(certificate.line)
-    verify.warn(certificate)
+    stack, quiet = session.stack, QuietReporter(session.console)
+    record = verify.verify(stack, quiet, id)
+    session.console.show(record, [record.line], as_json=json)
+    verify.warn(record)
 
 
 @command(name="key")
@@ -116,26 +129,38 @@ def backup_key(c: Context) -> None:
     session.console.say(state.key(session.settings))
 
 
-@command({"source": "A backup, latest, or a file: a zip of Odoo's or a dump of pg_dump's.",
-          "to_database": "Another database than the platform's own.",
-          "from_database": "Which one of a file that holds several.",
-          "neutralize": "Disarm mail servers, payments and scheduled actions first.",
-          "undo": "Go back to what the last restore replaced.",
-          "configuration": "Show how .env, requirements and odoo.conf were, and write them; asks.",
-          "yes": YES},
-         name="restore", positional=("source",))  # fmt: skip
+@command(
+    {
+        "source": "A backup, latest, or a file: a zip of Odoo's or a dump of pg_dump's.",
+        "to_database": "Another database than the platform's own.",
+        "from_database": "Which one of a file that holds several.",
+        "neutralize": "Disarm mail servers, payments and scheduled actions first.",
+        "undo": "Go back to what the last restore replaced.",
+        "configuration": "Show how .env, requirements and odoo.conf were, and write them; asks.",
+        "yes": YES,
+    },
+    name="restore",
+    positional=("source",),
+)
 def restore_task(
-    c: Context, source: str = "latest", to_database: str = "", from_database: str = "",
-    neutralize: bool = False, undo: bool = False, configuration: bool = False, yes: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    source: str = "latest",
+    to_database: str = "",
+    from_database: str = "",
+    neutralize: bool = False,
+    undo: bool = False,
+    configuration: bool = False,
+    yes: bool = False,
+) -> None:
     """Bring a backup back; verified before anything live is touched; asks."""
-    from scripts import quickstart
+    from scripts import startup
     from scripts.backups import foreign_files, restore
 
     session = open_to_change(c, yes=yes)
     if configuration:
-        return _restore_configuration(session, session.stack, source)
-    quickstart.prepare_restore(session.stack, session.console)
+        _restore_configuration(session, source)
+        return
+    startup.prepare_restore(session.stack, session.console)
     if undo:
         restore.refuse_with_undo(source, neutralize=neutralize)
         done = restore.undo(session.stack, session.console, to_database)
@@ -145,47 +170,65 @@ def restore_task(
         done = restore.restore(
             session.stack, session.console, given, **options, neutralize=neutralize
         )
-    session.console.say("\n".join(done.lines))
-    return done.warn()
+    session.console.say(*done.lines)
+    done.warn()
 
 
-def _restore_configuration(session: Session, stack: Stack, source: str) -> None:
+def _restore_configuration(session: Session, source: str) -> None:
     from scripts.backups import configuration as saved
 
-    found = saved.compare(stack, session.console, source)
-    session.console.say("\n".join(found.lines))
+    found = saved.compare(session.stack, session.console, source)
+    session.console.say(*found.lines)
     written = saved.write(session.settings, session.console, found)
-    session.console.say("\n".join(written))
+    session.console.say(*written)
 
 
-@command({"database": "The database to copy; if empty, the platform's own.",
-          "to": "The name of the copy.", "yes": YES}, aliases={"from": "database"})  # fmt: skip
+@command(
+    {
+        "database": "The database to copy; if empty, the platform's own.",
+        "to": "The name of the copy.",
+        "yes": YES,
+    },
+    aliases={"from": "database"},
+)
 def clone(c: Context, database: str = "", to: str = "staging", yes: bool = False) -> None:
     """Copy a database, neutralised and scanned for what could still reach somebody."""
     from scripts.backups import restore
 
     session = open_to_change(c, yes=yes)
     done = restore.clone(session.stack, session.console, database, to)
-    session.console.say("\n".join(done.lines))
+    session.console.say(*done.lines)
     done.warn()
 
 
-@command({"database": "The database whose files are meant; if empty, the platform's own.",
-          "data": "Read every file, too.", "json": JSON}, name="check")  # fmt: skip
+@command(
+    {
+        "database": "The database whose files are meant; if empty, the platform's own.",
+        "data": "Read every file, too.",
+        "json": JSON,
+    },
+    name="check",
+)
 def files_check(c: Context, database: str = "", data: bool = False, json: bool = False) -> None:
     """List attachments without their file, and files without an attachment; change nothing."""
     from scripts.backups import attachments
 
     session = open_to_change(c)
     found = attachments.check(session.stack, session.console, database, data=data)
-    session.console.result(asdict(found), found.lines, as_json=json)
+    session.console.show(found, found.lines, as_json=json)
     if found.lost:
         raise OpsError(f"{len(found.lost)} files of attachments are lost", attachments.REPAIR)
 
 
 COLLECTION = Collection(
-    "backup", backup_create, backup_list, backup_show, backup_check, backup_prune,
-    backup_verify, backup_key,
-)  # fmt: skip
+    "backup",
+    backup_create,
+    backup_list,
+    backup_show,
+    backup_check,
+    backup_prune,
+    backup_verify,
+    backup_key,
+)
 FILES = Collection("files", files_check)
 TASKS = (restore_task, clone)

@@ -1,27 +1,24 @@
 """Look at the running platform, and into it."""
 
-from dataclasses import asdict
-
 from invoke.context import Context
 
 from scripts.commands.help_texts import DATABASE, JSON
 from scripts.commands.session import open_session, open_to_look
+from scripts.core.table import Table
 from scripts.core.tasklib import command
 
 
 @command({"json": JSON})
 def health(c: Context, json: bool = False) -> None:
     """Check every service; exit code 1 if one is unhealthy."""
-    from scripts import quickstart as quick
+    from scripts import startup
     from scripts.core import checks
     from scripts.health import report
 
     session = open_session(c)
-    results = checks.run_all(quick.health_checks(session.stack))
-    if json:
-        session.console.json([asdict(result) for result in results])
-    else:
-        session.console.say("\n".join(report.lines(results, session.console.paint)))
+    results = checks.run_all(startup.health_checks(session.stack))
+    lines = report.lines(results, session.console.paint)
+    session.console.show(results, lines, as_json=json)
     raise SystemExit(any(result.status is checks.Status.FAILED for result in results))
 
 
@@ -31,11 +28,18 @@ def ps(c: Context, json: bool = False) -> None:
     session = open_to_look(c)
     services = session.stack.services()
     rows = [[s.service, s.state, s.health, ", ".join(map(str, s.ports))] for s in services]
-    session.console.rows(["service", "state", "health", "ports"], rows, as_json=json)
+    table = Table(["service", "state", "health", "ports"], rows)
+    session.console.show(table.records, table.lines, as_json=json)
 
 
-@command({"service": "Only this one; all if empty.", "tail": "Lines to begin with.",
-          "follow": "Keep printing until Ctrl-C."}, positional=("service",))  # fmt: skip
+@command(
+    {
+        "service": "Only this one; all if empty.",
+        "tail": "Lines to begin with.",
+        "follow": "Keep printing until Ctrl-C.",
+    },
+    positional=("service",),
+)
 def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -> None:
     """Show the log of one service or of all."""
     session = open_to_look(c)
@@ -53,8 +57,9 @@ def shell(c: Context, service: str = "odoo") -> None:
     session.stack.replace_process("exec", *terminal, service, "bash")
 
 
-@command({"command": "Run this SQL and leave, instead of an interactive session.",
-          "database": DATABASE})  # fmt: skip
+@command(
+    {"command": "Run this SQL and leave, instead of an interactive session.", "database": DATABASE}
+)
 def psql(c: Context, command: str = "", database: str = "") -> None:
     """Open psql on Odoo's database, as Odoo's role."""
     session = open_to_look(c)

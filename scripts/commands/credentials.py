@@ -8,8 +8,11 @@ from scripts.commands.session import open_session, open_to_change
 from scripts.core.tasklib import command
 
 
-@command({"check": "Only look; fail if a required secret is missing or weak.", "json": JSON},
-         name="make", default=True)  # fmt: skip
+@command(
+    {"check": "Only look; fail if a required secret is missing or weak.", "json": JSON},
+    name="make",
+    default=True,
+)
 def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
     """Generate the secrets that are missing; keep the others."""
     from scripts import credentials
@@ -24,23 +27,26 @@ def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
 
         rotate.recover(session.stack, session.console)
         reports = dependents.ensure(session.stack)
-    rows = [[f"secrets/{r.path.name}", r.state, r.problem or r.purpose] for r in reports]
-    session.console.rows(["file", "state", "purpose"], rows, as_json=json)
+    table = credentials.table(reports)
+    session.console.show(table.records, table.lines, as_json=json)
     credentials.refuse_lost(reports)
     if check:
         ready = credentials.preflight(session.settings.secrets_folder)
         checks.require(checks.run_all([ready]), "the secrets are not ready")
 
 
-@command({"names": "Which, with commas between (db_password,backup_key), or all."},
-         name="rotate", positional=("names",))  # fmt: skip
+@command(
+    {"names": "Which, with commas between (db_password,backup_key), or all."},
+    name="rotate",
+    positional=("names",),
+)
 def secrets_rotate(c: Context, names: str = "all") -> None:
     """Replace secrets of a living platform everywhere; each is tried, or all are as before."""
     from scripts.rotation import rotate
 
     session = open_to_change(c)
     done = rotate.rotate(session.stack, session.console, names)
-    session.console.say("\n".join(done))
+    session.console.say(*done)
 
 
 @command({"who": "Whose password: admin."}, name="reset", positional=("who",))
@@ -50,7 +56,7 @@ def secrets_reset(c: Context, who: str = "admin") -> None:
 
     session = open_to_change(c)
     done = rotate.reset(session.stack, session.console, who)
-    session.console.say("\n".join(done))
+    session.console.say(*done)
 
 
 COLLECTION = Collection("secrets", secrets_make, secrets_rotate, secrets_reset)

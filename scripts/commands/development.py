@@ -8,14 +8,25 @@ from scripts.commands.session import open_session
 from scripts.core.tasklib import command
 
 
-@command({"require_docker": "Fail where no engine can be had, instead of skipping.",
-          "only": "unit, static or e2e; all if empty.",
-          "odoo_package": "A Debian package or checkout of the Odoo that they run on.",
-          "soak": "Run only the tests that repeat one thing many times; they take hours.",
-          "jobs": "How many end-to-end tests run side by side, 8 at most; 0: two for each core.",
-          "pytest": "More options for pytest, as one string."})  # fmt: skip
-def test(c: Context, require_docker: bool = False, only: str = "", soak: bool = False,
-         jobs: int = 0, odoo_package: str = "", pytest: str = "") -> None:  # fmt: skip
+@command(
+    {
+        "require_docker": "Fail where no engine can be had, instead of skipping.",
+        "only": "unit, static or e2e; all if empty.",
+        "odoo_package": "A Debian package or checkout of the Odoo that they run on.",
+        "soak": "Run only the tests that repeat one thing many times; they take hours.",
+        "jobs": "How many end-to-end tests run side by side, 8 at most; 0: two for each core.",
+        "pytest": "More options for pytest, as one string.",
+    }
+)
+def test(
+    c: Context,
+    require_docker: bool = False,
+    only: str = "",
+    soak: bool = False,
+    jobs: int = 0,
+    odoo_package: str = "",
+    pytest: str = "",
+) -> None:
     """Lint, type-check and run the tests; CI=true implies --require-docker."""
     from scripts import testing
 

@@ -11,8 +11,16 @@ from scripts.core.tasklib import command
 LIMIT = "At most so many."
 
 
-@command({"status": "queued, running, completed, cancelled or dead; all if empty.",
-          "limit": LIMIT, "target": TARGET, "json": JSON}, name="list", default=True)  # fmt: skip
+@command(
+    {
+        "status": "queued, running, completed, cancelled or dead; all if empty.",
+        "limit": LIMIT,
+        "target": TARGET,
+        "json": JSON,
+    },
+    name="list",
+    default=True,
+)
 def jobs_list(
     c: Context, status: str = "", limit: int = 20, target: str = "local", json: bool = False
 ) -> None:
@@ -24,22 +32,35 @@ def jobs_list(
     session = open_session(c)
     queue = Queue.of(session.settings, Target.parse(target))
     found = jobs.listed(queue, status, limit)
-    if json:
-        session.console.json(found)
-    else:
-        session.console.table(jobs.HEADER, jobs.rows(found))
+    session.console.show(found, jobs.table(found).lines, as_json=json)
 
 
-@command({"source": "Who wants it done.", "type": "sync_odoo, notify_slack, webhook or http.",
-          "payload": "A JSON object, or @FILE.", "priority": "1 (first) to 10 (last).",
-          "at": "Not before this moment (ISO 8601); now if empty.",
-          "max_retries": "How often it is tried again.", "timeout": "Seconds for one try.",
-          "key": "The same source and key never make a second job.", "target": TARGET},
-         name="enqueue")  # fmt: skip
+@command(
+    {
+        "source": "Who wants it done.",
+        "type": "sync_odoo, notify_slack, webhook or http.",
+        "payload": "A JSON object, or @FILE.",
+        "priority": "1 (first) to 10 (last).",
+        "at": "Not before this moment (ISO 8601); now if empty.",
+        "max_retries": "How often it is tried again.",
+        "timeout": "Seconds for one try.",
+        "key": "The same source and key never make a second job.",
+        "target": TARGET,
+    },
+    name="enqueue",
+)
 def jobs_enqueue(
-    c: Context, source: str = "inv", type: str = "http", payload: str = "{}", priority: int = 5,
-    at: str = "", max_retries: int = 3, timeout: int = 300, key: str = "", target: str = "local",
-) -> None:  # fmt: skip
+    c: Context,
+    source: str = "inv",
+    type: str = "http",
+    payload: str = "{}",
+    priority: int = 5,
+    at: str = "",
+    max_retries: int = 3,
+    timeout: int = 300,
+    key: str = "",
+    target: str = "local",
+) -> None:
     """Put a job into the queue and print its id."""
     from scripts.supabase import jobs
     from scripts.supabase.database import Target
@@ -48,9 +69,16 @@ def jobs_enqueue(
     session = open_session(c)
     queue = Queue.of(session.settings, Target.parse(target))
     job = jobs.enqueue(
-        queue, source, type, _from_here(session, payload), priority=priority, at=at,
-        max_retries=max_retries, timeout=timeout, key=key,
-    )  # fmt: skip
+        queue,
+        source,
+        type,
+        _from_here(session, payload),
+        priority=priority,
+        at=at,
+        max_retries=max_retries,
+        timeout=timeout,
+        key=key,
+    )
     session.console.say(job)
 
 
@@ -68,10 +96,7 @@ def jobs_show(c: Context, id: str, target: str = "local", json: bool = False) ->
 
     session = open_session(c)
     job = jobs.show(Queue.of(session.settings, Target.parse(target)), id)
-    if json:
-        session.console.json(job)
-    else:
-        session.console.say("\n".join(jobs.details(job)))
+    session.console.show(job, jobs.details(job), as_json=json)
 
 
 @command({"id": "Which job.", "target": TARGET}, name="retry")
@@ -95,10 +120,7 @@ def jobs_dead(c: Context, limit: int = 20, target: str = "local", json: bool = F
 
     session = open_session(c)
     found = jobs.dead(Queue.of(session.settings, Target.parse(target)), limit)
-    if json:
-        session.console.json(found)
-    else:
-        session.console.table(jobs.DEAD_HEADER, jobs.dead_rows(found))
+    session.console.show(found, jobs.dead_table(found).lines, as_json=json)
 
 
 COLLECTION = Collection("jobs", jobs_list, jobs_enqueue, jobs_show, jobs_retry, jobs_dead)

@@ -1,6 +1,6 @@
 """Set the platform up, start and stop it."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from invoke.context import Context
 
@@ -11,8 +11,9 @@ from scripts.core.tasklib import command
 from scripts.stack.compose import Stack
 
 
-@command({"prod": PROD, "odoo": "The version that it has to be, such as 18; if empty, any.",
-          "yes": YES})  # fmt: skip
+@command(
+    {"prod": PROD, "odoo": "The version that it has to be, such as 18; if empty, any.", "yes": YES}
+)
 def quickstart(c: Context, prod: bool = False, odoo: str = "", yes: bool = False) -> None:
     """Bring a bare machine to a healthy Odoo: engine, secrets, images, start."""
     from scripts import quickstart as quick
@@ -20,11 +21,13 @@ def quickstart(c: Context, prod: bool = False, odoo: str = "", yes: bool = False
     session = open_session(c, prod=prod, yes=yes)
     stack = Stack(replace(session.settings, odoo_version=odoo), session.runner)
     outcome = quick.run(stack, session.console)
-    session.console.say("\n" + "\n".join(outcome.lines))
+    session.console.say("", *outcome.lines)
 
 
-@command({"refresh": "Also those that are there, for the fixes that came out since.",
-          "json": JSON}, name="images")  # fmt: skip
+@command(
+    {"refresh": "Also those that are there, for the fixes that came out since.", "json": JSON},
+    name="images",
+)
 def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
     """Pull or build every image that is missing or out of date."""
     from scripts.stack import engine, image_names, images
@@ -37,26 +40,28 @@ def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
             session.console.note(line)
     else:
         images.ensure(session.stack, session.console, image_names.BACKUP)
-    rows, advice = refreshing.listing(Stack(open_session(c).settings, session.runner))
-    session.console.rows(["variable", "image", "id", "made"], rows, as_json=json)
+    table, advice = refreshing.listing(Stack(open_session(c).settings, session.runner))
+    session.console.show(table.records, table.lines, as_json=json)
     if advice:
         session.console.note(advice)
 
 
-@command({
-    "prod": PROD,
-    "dev": DEV,
-    "supabase": "The local Supabase, too, with its migrations (dev only).",
-    "debug": "Let a debugger attach to Odoo, on this machine (dev only).",
-})  # fmt: skip
+@command(
+    {
+        "prod": PROD,
+        "dev": DEV,
+        "supabase": "The local Supabase, too, with its migrations (dev only).",
+        "debug": "Let a debugger attach to Odoo, on this machine (dev only).",
+    }
+)
 def up(
     c: Context, prod: bool = False, dev: bool = False, supabase: bool = False, debug: bool = False
 ) -> None:
     """Start the platform, as what it was before, and wait until the login page is served."""
-    from scripts import quickstart as quick
+    from scripts import startup
 
     session = open_to_change(c, prod=prod, dev=dev, debug=debug, starts=True)
-    for line in quick.up(session.stack, session.console, supabase=supabase):
+    for line in startup.up(session.stack, session.console, supabase=supabase):
         session.console.say(line)
 
 
@@ -100,10 +105,10 @@ def upgrade(c: Context, check: bool = False, yes: bool = False, json: bool = Fal
     engine.probe(session.runner)
     plan = upgrading.plan(session.stack, session.console)
     if check or not json:
-        session.console.result(asdict(plan), plan.lines, as_json=json)
+        session.console.show(plan, plan.lines, as_json=json)
     if not check:
         lines = upgrading.upgrade(session.stack, session.console, plan)
-        session.console.result({"plan": asdict(plan), "done": lines}, lines, as_json=json)
+        session.console.show({"plan": plan, "done": lines}, lines, as_json=json)
 
 
 TASKS = (quickstart, up, down, restart, images_task, upgrade, adopt)

@@ -1,7 +1,5 @@
 """Modules of Odoo: what there is, and changing it without fear."""
 
-from dataclasses import asdict
-
 from invoke.collection import Collection
 from invoke.context import Context
 
@@ -13,13 +11,24 @@ PATIENCE = "Seconds to wait for somebody's lock or unfinished work, before givin
 UNSAVED = "Make no snapshot: what fails stays half-done; nobody is kept out meanwhile."
 
 
-@command({"modules": "Names with commas between: sale,crm.", "database": DATABASE,
-          "no_snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
-         name="install")  # fmt: skip
+@command(
+    {
+        "modules": "Names with commas between: sale,crm.",
+        "database": DATABASE,
+        "no_snapshot": UNSAVED,
+        "max_lock_wait": PATIENCE,
+        "json": JSON,
+    },
+    name="install",
+)
 def module_install(
-    c: Context, modules: str, database: str = "", no_snapshot: bool = False,
-    max_lock_wait: int = 60, json: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    modules: str,
+    database: str = "",
+    no_snapshot: bool = False,
+    max_lock_wait: int = 60,
+    json: bool = False,
+) -> None:
     """Install modules; what fails is undone."""
     from scripts.modules import change
     from toolbox.contract.changes import ChangeRequest
@@ -32,16 +41,28 @@ def module_install(
         patience=max_lock_wait,
     )
     done = change.change(session.stack, session.console, request, "module.install")
-    session.console.result(done.json, done.lines, as_json=json)
+    session.console.show(done.json, done.lines, as_json=json)
 
 
-@command({"modules": "Names with commas between; if empty, those whose code has changed.",
-          "database": DATABASE, "no_snapshot": UNSAVED, "max_lock_wait": PATIENCE, "json": JSON},
-         name="update", positional=("modules",))  # fmt: skip
+@command(
+    {
+        "modules": "Names with commas between; if empty, those whose code has changed.",
+        "database": DATABASE,
+        "no_snapshot": UNSAVED,
+        "max_lock_wait": PATIENCE,
+        "json": JSON,
+    },
+    name="update",
+    positional=("modules",),
+)
 def module_update(
-    c: Context, modules: str = "", database: str = "", no_snapshot: bool = False,
-    max_lock_wait: int = 60, json: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    modules: str = "",
+    database: str = "",
+    no_snapshot: bool = False,
+    max_lock_wait: int = 60,
+    json: bool = False,
+) -> None:
     """Update modules; what fails is undone, and Odoo restarted if Python code has changed."""
     from scripts.modules import change
     from toolbox.contract.changes import ChangeRequest
@@ -55,15 +76,29 @@ def module_update(
         patience=max_lock_wait,
     )
     done = change.change(session.stack, session.console, request, "module.update")
-    session.console.result(done.json, done.lines, as_json=json)
+    session.console.show(done.json, done.lines, as_json=json)
 
 
-@command({"modules": "Names with commas between.", "database": DATABASE, "no_snapshot": UNSAVED,
-          "max_lock_wait": PATIENCE, "json": JSON, "yes": YES}, name="uninstall")  # fmt: skip
+@command(
+    {
+        "modules": "Names with commas between.",
+        "database": DATABASE,
+        "no_snapshot": UNSAVED,
+        "max_lock_wait": PATIENCE,
+        "json": JSON,
+        "yes": YES,
+    },
+    name="uninstall",
+)
 def module_uninstall(
-    c: Context, modules: str, database: str = "", no_snapshot: bool = False,
-    max_lock_wait: int = 60, json: bool = False, yes: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    modules: str,
+    database: str = "",
+    no_snapshot: bool = False,
+    max_lock_wait: int = 60,
+    json: bool = False,
+    yes: bool = False,
+) -> None:
     """Remove modules, and what builds on them, with their data; asks."""
     from scripts.modules import change
     from toolbox.contract.changes import ChangeRequest
@@ -76,17 +111,28 @@ def module_uninstall(
         patience=max_lock_wait,
     )
     done = change.change(session.stack, session.console, request, "module.uninstall")
-    session.console.result(done.json, done.lines, as_json=json)
+    session.console.show(done.json, done.lines, as_json=json)
 
 
-@command({"modules": "Names to update, with commas between; if empty, those that have changed.",
-          "install": "Names to install, with commas between.", "database": DATABASE,
-          "max_lock_wait": PATIENCE, "json": JSON},
-         name="rehearse", positional=("modules",))  # fmt: skip
+@command(
+    {
+        "modules": "Names to update, with commas between; if empty, those that have changed.",
+        "install": "Names to install, with commas between.",
+        "database": DATABASE,
+        "max_lock_wait": PATIENCE,
+        "json": JSON,
+    },
+    name="rehearse",
+    positional=("modules",),
+)
 def module_rehearse(
-    c: Context, modules: str = "", install: str = "", database: str = "",
-    max_lock_wait: int = 60, json: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    modules: str = "",
+    install: str = "",
+    database: str = "",
+    max_lock_wait: int = 60,
+    json: bool = False,
+) -> None:
     """Do it on a neutralised copy first: how long it takes, what it locks, what fails."""
     from scripts.modules import change
     from toolbox.contract.changes import ChangeRequest
@@ -100,21 +146,32 @@ def module_rehearse(
         patience=max_lock_wait,
     )
     done = change.rehearse(session.stack, session.console, request)
-    session.console.result(done.json, change.rehearsed(done), as_json=json)
+    session.console.show(done.json, change.rehearsed(done), as_json=json)
 
 
-@command({"snapshot": "Which; if empty, the last.", "database": DATABASE,
-          "accept": "Keep what an interrupted change has left instead.", "yes": YES},
-         name="rollback", positional=("snapshot",))  # fmt: skip
+@command(
+    {
+        "snapshot": "Which; if empty, the last.",
+        "database": DATABASE,
+        "accept": "Keep what an interrupted change has left instead.",
+        "yes": YES,
+    },
+    name="rollback",
+    positional=("snapshot",),
+)
 def module_rollback(
-    c: Context, snapshot: str = "", database: str = "", accept: bool = False, yes: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    snapshot: str = "",
+    database: str = "",
+    accept: bool = False,
+    yes: bool = False,
+) -> None:
     """Go back to the state before a change; what is there now becomes a snapshot; asks."""
     from scripts.modules import change
 
     session = open_to_change(c, yes=yes)
     lines = change.roll_back(session.stack, session.console, snapshot, database, accept=accept)
-    session.console.say("\n".join(lines))
+    session.console.say(*lines)
 
 
 @command({"database": DATABASE, "json": JSON}, name="snapshots")
@@ -124,9 +181,7 @@ def module_snapshots(c: Context, database: str = "", json: bool = False) -> None
 
     session = open_to_change(c)
     found = listing.snapshots(session.stack, session.console, database)
-    if json:
-        return session.console.json([asdict(snapshot) for snapshot in found])
-    return session.console.table(listing.SNAPSHOTS, listing.snapshot_rows(found))
+    session.console.show(found, listing.snapshot_table(found).lines, as_json=json)
 
 
 @command({"keep": "How many of the last to keep.", "database": DATABASE}, name="prune")
@@ -139,25 +194,35 @@ def module_prune(c: Context, keep: int = 1, database: str = "") -> None:
     session.console.say(f"{len(gone)} forgotten")
 
 
-@command({"state": "Only those: installed, uninstalled, 'to upgrade' …",
-          "changed": "Only those that have changed since their last update.",
-          "missing": "Only those that are installed and not on disk.",
-          "source": "Only those from there: odoo, odoo/addons, a package …",
-          "all": "Odoo's own that are not installed, too.", "database": DATABASE, "json": JSON},
-         name="list")  # fmt: skip
+@command(
+    {
+        "state": "Only those: installed, uninstalled, 'to upgrade' …",
+        "changed": "Only those that have changed since their last update.",
+        "missing": "Only those that are installed and not on disk.",
+        "source": "Only those from there: odoo, odoo/addons, a package …",
+        "all": "Odoo's own that are not installed, too.",
+        "database": DATABASE,
+        "json": JSON,
+    },
+    name="list",
+)
 def module_list(
-    c: Context, state: str = "", changed: bool = False, missing: bool = False, source: str = "",
-    all: bool = False, database: str = "", json: bool = False,
-) -> None:  # fmt: skip
+    c: Context,
+    state: str = "",
+    changed: bool = False,
+    missing: bool = False,
+    source: str = "",
+    all: bool = False,
+    database: str = "",
+    json: bool = False,
+) -> None:
     """List the modules: state, versions, what has changed, where each comes from."""
     from scripts.modules import listing
 
     session = open_to_change(c)
     chosen = listing.Filter(state, changed, missing, source, every=all)
     found = listing.wanted(listing.find(session.stack, session.console, database), chosen)
-    if json:
-        return session.console.json([asdict(module) for module in found])
-    return session.console.table(listing.HEADER, listing.rows(found))
+    session.console.show(found, listing.table(found).lines, as_json=json)
 
 
 @command({"module": "Its name.", "database": DATABASE, "json": JSON}, name="info")
@@ -167,7 +232,7 @@ def module_info(c: Context, module: str, database: str = "", json: bool = False)
 
     session = open_to_change(c)
     found = listing.one(listing.find(session.stack, session.console, database), module)
-    session.console.result(asdict(found), listing.details(found), as_json=json)
+    session.console.show(found, listing.details(found), as_json=json)
 
 
 @command({"module": "Its name."}, name="test")
@@ -187,11 +252,22 @@ def module_new(c: Context, name: str) -> None:
 
     session = open_session(c)
     made = scaffold.create(session.settings, name, scaffold.brought(session.stack, session.console))
-    session.console.say(f"{made.relative_to(session.settings.root)} is there; "
-                        f"try it: inv module.test {name}")  # fmt: skip
+    session.console.say(
+        f"{made.relative_to(session.settings.root)} is there; try it: inv module.test {name}"
+    )
 
 
 COLLECTION = Collection(
-    "module", module_install, module_update, module_uninstall, module_rehearse, module_rollback,
-    module_snapshots, module_prune, module_list, module_info, module_test, module_new,
-)  # fmt: skip
+    "module",
+    module_install,
+    module_update,
+    module_uninstall,
+    module_rehearse,
+    module_rollback,
+    module_snapshots,
+    module_prune,
+    module_list,
+    module_info,
+    module_test,
+    module_new,
+)

@@ -1,7 +1,5 @@
 """The sessions that Redis keeps."""
 
-from dataclasses import asdict
-
 from invoke.collection import Collection
 from invoke.context import Context
 
@@ -17,11 +15,8 @@ def sessions_list(c: Context, json: bool = False) -> None:
 
     session = open_to_look(c)
     found = sessions.overview(session.stack)
-    if json:
-        session.console.json({**asdict(found), "sessions": found.sessions})
-    else:
-        session.console.table(sessions.HEADER, sessions.table(found))
-        session.console.say(sessions.summary(found))
+    lines = [*sessions.table(found).lines, sessions.summary(found)]
+    session.console.show(sessions.as_json(found), lines, as_json=json)
 
 
 @command({"user": "The login whose sessions end.", "yes": YES}, name="revoke")

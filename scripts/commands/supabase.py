@@ -1,7 +1,5 @@
 """The local Supabase, and the project in Supabase Cloud."""
 
-from datetime import UTC, datetime
-
 from invoke.collection import Collection
 from invoke.context import Context
 
@@ -12,20 +10,22 @@ from scripts.core.tasklib import command
 TARGET = "local, or cloud: the project that SUPABASE_PROJECT_REF names."
 
 
-@command({"show": "Print the keys themselves; they are as good as passwords.",
-          "days": "How long they are good for.", "json": JSON}, name="keys")  # fmt: skip
+@command(
+    {
+        "show": "Print the keys themselves; they are as good as passwords.",
+        "days": "How long they are good for.",
+        "json": JSON,
+    },
+    name="keys",
+)
 def supabase_keys(c: Context, show: bool = False, days: int = 365, json: bool = False) -> None:
     """Make the keys for anon and service_role of the local Supabase."""
     from scripts.supabase import keys, service
 
     session = open_session(c)
     made = keys.for_people(session.settings.secrets_folder, days)
-    if json:
-        return session.console.json(service.key_rows(made, show=show))
-    for key in made:
-        end = datetime.fromtimestamp(key.expires, UTC)
-        session.console.say(f"{key.role}, until {end:%Y-%m-%d}: {key.token if show else '--show'}")
-    return None
+    value, lines = service.key_records(made, show=show), service.key_lines(made, show=show)
+    session.console.show(value, lines, as_json=json)
 
 
 @command({"target": TARGET, "yes": YES}, name="migrate")
@@ -49,13 +49,15 @@ def supabase_status(c: Context, target: str = "local", json: bool = False) -> No
 
     session = open_to_look(c)
     lines = service.status(session.stack, Target.parse(target))
-    header, rows = service.rows(lines)
-    session.console.rows(header, rows, as_json=json)
+    table = service.table(lines)
+    session.console.show(table.records, table.lines, as_json=json)
     raise SystemExit(not all(line.good for line in lines))
 
 
-@command({"command": "Run this SQL and leave, instead of an interactive session.",
-          "target": TARGET}, name="psql")  # fmt: skip
+@command(
+    {"command": "Run this SQL and leave, instead of an interactive session.", "target": TARGET},
+    name="psql",
+)
 def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
     """Open psql on the database, as the owner of everything in it."""
     from scripts.supabase.database import Database, Target

@@ -7,9 +7,9 @@ import sys
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Final, TextIO
 
 from scripts.core import streams
@@ -45,10 +45,12 @@ class Console:
         """`text` in `colour`, or as it is where colours are off."""
         return f"\033[{_COLOURS[colour]}m{text}\033[0m" if self.colour else text
 
-    def say(self, text: str = "") -> None:
+    def say(self, *lines: str) -> None:
         """A result, on standard output; raises OutputError where that takes no more."""
+        if not lines:
+            return
         try:
-            print(text, file=self.out, flush=True)
+            print("\n".join(lines), file=self.out, flush=True)
         except OSError as error:
             streams.silence(self.out)
             raise streams.OutputError(error) from error
@@ -71,37 +73,25 @@ class Console:
         """Whether a person types and reads: both streams are a terminal."""
         return sys.stdin.isatty() and self.out.isatty()
 
+    def show(self, value: Any, lines: Iterable[str], *, as_json: bool, quiet: bool = False) -> None:
+        """A result: `lines` for people, or with `as_json` the `value` behind them.
+
+        With `quiet` the lines are for a terminal only, as cron mails whatever is said.
+        """
+        if as_json:
+            self.json(value)
+        elif not quiet or self.out.isatty():
+            self.say(*lines)
+
     def json(self, value: Any) -> None:
-        """`value` for machines, on standard output."""
-        self.say(json.dumps(value, indent=2, sort_keys=True, default=str))
+        """`value`, which may hold records of ours, for machines, on standard output."""
+        self.say(json.dumps(value, indent=2, sort_keys=True, default=_for_json))
 
     def error(self, message: str, hint: str = "", *, kind: str = "error") -> None:
         """`error: …` and, where there is one, `hint: …` on standard error."""
         if not message:  # as where nobody reads what is printed
             return
         self._tell(f"{kind}: {message}\n" + (f"hint: {hint}\n" if hint else ""))
-
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Columns as wide as their widest cell."""
-        lines = [header, *rows]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-        for line in lines:
-            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            self.say("  ".join(cells).rstrip())
-
-    def result(self, value: Any, lines: Sequence[str], *, as_json: bool) -> None:
-        """`lines` for people, or with `as_json` the value behind them."""
-        if as_json:
-            self.json(value)
-        else:
-            self.say("\n".join(lines))
-
-    def rows(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool) -> None:
-        """A table, or with `as_json` a list of objects."""
-        if as_json:
-            self.json([dict(zip(header, row, strict=True)) for row in rows])
-        else:
-            self.table(header, rows)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -140,6 +130,13 @@ class Console:
             return unattended
         self._tell(f"{question} [y/N] ")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _for_json(value: Any) -> Any:
+    """What JSON has no form of: a record becomes an object, and anything else its text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)
 
 
 def _cut(text: str, columns: int) -> str:

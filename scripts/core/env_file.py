@@ -39,9 +39,10 @@ def exposed(path: Path) -> tuple[str, ...]:
     if not path.is_file() or not path.stat().st_mode & _FOR_ALL:
         return ()
     return tuple(
-        name for name, value in values(path, interpolate=False).items()
+        name
+        for name, value in values(path, interpolate=False).items()
         if value and _is_secret(name, value)
-    )  # fmt: skip
+    )
 
 
 def _is_secret(name: str, value: str) -> bool:

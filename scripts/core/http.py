@@ -51,9 +51,14 @@ def get(url: str, *, timeout: float = 5.0, identity: Identity | None = None) -> 
 
 
 def ask(
-    method: str, url: str, *, headers: Mapping[str, str], params: Mapping[str, str] | None = None,
-    body: Mapping[str, Any] | None = None, timeout: float = 15.0,
-) -> Reply:  # fmt: skip
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    params: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+    timeout: float = 15.0,
+) -> Reply:
     """Any request with a JSON body; raises OpsError where no answer comes in time.
 
     The answer may be of any status; no redirect is followed, as `headers` may hold a key.
@@ -64,9 +69,14 @@ def ask(
     session.trust_env = not url.startswith("http://127.")
     try:
         answer = session.request(
-            method, url, headers=dict(headers), params=params, json=body, timeout=timeout,
+            method,
+            url,
+            headers=dict(headers),
+            params=params,
+            json=body,
+            timeout=timeout,
             allow_redirects=False,
-        )  # fmt: skip
+        )
     except requests.Timeout as error:
         raise OpsError(f"no answer from {url} within {timeout:.0f} s") from error
     except requests.RequestException as error:

@@ -131,9 +131,14 @@ class SystemRunner:
             raise OpsError("this cannot be shown without running it", "Leave out --dry.")
         try:
             child = subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                text=True, errors="replace", start_new_session=True,
-            )  # fmt: skip
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
         except (FileNotFoundError, PermissionError) as error:
             raise OpsError(f"the program {argv[0]!r} is not installed") from error
         process = SystemProcess(child, self.redact, on_stderr)
@@ -159,9 +164,12 @@ class SystemRunner:
             return 0
         with log.open("ab") as stream:
             child = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         return child.pid
 
     def _skip(self, argv: Sequence[str], changes: bool) -> bool:

@@ -46,7 +46,7 @@ def service_unit(job: ScheduledJob) -> str:
     argv = ("/bin/sh", "-c", 'exec "$0" "$@"', *job.argv) if odd else job.argv
     # ":" keeps "$" literal, in the program's path too, where "$$" would not work.
     program = " ".join(map(_quoted, (f":{argv[0]}", *argv[1:])))
-    return "\n".join([
+    lines = [
         "# Written by `inv`, which replaces it: change it there.",
         "[Unit]",
         f"Description={_literal(job.description)}",
@@ -60,12 +60,13 @@ def service_unit(job: ScheduledJob) -> str:
         f"ExecStart={program}",
         *([f"SuccessExitStatus={accepted}"] if accepted else []),
         "",
-    ])  # fmt: skip
+    ]
+    return "\n".join(lines)
 
 
 def timer_unit(job: ScheduledJob, minute: int) -> str:
     """When systemd runs it; a time that the machine slept through is made up for."""
-    return "\n".join([
+    lines = [
         "# Written by `inv`, which replaces it: change it there.",
         "[Unit]",
         f"Description={_literal(job.description)}",
@@ -78,7 +79,8 @@ def timer_unit(job: ScheduledJob, minute: int) -> str:
         "[Install]",
         "WantedBy=timers.target",
         "",
-    ])  # fmt: skip
+    ]
+    return "\n".join(lines)
 
 
 def _literal(text: str) -> str:

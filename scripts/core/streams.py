@@ -12,9 +12,17 @@ from scripts.core.errors import OpsError
 EXIT_BROKEN_PIPE: Final = 141  # as a shell shows an end by SIGPIPE
 _ERRORS: Final = "ipai-plain"
 _PLAIN: Final = {
-    "✓": "+", "✗": "x", "…": "...", "–": "-", "→": "->", "×": "x",
-    "‘": "'", "’": "'", "“": '"', "”": '"',
-}  # fmt: skip
+    "✓": "+",
+    "✗": "x",
+    "…": "...",
+    "–": "-",
+    "→": "->",
+    "×": "x",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+}
 
 
 class OutputError(OpsError):

@@ -99,9 +99,14 @@ def command(
 
         shown = {option.attribute: option.help for option in options}
         made = task(
-            guarded, name=name, default=default, help=shown, positional=[], auto_shortflags=False,
+            guarded,
+            name=name,
+            default=default,
+            help=shown,
+            positional=[],
+            auto_shortflags=False,
             klass=Command,
-        )  # fmt: skip
+        )
         found = cast("Command", made)
         found.options = options
         found.aliases_of_options = aliases

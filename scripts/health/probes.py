@@ -91,7 +91,8 @@ def _login_page(settings: Settings) -> Reply:
         target = urlsplit(reply.location)
         if reply.status not in _REDIRECTS or _is_selector(reply) or target.hostname not in here:
             return reply
-        path = f"/{target.path.lstrip('/')}" + f"?{target.query}" * bool(target.query)
+        query = f"?{target.query}" if target.query else ""
+        path = f"/{target.path.lstrip('/')}{query}"
     raise OpsError(f"/web/login leads on and on, to {path}", "inv logs --service odoo")
 
 
@@ -102,7 +103,7 @@ def _odoo_in_container(done: Completed) -> Finding:
     foreign = said["filestore"].startswith("Odoo may not")
     hints = {
         "web": "inv logs --service odoo",
-        "filestore": "inv restart --service odoo gives Odoo what is its own" * foreign,
+        "filestore": "inv restart --service odoo gives Odoo what is its own" if foreign else "",
         "passwords": "inv restart, which reads secrets/db_password.txt again",
     }
     found = [Finding(Status.FAILED, said[name], hints[name]) for name in hints if said[name]]

@@ -38,6 +38,6 @@ def _row(result: Result, paint: Callable[[str, str], str]) -> str:
     if result.status is Status.OK:
         return shown
     detail = f": {result.detail}" if result.detail else ""
-    see = "see: " * result.hint.startswith("inv logs")
+    see = "see: " if result.hint.startswith("inv logs") else ""
     hint = f" ({see}{result.hint})" if result.hint else ""
     return f"{shown}{detail}{hint}"

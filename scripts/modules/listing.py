@@ -7,12 +7,13 @@ from typing import Final
 
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
+from scripts.core.table import Table
 from scripts.modules import service
 from scripts.stack.compose import Stack
 from toolbox.contract.changes import Module, ModuleList, Snapshot
 
-HEADER: Final = ("module", "state", "installed", "on disk", "", "from")
-SNAPSHOTS: Final = ("snapshot", "made", "before", "size", "")
+_HEADER: Final = ("module", "state", "installed", "on disk", "", "from")
+_SNAPSHOTS: Final = ("snapshot", "made", "before", "size", "")
 _CORE: Final = "odoo"
 _STATES: Final = ("installed", "uninstalled", "to install", "to upgrade", "to remove")
 
@@ -64,9 +65,10 @@ def wanted(modules: Sequence[Module], chosen: Filter) -> list[Module]:
     return [module for module in modules if chosen(module)]
 
 
-def rows(modules: Sequence[Module]) -> list[list[str]]:
+def table(modules: Sequence[Module]) -> Table:
     """A row for each."""
-    return [[m.name, m.state, m.installed, m.on_disk, _remark(m), m.source] for m in modules]
+    rows = [[m.name, m.state, m.installed, m.on_disk, _remark(m), m.source] for m in modules]
+    return Table(_HEADER, rows)
 
 
 def _remark(module: Module) -> str:
@@ -114,10 +116,12 @@ def prune(stack: Stack, reporter: Reporter, database: str, keep: int) -> list[Sn
     return service.ask(stack, reporter, service.LIVE, database, *words, kind=list[Snapshot])
 
 
-def snapshot_rows(found: Sequence[Snapshot]) -> list[list[str]]:
+def snapshot_table(found: Sequence[Snapshot]) -> Table:
     """A row for each snapshot, sizes in MB."""
-    return [
-        [s.name, s.made, s.doing, f"{s.bytes / 1e6:.0f} MB",
-         "unfinished" if s.state == "open" else ""]
-        for s in found
-    ]  # fmt: skip
+    return Table(_SNAPSHOTS, [_snapshot_row(snapshot) for snapshot in found])
+
+
+def _snapshot_row(snapshot: Snapshot) -> list[str]:
+    size = f"{snapshot.bytes / 1e6:.0f} MB"
+    remark = "unfinished" if snapshot.state == "open" else ""
+    return [snapshot.name, snapshot.made, snapshot.doing, size, remark]

@@ -96,8 +96,9 @@ def _holds_cluster(stack: Stack, volume: str) -> bool:
 
 def _has_admin(stack: Stack) -> bool:
     """Also where PostgreSQL does not run, and so nobody can look."""
-    if not any(s.service == sql.DATABASE_SERVICE and s.state == "running"
-               for s in stack.services()):  # fmt: skip
+    if not any(
+        s.service == sql.DATABASE_SERVICE and s.state == "running" for s in stack.services()
+    ):
         return True
     return sql.admin(stack) is not None
 
@@ -152,17 +153,18 @@ def _elsewhere(stack: Stack) -> Completed:
     networks = stack.runner.run(listing, timeout=60).stdout.split()
     credentials_folder = settings.secrets_folder / "backup"
     make_private_folder(credentials_folder)
-    words = [
-        "--volume", f"{settings.root / 'toolbox'}:/opt/platform/toolbox:ro",
-        "--volume", f"{credentials_folder}:/run/backup-credentials:ro",
-        "--tmpfs", "/var/cache/platform", "--tmpfs", "/tmp:mode=1777",  # noqa: S108
-        "--network", edge if edge in networks else "bridge",
-        "--env", "PYTHONPATH=/opt/platform",
-        "--env", "BACKUP_REPOSITORY",  # its value may hold a password
-        # restic itself tries for a quarter of an hour.
-        "--entrypoint", "timeout", image_names.effective(settings)["BACKUP_IMAGE"],
-        str(_ELSEWHERE_SECONDS), "python3", "-BP", "-m", "toolbox.backup", "exists",
-    ]  # fmt: skip
+    options = [
+        f"--volume={settings.root / 'toolbox'}:/opt/platform/toolbox:ro",
+        f"--volume={credentials_folder}:/run/backup-credentials:ro",
+        "--tmpfs=/var/cache/platform",
+        "--tmpfs=/tmp:mode=1777",
+        f"--network={edge if edge in networks else 'bridge'}",
+        "--env=PYTHONPATH=/opt/platform",
+        "--env=BACKUP_REPOSITORY",  # its value may hold a password
+        "--entrypoint=timeout",  # restic itself tries for a quarter of an hour
+    ]
+    image = image_names.effective(settings)["BACKUP_IMAGE"]
+    command = [str(_ELSEWHERE_SECONDS), "python3", "-BP", "-m", "toolbox.backup", "exists"]
     variables = {"BACKUP_REPOSITORY": settings.backup_repository}
-    run = ["docker", "run", "--rm", *words]
+    run = ["docker", "run", "--rm", *options, image, *command]
     return stack.runner.run(run, timeout=_CONTAINER_TIMEOUT, env=variables, check=False)

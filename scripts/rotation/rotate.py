@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from scripts import credentials
-from scripts.backups import cli, state
+from scripts.backups import state
+from scripts.backups.repository import lock as backup_lock
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
@@ -108,7 +109,7 @@ def _with_key(
 @contextmanager
 def _alone(settings: Settings, doing: str) -> Iterator[None]:
     """Nothing else that changes the platform, or reads secrets for long, runs meanwhile."""
-    with file_lock(cli.lock(settings), doing), alone(settings, doing):
+    with file_lock(backup_lock(settings), doing), alone(settings, doing):
         yield
 
 
@@ -120,14 +121,19 @@ def _begin(
     specs = [spec for spec in credentials.SPECS if spec.name in names]
     _await_containers(stack)
     running = tuple(s.service for s in stack.services() if s.state == "running" and not s.oneoff)
-    old = {s.name: s.path(settings.secrets_folder).read_bytes()
-           for s in specs if s.path(settings.secrets_folder).is_file()}  # fmt: skip
+    old = {
+        s.name: s.path(settings.secrets_folder).read_bytes()
+        for s in specs
+        if s.path(settings.secrets_folder).is_file()
+    }
     if "db_password" in names:
         old |= _in_use(stack, running, old.get("db_password", b""))
     work = Work(
-        stack, reporter, Journal(settings.secrets_folder),
+        stack,
+        reporter,
+        Journal(settings.secrets_folder),
         Plan(names, running, repository=has_repository),
-    )  # fmt: skip
+    )
     work.journal.begin(work.plan, {s.name: s.generate() for s in specs}, old)
     return work
 
@@ -241,8 +247,8 @@ def _recover(stack: Stack, reporter: Reporter) -> None:
 def _told(work: Work) -> list[str]:
     names = work.plan.names
     tried = odoo_restart.tried(work) | local_supabase.tried(work) | repository.tried(work)
-    known = {True: "new, tried and in use", False: "new; nothing has used the old one yet"}
-    lines = [f"secrets/{name}.txt: {known[name in tried]}" for name in names]
+    used, unused = "new, tried and in use", "new; nothing has used the old one yet"
+    lines = [f"secrets/{name}.txt: {used if name in tried else unused}" for name in names]
     if repository.NAME in tried:
         lines.append(f"The copy of the old key elsewhere opens nothing. {state.KEY_HINT}")
     if local_supabase.SIGNING in tried:

@@ -44,9 +44,13 @@ VARIABLES: Final[Mapping[str, str]] = {
 _BUILD: Final = ("docker", "build", "--force-rm")
 _BUILD_SECONDS: Final = 3600
 _FOLDERS: Final = {
-    BASE: "base", POSTGRES: "postgres", REDIS: "redis", NGINX: "nginx", CERTBOT: "certbot",
+    BASE: "base",
+    POSTGRES: "postgres",
+    REDIS: "redis",
+    NGINX: "nginx",
+    CERTBOT: "certbot",
     _ODOO_PACKAGES + "19": "odoo-19",
-}  # fmt: skip
+}
 
 
 def variables(project: str) -> dict[str, str]:

@@ -53,5 +53,5 @@ def keep_running(stack: Stack, reporter: Reporter) -> None:
     """Before it is stopped: have a later start make production of what is production."""
     settings = stack.settings
     if settings.told is Told.DEFAULT and stack.environment() is Environment.PROD:
-        keep(replace(stack, settings=replace(settings, environment=Environment.PROD,
-                                             told=Told.FLAG)), reporter)  # fmt: skip
+        production = replace(settings, environment=Environment.PROD, told=Told.FLAG)
+        keep(replace(stack, settings=production), reporter)

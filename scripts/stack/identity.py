@@ -195,8 +195,10 @@ def _mark(stack: Stack, claim: Claim) -> None:
     if claim.id:
         forget(stack)
     labels = {
-        "com.docker.compose.project": settings.project, ID: number, FOLDER: str(settings.root),
-    }  # fmt: skip
+        "com.docker.compose.project": settings.project,
+        ID: number,
+        FOLDER: str(settings.root),
+    }
     marks = [f"--label={name}={value}" for name, value in labels.items()]
     # What another folder has made in this moment stays as it is, and is seen below.
     create = ["docker", "volume", "create", *marks, volume(settings)]

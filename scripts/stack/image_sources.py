@@ -85,9 +85,12 @@ def _from_package(stack: Stack, reporter: Reporter, before: Mapping[str, str]) -
             f"both ODOO_PACKAGE and {_BASE}={named} are set", "Remove one of the lines from .env."
         )
     builder = debian.Builder(
-        settings.root / "images", settings.state_folder / "logs", stack.runner, reporter,
+        settings.root / "images",
+        settings.state_folder / "logs",
+        stack.runner,
+        reporter,
         package=package,
-    )  # fmt: skip
+    )
     builder.ensure([package.tag])
     chosen = {_BASE: package.tag}
     of_ours = rf"localhost/{re.escape(settings.project)}/odoo:\d+\.\d+"

@@ -51,8 +51,8 @@ def finding(root: Path, names: Sequence[str] = READ, programs: Sequence[str] = (
         return Finding(Status.OK)
     found = [path.relative_to(root).as_posix() for paths in closed.values() for path in paths]
     fatal = stuck or closed.keys() - {ADDONS} or any(_is_required(name) for name in found)
-    details = [f"containers cannot read {_some(found)}"] * bool(found)
-    details += [f"containers cannot execute {_some(stuck)}"] * bool(stuck)
+    faults = {"read": found, "execute": stuck}
+    details = [f"containers cannot {verb} {_some(them)}" for verb, them in faults.items() if them]
     status = Status.FAILED if fatal else Status.WARNING
     return Finding(status, "; ".join(details), f"Run: {_repair(list(closed), stuck)}")
 

@@ -7,11 +7,13 @@ from typing import Final
 from scripts.core.errors import OpsError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
+from scripts.core.table import Table
 from scripts.stack import debian, image_names, image_sources, images, odoo_package, packages
 from scripts.stack.compose import Stack
 
 _OLD_DAYS: Final = 30  # Debian and the official images get fixes every week or two
 _INSPECT_TIMEOUT: Final = 60.0
+_HEADER: Final = ("variable", "image", "id", "made")
 
 
 def refresh(stack: Stack, reporter: Reporter) -> list[packages.Difference]:
@@ -78,14 +80,15 @@ def made(stack: Stack, image: str) -> datetime | None:
         raise OpsError(f"Docker tells no age of {image}: {done.stdout.strip()!r}") from error
 
 
-def listing(stack: Stack) -> tuple[list[tuple[str, str, str, str]], str]:
+def listing(stack: Stack) -> tuple[Table, str]:
     """Variable, image, id and day of each image ('' where it is not there), and what to do.
 
     The second is '' where none of them is old.
     """
     found = [(row, made(stack, row[1])) for row in images.in_use(stack)]
     rows = [(*row, f"{moment:%Y-%m-%d}" if moment else "") for row, moment in found]
-    return rows, _advice([moment for _, moment in found if moment], datetime.now(UTC))
+    known = [moment for _, moment in found if moment]
+    return Table(_HEADER, rows), _advice(known, datetime.now(UTC))
 
 
 def _advice(moments: list[datetime], now: datetime) -> str:

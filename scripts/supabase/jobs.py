@@ -11,13 +11,14 @@ from typing import Any, Final
 from scripts.core import http
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.settings import Settings
+from scripts.core.table import Table
 from scripts.supabase import keys, service
 from scripts.supabase.database import Target
 
 CLOUD_KEY: Final = "supabase_cloud_service_role_key.txt"
 STATUSES: Final = ("queued", "running", "completed", "cancelled", "dead")
-HEADER: Final = ("id", "source", "type", "priority", "status", "attempts", "scheduled")
-DEAD_HEADER: Final = ("id", "source", "type", "attempts", "died", "error")
+_HEADER: Final = ("id", "source", "type", "priority", "status", "attempts", "scheduled")
+_DEAD_HEADER: Final = ("id", "source", "type", "attempts", "died", "error")
 _MINUTES: Final = 300  # seconds that a key made for one command is good for
 _UUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -53,12 +54,19 @@ class Queue:
         return self._ask("POST", f"rpc/{function}", body=arguments)
 
     def _ask(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None,
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         profile = "Accept-Profile" if method == "GET" else "Content-Profile"
-        headers = {"Authorization": f"Bearer {self.token}", "apikey": self.token,
-                   profile: "mcp_jobs"}  # fmt: skip
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "apikey": self.token,
+            profile: "mcp_jobs",
+        }
         try:
             reply = http.ask(
                 method, f"{self.url}/{path}", headers=headers, params=params, body=body
@@ -82,18 +90,30 @@ def _refusal(reply: http.Reply) -> OpsError:
 
 
 def enqueue(
-    queue: Queue, source: str, job_type: str, payload: str, *, priority: int, at: str,
-    max_retries: int, timeout: int, key: str,
-) -> str:  # fmt: skip
+    queue: Queue,
+    source: str,
+    job_type: str,
+    payload: str,
+    *,
+    priority: int,
+    at: str,
+    max_retries: int,
+    timeout: int,
+    key: str,
+) -> str:
     """Put a job into the queue; returns its id.
 
     `payload` is a JSON object, or @ and the name of a file with one. Raises
     UsageError for what is wrong with it before anybody is asked.
     """
     request: dict[str, Any] = {
-        "p_source": source, "p_job_type": job_type, "p_payload": _payload(payload),
-        "p_priority": priority, "p_max_retries": max_retries, "p_timeout_seconds": timeout,
-    }  # fmt: skip
+        "p_source": source,
+        "p_job_type": job_type,
+        "p_payload": _payload(payload),
+        "p_priority": priority,
+        "p_max_retries": max_retries,
+        "p_timeout_seconds": timeout,
+    }
     if at:
         request["p_scheduled_at"] = _moment(at)
     if key:
@@ -160,24 +180,31 @@ def _identity(job: str) -> str:
     return job.lower()
 
 
-def rows(found: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Jobs for a table."""
+def table(found: Sequence[Mapping[str, Any]]) -> Table:
+    """A row for each job."""
     columns = ("id", "source", "job_type", "priority", "status", "attempts", "scheduled_at")
-    return [[str(job[column]) for column in columns] for job in found]
+    return Table(_HEADER, [[str(job[column]) for column in columns] for job in found])
 
 
-def dead_rows(found: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Dead jobs for a table."""
+def dead_table(found: Sequence[Mapping[str, Any]]) -> Table:
+    """A row for each job that was given up."""
     columns = ("job_id", "source", "job_type", "attempts", "died_at", "last_error")
-    return [[str(job[c] or "").replace("\n", " ")[:60] for c in columns] for job in found]
+    rows = [[str(job[c] or "").replace("\n", " ")[:60] for c in columns] for job in found]
+    return Table(_DEAD_HEADER, rows)
 
 
 def details(job: Mapping[str, Any]) -> list[str]:
     """A job for people."""
-    lines = [f"{name + ':':16} {_plain(value)}" for name, value in job.items()
-             if name not in ("runs", "events", "seq") and value is not None]  # fmt: skip
-    lines += [f"attempt {r['attempt']}: {r['status']} by {r['worker_id']}, {r['duration_ms']} ms"
-              + (f": {r['error']}" if r["error"] else "") for r in job["runs"]]  # fmt: skip
+    lines = [
+        f"{name + ':':16} {_plain(value)}"
+        for name, value in job.items()
+        if name not in ("runs", "events", "seq") and value is not None
+    ]
+    lines += [
+        f"attempt {r['attempt']}: {r['status']} by {r['worker_id']}, {r['duration_ms']} ms"
+        + (f": {r['error']}" if r["error"] else "")
+        for r in job["runs"]
+    ]
     lines += [f"{e['at']} {e['event']} {_plain(e['detail'] or '')}".rstrip() for e in job["events"]]
     return lines
 

@@ -1,6 +1,7 @@
 """The local Supabase as a whole: starting, looking, starting over."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from scripts import credentials
@@ -9,6 +10,7 @@ from scripts.core.checks import Check, Finding, Status, require, run_all
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import EVERYWHERE, Settings
+from scripts.core.table import Table
 from scripts.stack import diagnosis, engine, images, permissions
 from scripts.stack.compose import Stack
 from scripts.supabase import keys, migrations
@@ -76,11 +78,11 @@ def up(stack: Stack, reporter: Reporter) -> str:
 
 
 def _start(stack: Stack, service: str) -> None:
+    start = ["up", "--detach", "--no-build", "--pull", "never"]
     wait = ["--wait", "--wait-timeout", str(_START_SECONDS)]
-    done = stack.run(
-        *PROFILE, "up", "--detach", "--no-build", "--pull", "never", *wait, service,
-        timeout=_START_SECONDS + 60, check=False, changes=True,
-    )  # fmt: skip
+    timeout = _START_SECONDS + 60
+    words = [*PROFILE, *start, *wait, service]
+    done = stack.run(*words, timeout=timeout, check=False, changes=True)
     if not done.ok:
         raise diagnosis.diagnose(stack, OpsError(f"{service} did not start: {done.last_line}"))
 
@@ -135,13 +137,22 @@ def _rest(stack: Stack) -> Line:
     return Line(url, f"answers with status {reply.status}", reply.status < 500)
 
 
-def rows(lines: list[Line]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """A table for people and machines."""
-    return _HEADER, [[line.what, line.state] for line in lines]
+def table(lines: list[Line]) -> Table:
+    """A row for each."""
+    return Table(_HEADER, [[line.what, line.state] for line in lines])
 
 
-def key_rows(made: list[keys.Key], *, show: bool) -> list[dict[str, Any]]:
-    """The keys; the tokens themselves only with `show`."""
+def key_lines(made: list[keys.Key], *, show: bool) -> list[str]:
+    """The keys for people; the tokens themselves only with `show`."""
+    return [
+        f"{key.role}, until {datetime.fromtimestamp(key.expires, UTC):%Y-%m-%d}:"
+        f" {key.token if show else '--show'}"
+        for key in made
+    ]
+
+
+def key_records(made: list[keys.Key], *, show: bool) -> list[dict[str, Any]]:
+    """The keys for machines; the tokens themselves only with `show`."""
     return [
         {"role": k.role, "expires": k.expires, **({"token": k.token} if show else {})} for k in made
     ]

@@ -160,14 +160,14 @@ def obtain(
 
 
 def _arguments(lineage: str, names: Sequence[str], server: str, email: str) -> list[str]:
+    place = ["--webroot", "--webroot-path", _WEBROOT]
+    unattended = ["--non-interactive", "--agree-tos"]
+    authority = ["--server", server, "--cert-name", lineage]
+    key = ["--key-type", "ecdsa", "--elliptic-curve", "secp256r1"]
+    again = ["--force-renewal", "--renew-with-new-domains"]
     contact = ["--email", email] if email else ["--register-unsafely-without-email"]
     domains = [part for name in names for part in ("--domain", name)]
-    return [
-        "certonly", "--webroot", "--webroot-path", _WEBROOT, "--non-interactive", "--agree-tos",
-        "--server", server, "--cert-name", lineage, "--key-type", "ecdsa",
-        "--elliptic-curve", "secp256r1", "--force-renewal", "--renew-with-new-domains",
-        *contact, *domains,
-    ]  # fmt: skip
+    return ["certonly", *place, *unattended, *authority, *key, *again, *contact, *domains]
 
 
 def _lineage(server: str) -> str:

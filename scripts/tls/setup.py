@@ -1,9 +1,8 @@
-"""What `inv setup-tls` and `inv renew-tls` do."""
+"""`inv setup-tls`: have a good certificate, and have Nginx serve it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 from scripts.core.errors import OpsError, UsageError
@@ -15,13 +14,6 @@ from scripts.stack.compose import Stack
 from scripts.tls import acme, certificates, challenge_server, deploy, hostnames, selfsigned
 from scripts.tls.selfsigned import Authority, Done
 from scripts.tls.store import Installed, Kind, Store
-
-
-class Renewal(StrEnum):
-    """How a renewal ended, if it did not fail."""
-
-    RENEWED = "renewed"
-    NOT_DUE = "not due"
 
 
 @dataclass(frozen=True)
@@ -52,17 +44,17 @@ def use_selfsigned(stack: Stack, given: Sequence[str] = (), *, force: bool = Fal
     """
     asked = _asked(given)
     _check_move(stack.settings, hostnames.site_names(asked) or stack.settings.domains)
-    with file_lock(_lock(stack.settings), "setup-tls"):
+    with file_lock(lock(stack.settings), "setup-tls"):
         present = Store(stack.settings.certificates).read()
         if present and present.kind is not Kind.SELFSIGNED and not force:
             raise OpsError(
                 f"a certificate that is not self-signed ({present.kind}) is in use",
                 "Give --force to use a self-signed one instead.",
             )
-        return _selfsigned(stack, present, asked, force)
+        return issue_selfsigned(stack, present, asked, force)
 
 
-def _selfsigned(
+def issue_selfsigned(
     stack: Stack,
     present: Installed | None,
     asked: Sequence[str],
@@ -70,6 +62,10 @@ def _selfsigned(
     *,
     renewing: bool = False,
 ) -> Outcome:
+    """Serve a certificate of the private CA: the `present` one if that will do, or a new one.
+
+    Our lock is held. `asked` are the names that were given; `renewing`: it has to be served.
+    """
     ours = present if present and present.kind is Kind.SELFSIGNED else None
     domains = hostnames.site_names(asked) or stack.settings.domains
     kept = hostnames.addresses(ours.names) if ours and not asked else ()
@@ -81,7 +77,7 @@ def _selfsigned(
     new = Installed(issued.pair, Kind.SELFSIGNED)
     changed = issued.leaf is not Done.KEPT
     # A first certificate may be made before there is an engine; a renewal has to be served.
-    _put_in_use(stack, new, domains, changed=changed, needs_engine=renewing)
+    put_in_use(stack, new, domains, changed=changed, needs_engine=renewing)
     done = Done.REPLACED if present and not ours else issued.leaf
     return Outcome(new, done, issued.ca, issued.reason)
 
@@ -106,17 +102,17 @@ def use_letsencrypt(
     server, email = server or settings.acme_server, email or settings.acme_email
     acme.check_names(names, server)
     _check_move(settings, names)
-    with file_lock(_lock(settings), "setup-tls"):
+    with file_lock(lock(settings), "setup-tls"):
         engine.probe(stack.runner)
         present = Store(settings.certificates).read()
-        reason = _reason(present, names, server, force)
+        reason = reason_to_issue(present, names, server, force)
         if present and not reason:
-            _put_in_use(stack, present, names, changed=False)
+            put_in_use(stack, present, names, changed=False)
             outcome = Outcome(present, Done.KEPT)
         else:
             with reporter.step(f"Getting a certificate for {', '.join(names)}"):
-                new = _obtain(stack, reporter, names, server, email, force)
-                _put_in_use(stack, new, names, changed=True)
+                new = obtain(stack, reporter, names, server, email, force)
+                put_in_use(stack, new, names, changed=True)
             done = Done.REPLACED if present else Done.CREATED
             outcome = Outcome(new, done, reason=reason)
         remember(settings, {"ACME_EMAIL": email} if email else {})
@@ -128,85 +124,30 @@ def _asked(given: Sequence[str]) -> tuple[str, ...]:
     return hostnames.parse_names(wanted, local=False) if wanted else ()
 
 
-def _reason(present: Installed | None, names: Sequence[str], server: str, force: bool) -> str:
+def reason_to_issue(
+    present: Installed | None, names: Sequence[str], server: str, force: bool
+) -> str:
     """Why a new certificate is needed; '' if the present one will do."""
     if force:
         return "--force was given"
     if present is None:
         return "there was none"
     if (present.kind, present.server) != (Kind.LETSENCRYPT, server):
-        return f"the former was {present.kind}" + (f" of {present.server}" * bool(present.server))
+        authority = f" of {present.server}" if present.server else ""
+        return f"the former was {present.kind}{authority}"
     return certificates.issued_problem(present.pair, names, datetime.now(UTC))
 
 
-def _obtain(
+def obtain(
     stack: Stack, reporter: Reporter, names: Sequence[str], server: str, email: str, force: bool
 ) -> Installed:
+    """A new certificate of the authority `server`, which Nginx answers; it is not in use yet."""
     if Store(stack.settings.certificates).read() is None:
-        _selfsigned(stack, None, (), force=False)  # for Nginx to start with at all
+        issue_selfsigned(stack, None, (), force=False)  # for Nginx to start with at all
     with challenge_server.nginx(stack, reporter):
         acme.preflight(stack, reporter, names)
         pair = acme.obtain(stack, names, server=server, email=email, force=force)
     return Installed(pair, Kind.LETSENCRYPT, server)
-
-
-def renew(stack: Stack, reporter: Reporter, *, force: bool = False) -> tuple[Renewal, Outcome]:
-    """Renew the certificate in use where a third of its life or less is left.
-
-    A good file that Nginx does not serve is made to be served. Raises OpsError if
-    there is no certificate, if it is one that was put there by hand and is due, or
-    if renewing fails; the present one then stays in use.
-    """
-    settings = stack.settings
-    if stack.runner.dry:
-        raise UsageError("a renewal cannot be rehearsed", "inv renew-tls does nothing if not due.")
-    with file_lock(_lock(settings), "renew-tls"):
-        present = Store(settings.certificates).read()
-        if present is None:
-            raise OpsError("there is no certificate to renew", "inv setup-tls selfsigned")
-        if present.kind is Kind.SELFSIGNED:
-            outcome = _selfsigned(stack, present, (), force, renewing=True)
-            _warn_of_authority(stack, reporter)
-        elif present.kind is Kind.LETSENCRYPT:
-            outcome = _renew_issued(stack, reporter, present, force)
-        else:
-            outcome = _check_own(stack, present)
-    renewed = Renewal.NOT_DUE if outcome.done is Done.KEPT else Renewal.RENEWED
-    return renewed, outcome
-
-
-def _warn_of_authority(stack: Stack, reporter: Reporter) -> None:
-    ends = certificates.expiry(authority(stack.settings).read().certificate)
-    if ends < datetime.now(UTC) + certificates.LEAF_LIFE:
-        reporter.note(
-            f"warning: the private CA ends on {ends:%Y-%m-%d}; `inv setup-tls selfsigned --force`"
-            " makes a new one, which everybody has to trust again"
-        )
-
-
-def _renew_issued(stack: Stack, reporter: Reporter, present: Installed, force: bool) -> Outcome:
-    names, server = stack.settings.domains, present.server
-    reason = _reason(present, names, server, force)
-    if not reason:
-        _put_in_use(stack, present, names, changed=False)
-        return Outcome(present, Done.KEPT)
-    acme.check_names(names, server)
-    new = _obtain(stack, reporter, names, server, stack.settings.acme_email, force)
-    _put_in_use(stack, new, names, changed=True)
-    return Outcome(new, Done.REPLACED, reason=reason)
-
-
-def _check_own(stack: Stack, present: Installed) -> Outcome:
-    pair = present.pair
-    problem = certificates.pair_problem(pair)
-    problem = problem or certificates.date_problem(pair.certificate, datetime.now(UTC))
-    if problem:
-        raise OpsError(
-            f"the certificate in nginx/certs/current was put there by hand: {problem}",
-            "Put a new one there, or let inv get one: inv setup-tls letsencrypt",
-        )
-    _put_in_use(stack, present, stack.settings.domains, changed=False)
-    return Outcome(present, Done.KEPT)
 
 
 def prepare(stack: Stack, reporter: Reporter) -> None:
@@ -217,10 +158,10 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
     """
     if not stack.settings.tls or stack.runner.dry:
         return
-    with file_lock(_lock(stack.settings), "up"):
+    with file_lock(lock(stack.settings), "up"):
         present = Store(stack.settings.certificates).read()
         if present is None or present.kind is Kind.SELFSIGNED:
-            outcome = _selfsigned(stack, present, (), force=False)
+            outcome = issue_selfsigned(stack, present, (), force=False)
             if outcome.done is not Done.KEPT:
                 reporter.note("TLS: a self-signed certificate stands in; see inv setup-tls")
             if outcome.ca is Done.REPLACED:
@@ -247,10 +188,12 @@ def problem(settings: Settings) -> str:
     if missing:
         return f"the certificate in use is not for {', '.join(missing)}"
     expires = certificates.expiry(present.pair.certificate)
-    return f"the certificate in use expired on {expires:%Y-%m-%d}" * (expires < datetime.now(UTC))
+    if expires < datetime.now(UTC):
+        return f"the certificate in use expired on {expires:%Y-%m-%d}"
+    return ""
 
 
-def _put_in_use(
+def put_in_use(
     stack: Stack,
     new: Installed,
     domains: tuple[str, ...],
@@ -289,5 +232,6 @@ def _check_move(settings: Settings, domains: tuple[str, ...]) -> None:
         )
 
 
-def _lock(settings: Settings) -> Path:
+def lock(settings: Settings) -> Path:
+    """Held by what works on the certificate in use; two never run at once."""
     return settings.state_folder / "tls.lock"

@@ -27,11 +27,12 @@ _ALLOWED = {
     "rotation": {
         "core", "stack", "credentials", "backups", "modules", "sessions", "supabase", "rotation",
     },
-    "quickstart": {"core", "stack", "credentials", "tls", "health", "supabase", "rotation"},
-    "upgrade": {"core", "stack", "backups", "modules", "supabase", "quickstart"},
+    "startup": {"core", "stack", "credentials", "tls", "health", "supabase"},
+    "quickstart": {"core", "stack", "credentials", "rotation", "startup"},
+    "upgrade": {"core", "stack", "backups", "modules", "supabase", "startup"},
     "commands": {
         "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
-        "testing", "supabase", "rotation", "quickstart", "upgrade", "commands",
+        "testing", "supabase", "rotation", "startup", "quickstart", "upgrade", "commands",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},

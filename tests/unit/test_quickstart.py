@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import quickstart
+from scripts import quickstart, startup
 from scripts.core.settings import Environment
 from scripts.rotation import logins
 from scripts.rotation.logins import Login
@@ -63,6 +63,6 @@ def test_a_restore_that_starts_production_finds_a_certificate_as_up_does(
     settings = settings_in(tmp_path, environment=Environment.PROD)
     row = json.dumps({"Service": "odoo", "Name": "odoo", "State": "exited"})
     stack = Stack(settings, FakeRunner(answers={"docker ps": says(row if there else "")}))
-    quickstart.prepare_restore(stack, FakeReporter())
+    startup.prepare_restore(stack, FakeReporter())
     # One that is there has whatever its owner gave it, which is no matter of a restore.
     assert (Store(settings.certificates).read() is None) == there

@@ -27,7 +27,7 @@ def _stack(tmp_path: Path, runner: FakeRunner) -> Stack:
 def test_the_overview_lists_those_with_most_sessions_first(tmp_path: Path) -> None:
     runner = FakeRunner({f"{_HELPER} list": says(json.dumps(_FOUND))})
     found = sessions.overview(_stack(tmp_path, runner))
-    assert sessions.table(found) == [
+    assert sessions.table(found).rows == [
         ("ann", "9", "1", "2", "6", "2 h ago"),
         ("(not logged in)", "3", "3", "0", "0", "now"),
         ("bob", "1", "0", "0", "1", "2 d ago"),

@@ -10,7 +10,7 @@ from scripts import upgrade
 from scripts.core.errors import OpsError
 from scripts.stack import release
 from scripts.stack.compose import Stack
-from tests.unit.fakes import FakeReporter, FakeRunner, says, settings_in
+from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
 
 _EXAMPLE = "# What it is for.\n#OLD=1\n#NEW=\nBOTH=1\n"
 

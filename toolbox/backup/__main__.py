@@ -103,10 +103,19 @@ def _parser() -> argparse.ArgumentParser:
     add("configuration", _configuration, identity)
     add("check", _check, ("--data", {"action": "store_true"}))
     add("forget", lambda given: pruning.forget(given.id), ("id", {"nargs": "*"}))
-    add("export", lambda given: export.export(given.id, given.plain, given.zip), identity,
-        ("--plain", {"default": ""}), ("--zip", {"default": ""}))  # fmt: skip
-    add("files", lambda given: filestore_check.check(given.database, data=given.data), database,
-        ("--data", {"action": "store_true"}))  # fmt: skip
+    add(
+        "export",
+        lambda given: export.export(given.id, given.plain, given.zip),
+        identity,
+        ("--plain", {"default": ""}),
+        ("--zip", {"default": ""}),
+    )
+    add(
+        "files",
+        lambda given: filestore_check.check(given.database, data=given.data),
+        database,
+        ("--data", {"action": "store_true"}),
+    )
     add("exists", lambda _: keys.exists())
     add("key-add", lambda _: keys.add())  # these three: inv secrets.rotate
     add("key-undo", lambda _: keys.undo())
@@ -124,21 +133,43 @@ def _add_restore(
     data = ("--data", {"default": str(filestore.DATA)})
     odoo = ("--odoo", {"default": ""})
     add("offer", lambda given: restore.offer(given.id), identity)
-    add("stage",
+    add(
+        "stage",
         lambda given: restore.stage(
             *(restore.read_handle() if given.handle else restore.find(given.id)),
-            given.name, given.live, Path(given.data), given.odoo),
-        ("id", {}), name, live, data, odoo, ("--handle", given))  # fmt: skip
-    add("stage-file",
+            given.name,
+            given.live,
+            Path(given.data),
+            given.odoo,
+        ),
+        ("id", {}),
+        name,
+        live,
+        data,
+        odoo,
+        ("--handle", given),
+    )
+    add(
+        "stage-file",
         lambda given: restore.stage_file(Path(given.file), given.name, given.live, given.odoo),
-        ("file", {}), name, live, odoo)  # fmt: skip
-    add("swap",
+        ("file", {}),
+        name,
+        live,
+        odoo,
+    )
+    add(
+        "swap",
         lambda given: swap.exclusively(lambda: swap.swap(given.name, scan=given.scan)),
-        name, ("--scan", {"action": "store_true"}))  # fmt: skip
+        name,
+        ("--scan", {"action": "store_true"}),
+    )
     add("back", lambda given: swap.exclusively(lambda: swap.undo(given.name)), name)
-    add("discard",
+    add(
+        "discard",
         lambda given: swap.exclusively(lambda: swap.discard(given.name, Path(given.data))),
-        name, data)  # fmt: skip
+        name,
+        data,
+    )
     add("databases", lambda _: swap.exclusively(swap.present))
     add("scan", lambda given: swap.exclusively(lambda: swap.scan(given.name)), name)
 

@@ -36,8 +36,12 @@ def _load(
         options.append("--jobs=2")
     program = subprocess.Popen(
         ["pg_restore", *_OPTIONS, *options, str(archive)],
-        stderr=subprocess.PIPE, text=True, errors="replace", **_QUIET, **process_options,
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        **_QUIET,
+        **process_options,
+    )
     assert program.stderr
     try:
         errors.read(program.stderr)
@@ -51,8 +55,12 @@ def _is_newer(archive: Path, **process_options: Any) -> bool:
     """Whether the server's own pg_restore does not know the archive's format."""
     listed = subprocess.run(
         ["pg_restore", "--list", str(archive)],
-        stderr=subprocess.PIPE, text=True, errors="replace", **_QUIET, **process_options,
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        **_QUIET,
+        **process_options,
+    )
     return _UNKNOWN in listed.stderr
 
 
@@ -68,8 +76,11 @@ def _load_newer(
     with tempfile.TemporaryFile() as said:
         program: subprocess.Popen[bytes] = subprocess.Popen(
             [_NEWEST, *_OPTIONS, "--file=-", str(archive)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, **process_options,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            **process_options,
+        )
         assert program.stdout
         try:
             load_sql(program.stdout, errors, host, database, **process_options)

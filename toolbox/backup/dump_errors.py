@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from toolbox.core.errors import Failure
 from toolbox.core.text import printable
 
-SHOWN = 300
+SHOWN = 300  # characters of a message
+_NAMED = 3
 # psql --file=- --echo-errors, and pg_restore, in the language C.
 _ERROR = re.compile(
     r"(?:psql:<stdin>:\d+: |pg_restore: error: could not execute query: )"
@@ -105,7 +106,9 @@ class DumpErrors:
     @property
     def lines(self) -> list[str]:
         """What was left out, for people."""
-        return [
-            f"left out: {what} ({', '.join(sorted(named)[:3])}{', …' * (len(named) > 3)})"
-            for what, named in self.left_out.items()
-        ]
+        return [f"left out: {what} ({_some(named)})" for what, named in self.left_out.items()]
+
+
+def _some(found: Iterable[str]) -> str:
+    names = sorted(found)
+    return ", ".join([*names[:_NAMED], "…"] if len(names) > _NAMED else names)

@@ -59,12 +59,21 @@ def _restore(source: Path, name: str, entries: Sequence[str], user: str, jobs: s
     listed.write_text("\n".join(entries) + "\n")
     options = ["--format=custom", "--no-owner", "--exit-on-error", "--no-password"]
     process = subprocess.Popen(
-        ["pg_restore", *options, f"--jobs={jobs}", f"--use-list={listed}",
-         f"--dbname={name}", str(source)],
+        [
+            "pg_restore",
+            *options,
+            f"--jobs={jobs}",
+            f"--use-list={listed}",
+            f"--dbname={name}",
+            str(source),
+        ],
         env={**os.environ, "PGOPTIONS": FAST, **({"PGUSER": user} if user else {})},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         errors="replace",
-    )  # fmt: skip
+    )
     # The live database is on the same volume: its server crashes when that is full.
     with process, disk_space.Watch([disk_space.DATABASE], process.terminate):
         try:

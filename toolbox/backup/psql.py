@@ -36,11 +36,22 @@ def load_sql(
     """Have psql execute `stream`; raises Failure unless it did so to the end of a whole dump."""
     feed = _Feed(stream)
     process = subprocess.Popen(
-        ["psql", "--no-psqlrc", "--quiet", "--echo-errors", "--no-password", f"--host={host}",
-         f"--username={USER}", f"--dbname={database}", "--file=-"],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        [
+            "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "--echo-errors",
+            "--no-password",
+            f"--host={host}",
+            f"--username={USER}",
+            f"--dbname={database}",
+            "--file=-",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         **process_options,
-    )  # fmt: skip
+    )
     assert process.stdin and process.stderr
     pouring = threading.Thread(target=feed.pour, args=(process.stdin,), daemon=True)
     pouring.start()

@@ -135,9 +135,11 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> StageResult:
         filestore.change_owner(filestore.DATA.stat(), folder)
         _require_same_odoo(about.odoo, odoo)
         return StageResult(
-            id=file.name, databases=swap.present(), missing_files=len(missing),
+            id=file.name,
+            databases=swap.present(),
+            missing_files=len(missing),
             with_files=answer.zip,
-        )  # fmt: skip
+        )
 
 
 def _linked(live: str, wanted: Iterable[str]) -> set[str]:

@@ -47,11 +47,20 @@ START_SECONDS = 60
 NOBODY = "nobody"  # runs pg_dump: programs that the file starts run as postgres and cannot touch it
 # No durability: the cluster is discarded after this run.
 SETTINGS = {
-    "listen_addresses": "", "unix_socket_directories": SOCKET, "fsync": "off",
-    "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "minimal",
-    "max_wal_senders": "0", "max_wal_size": "512MB", "maintenance_work_mem": "128MB",
-    "max_connections": "20", "jit": "off", "autovacuum": "off", "lc_messages": "C",
-}  # fmt: skip
+    "listen_addresses": "",
+    "unix_socket_directories": SOCKET,
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "512MB",
+    "maintenance_work_mem": "128MB",
+    "max_connections": "20",
+    "jit": "off",
+    "autovacuum": "off",
+    "lc_messages": "C",
+}
 # An index on unaccent() needs it to be IMMUTABLE, as Odoo makes it, and no dump says so. This
 # trigger makes it IMMUTABLE in each database; the dump that is handed over has no trigger.
 _UNACCENT = """
@@ -165,8 +174,9 @@ def _is_odoo(name: str) -> bool:
     with closing(_connect(name)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-            " AND relkind = 'r' AND relname = ANY(%s)", (list(_OF_ODOO),)
-        )  # fmt: skip
+            " AND relkind = 'r' AND relname = ANY(%s)",
+            (list(_OF_ODOO),),
+        )
         return bool(cursor.fetchone()[0] == len(_OF_ODOO))
 
 
@@ -199,9 +209,13 @@ def _describe(name: str, file: Path) -> SandboxResult:
         connection.commit()
     functions = {signature: str(f["volatility"]) for signature, f in mine.items()}
     return SandboxResult(
-        file=file.name, zip=archives.is_zip(file), database=name, bytes=int(size),
-        roles=tuple(roles), functions=functions,
-    )  # fmt: skip
+        file=file.name,
+        zip=archives.is_zip(file),
+        database=name,
+        bytes=int(size),
+        roles=tuple(roles),
+        functions=functions,
+    )
 
 
 def _dump(name: str) -> None:
@@ -209,9 +223,14 @@ def _dump(name: str) -> None:
     where = [f"--host={SOCKET}", f"--username={USER}", "--no-password", f"--dbname={name}"]
     with DUMP.open("wb") as stream:
         done = subprocess.run(
-            ["pg_dump", *options, *where], stdin=subprocess.DEVNULL, stdout=stream,
-            stderr=subprocess.PIPE, text=True, errors="replace", **as_user(NOBODY),
-        )  # fmt: skip
+            ["pg_dump", *options, *where],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            **as_user(NOBODY),
+        )
     if done.returncode:
         raise Failure(f"what was loaded cannot be dumped: {short(last_line(done.stderr))}")
 

@@ -68,7 +68,8 @@ def swap(name: str, *, scan: bool = False) -> SwapResult:
     new = filestore.merge(source, target, [n for n in wanted if (source / n).is_file()])
     filestore.mark_unused(target, wanted)
     filestore.change_owner(filestore.DATA.stat(), target)
-    databases.rename([(name, name + names.BEFORE)] * replaced + [(staged, name)])
+    moved_away = [(name, name + names.BEFORE)] if replaced else []
+    databases.rename([*moved_away, (staged, name)])
     shutil.rmtree(source, ignore_errors=True)
     return SwapResult(database=name, replaced=replaced, new_files=new)
 

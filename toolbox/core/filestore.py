@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 DATA = Path("/var/lib/odoo")  # the volume odoo_data
-_CHUNK = 1 << 20
 # Restic saves as much in about a second, so that a first pass would gain nothing.
 QUICK_COUNT = 1_000
 QUICK_BYTES = 32_000_000

@@ -39,11 +39,14 @@ def functions(connection: Any) -> Functions:
         cursor.execute("SELECT set_config('search_path', %s, false)", (path,))
     return {
         signature: {
-            "number": number, "volatility": _VOLATILITY[volatility],
-            "parallel": _PARALLEL[parallel], "cost": cost, "rows": result_rows,
+            "number": number,
+            "volatility": _VOLATILITY[volatility],
+            "parallel": _PARALLEL[parallel],
+            "cost": cost,
+            "rows": result_rows,
         }
         for signature, number, volatility, parallel, cost, result_rows in rows
-    }  # fmt: skip
+    }
 
 
 def altered(wanted: Functions, fresh: Functions) -> Functions:
@@ -163,8 +166,9 @@ def _do(*statements: sql.Composable, database: str = "postgres") -> None:
 
 def note_other_versions(wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
     """Note which extensions have another version than when the backup was made."""
-    other = [f"{name} {v} is {found[name]} here" for name, v in wanted.items()
-             if found.get(name, v) != v]  # fmt: skip
+    other = [
+        f"{name} {v} is {found[name]} here" for name, v in wanted.items() if found.get(name, v) != v
+    ]
     if other:
         note(f"other versions of extensions: {', '.join(other)}")
 

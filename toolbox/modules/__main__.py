@@ -30,10 +30,15 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _request(given: argparse.Namespace) -> ChangeRequest:
     return ChangeRequest(
-        database=given.database, install=_names(given.install), update=_names(given.update),
-        uninstall=_names(given.uninstall), changed=given.changed, snapshot=not given.no_snapshot,
-        patience=given.max_lock_wait, keep=given.keep,
-    )  # fmt: skip
+        database=given.database,
+        install=_names(given.install),
+        update=_names(given.update),
+        uninstall=_names(given.uninstall),
+        changed=given.changed,
+        snapshot=not given.no_snapshot,
+        patience=given.max_lock_wait,
+        keep=given.keep,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,11 +63,16 @@ def _parser() -> argparse.ArgumentParser:
     add("rehearse", lambda given: rehearsal.rehearse(_request(given), Host()), *request)
     add("test", lambda given: module_tests.run(given.database, given.name), ("name", {}))
     add("snapshots", lambda given: snapshots.list_of(given.database))
-    add("prune", lambda given: snapshots.prune_exclusively(given.database, given.keep),
-        ("--keep", {"type": int, "default": 3}))  # fmt: skip
-    add("rollback",
+    add(
+        "prune",
+        lambda given: snapshots.prune_exclusively(given.database, given.keep),
+        ("--keep", {"type": int, "default": 3}),
+    )
+    add(
+        "rollback",
         lambda given: change.roll_back(given.database, given.name, Host()),
-        ("name", {"nargs": "?", "default": ""}))  # fmt: skip
+        ("name", {"nargs": "?", "default": ""}),
+    )
     add("recover", lambda given: change.recover(given.database))
     return parser
 

@@ -82,10 +82,16 @@ def _addon(path: Path, values: Mapping[str, Any], source: str) -> Addon:
     outside = outside if isinstance(outside, dict) else {}
     depends = _words(values.get("depends")) or (() if path.name == "base" else ("base",))
     return Addon(
-        path.name, path, str(values.get("name", path.name)), version,
+        path.name,
+        path,
+        str(values.get("name", path.name)),
+        version,
         bool(values.get("installable", True)) and valid,
-        depends, _words(outside.get("python")), _words(outside.get("bin")), source,
-    )  # fmt: skip
+        depends,
+        _words(outside.get("python")),
+        _words(outside.get("bin")),
+        source,
+    )
 
 
 def _words(value: object) -> tuple[str, ...]:

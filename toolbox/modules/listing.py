@@ -25,15 +25,29 @@ def listed(database: str) -> ModuleList:
 
 def _on_disk(addon: Addon, entry: Entry, *, changed: bool) -> Module:
     return Module(
-        name=addon.name, state=entry.state, installed=entry.version, on_disk=addon.version,
-        changed=changed, missing=False, source=addon.source, path=str(addon.path),
-        title=addon.title, installable=addon.installable, depends=addon.depends,
-        python=addon.python, programs=addon.programs,
-    )  # fmt: skip
+        name=addon.name,
+        state=entry.state,
+        installed=entry.version,
+        on_disk=addon.version,
+        changed=changed,
+        missing=False,
+        source=addon.source,
+        path=str(addon.path),
+        title=addon.title,
+        installable=addon.installable,
+        depends=addon.depends,
+        python=addon.python,
+        programs=addon.programs,
+    )
 
 
 def _missing(name: str, entry: Entry) -> Module:
     return Module(
-        name=name, state=entry.state, installed=entry.version, on_disk="", changed=False,
-        missing=True, source="",
-    )  # fmt: skip
+        name=name,
+        state=entry.state,
+        installed=entry.version,
+        on_disk="",
+        changed=False,
+        missing=True,
+        source="",
+    )

@@ -45,7 +45,12 @@ def _test_arguments(name: str, module: str) -> list[str]:
     # Tests count on demo data. No --no-http: tests may send requests to
     # the server, and the container has no other.
     return [
-        f"--database={name}", f"--init={module}", *odoo_versions.demo_arguments(),
-        "--stop-after-init", "--workers=0", "--max-cron-threads=0",
-        "--test-enable", f"--test-tags=/{module}",
-    ]  # fmt: skip
+        f"--database={name}",
+        f"--init={module}",
+        *odoo_versions.demo_arguments(),
+        "--stop-after-init",
+        "--workers=0",
+        "--max-cron-threads=0",
+        "--test-enable",
+        f"--test-tags=/{module}",
+    ]

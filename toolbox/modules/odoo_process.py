@@ -39,9 +39,10 @@ class Outcome:
     def telling(self) -> list[str]:
         """The lines that matter: from the last error on, the end of them where they are many."""
         errors = [
-            n for n, line in enumerate(self.lines)
+            n
+            for n, line in enumerate(self.lines)
             if _level(line) in ("ERROR", "CRITICAL") and not _COUNT.search(line)
-        ]  # fmt: skip
+        ]
         chosen = list(self.lines[errors[-1] :]) if errors else list(self.lines[-3:])
         for n, line in enumerate(chosen[1:], 1):
             if _level(line):  # the next record is another matter
@@ -69,9 +70,14 @@ def run(
     argv = [ODOO, *arguments]
     with Watch(database, APPLICATION) as watch:
         child = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", env=environment,
-        )  # fmt: skip
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
+        )
         assert child.stdin and child.stdout
         lines: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
         reader = threading.Thread(target=_read, args=(child.stdout, lines), daemon=True)

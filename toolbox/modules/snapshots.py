@@ -203,10 +203,13 @@ def exchange(snapshot: Snapshot) -> Snapshot:
     """Go back to `snapshot`; what is there now becomes a snapshot itself, which is returned."""
     database = snapshot.database
     present = Snapshot(
-        name=_new_name(database), database=database, doing=f"going back to {snapshot.made}",
-        made=datetime.now(UTC).isoformat(timespec="seconds"), state=OPEN,
+        name=_new_name(database),
+        database=database,
+        doing=f"going back to {snapshot.made}",
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        state=OPEN,
         remark=_remark(database),
-    )  # fmt: skip
+    )
     link(database, present.name)
     _return_files(snapshot)
     _write(present, database)  # before: what has no comment counts as half-made

@@ -54,6 +54,9 @@ def read(database: str) -> InstalledState:
     entries, recorded = installed.entries(database), checksums.recorded(database)
     names = {*installed.names(entries), *recorded}
     return InstalledState(
-        entries, installed.dependencies(database), addons.on_disk(), recorded,
+        entries,
+        installed.dependencies(database),
+        addons.on_disk(),
+        recorded,
         checksums.current(database, names),
-    )  # fmt: skip
+    )

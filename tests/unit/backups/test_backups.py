@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from scripts.backups import cli, notify, retention, service, state, verify
-from scripts.backups.cli import BackupRequest
+from scripts.backups import (
+    nightly,
+    notify,
+    render,
+    repository,
+    retention,
+    service,
+    state,
+    verify,
+)
+from scripts.backups.repository import BackupRequest
 from scripts.backups.retention import Backup
 from scripts.core import http
 from scripts.core.completed import Completed
@@ -72,38 +81,38 @@ def test_those_made_by_hand_are_of_one_origin_though_each_container_has_its_own_
 
 def test_a_backup_prepares_private_folders_and_gives_the_manifest(stack: Stack) -> None:
     runner_of(stack).answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
-    made = cli.create(stack, FakeReporter(), BackupRequest())
+    made = repository.create(stack, FakeReporter(), BackupRequest())
     assert made.id == RECORD.id and made.files == RECORD.files
     for folder in (stack.settings.backup_folder, stack.settings.secrets_folder / "backup"):
         assert folder.stat().st_mode & 0o777 == 0o700
-    assert "20260101-020000-abcd" in cli.summary(RECORD)
-    assert any("Odoo 18.0" in line for line in cli.details(RECORD))
+    assert "20260101-020000-abcd" in render.summary(RECORD)
+    assert any("Odoo 18.0" in line for line in render.details(RECORD))
 
 
 def test_a_repository_elsewhere_has_a_way_out_and_no_folder(stack: Stack) -> None:
     settings = replace(stack.settings, backup_repository="s3:https://host/bucket")
     there = replace(stack, settings=settings)
     runner_of(stack).answers[f"{RUN} backup_offsite create"] = says(json.dumps(MANIFEST))
-    assert cli.create(there, FakeReporter(), BackupRequest())
+    assert repository.create(there, FakeReporter(), BackupRequest())
     assert not settings.backup_folder.exists()
 
 
 def test_without_a_key_nothing_is_started(stack: Stack) -> None:
     (stack.settings.secrets_folder / "backup_key.txt").unlink()
     with pytest.raises(OpsError, match=r"backup_key\.txt does not exist"):
-        cli.create(stack, FakeReporter(), BackupRequest())
+        repository.create(stack, FakeReporter(), BackupRequest())
     assert not runner_of(stack).ran(RUN)
 
 
 def test_the_key_is_asked_for_until_it_was_shown(stack: Stack) -> None:
     runner, heard = runner_of(stack), FakeReporter()
     runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
-    cli.create(stack, heard, BackupRequest())
+    repository.create(stack, heard, BackupRequest())
     assert "inv backup.key" in "".join(heard.said)
     with pytest.raises(OpsError, match="the key of the backups elsewhere"):
-        cli.plan(stack, BackupRequest(), on=True)
+        nightly.plan(stack, BackupRequest(), on=True)
     assert state.key(stack.settings) == "k" * 43
-    cli.create(stack, quiet := FakeReporter(), BackupRequest())
+    repository.create(stack, quiet := FakeReporter(), BackupRequest())
     assert "inv backup.key" not in "".join(quiet.said)
     (stack.settings.secrets_folder / "backup_key.txt").write_text("n" * 43)
     assert not state.key_was_shown(stack.settings)
@@ -116,22 +125,22 @@ def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> N
     runner.answers[f"{RUN} backup list"] = says(json.dumps(known))
     runner.answers[f"{RUN} backup forget"] = says('{"forgotten": [], "snapshots": 0}')
     settings = replace(stack.settings, backup_keep="1d")
-    cli.create(replace(stack, settings=settings), FakeReporter(), BackupRequest(forget=True))
+    repository.create(replace(stack, settings=settings), FakeReporter(), BackupRequest(forget=True))
     assert runner.ran(f"{RUN} backup forget 20260101-020000-abcd")
-    assert cli.job(settings).argv[1:] == ("backup", "--prune")
+    assert nightly.job(settings).argv[1:] == ("backup", "--prune")
 
 
 def test_a_repository_that_was_there_has_to_be_there_again(stack: Stack, tmp_path: Path) -> None:
     runner = runner_of(stack)
     runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
-    cli.create(stack, FakeReporter(), BackupRequest())
+    repository.create(stack, FakeReporter(), BackupRequest())
     assert not runner.ran(f"{RUN} backup create --existing")
-    cli.create(stack, FakeReporter(), BackupRequest(new_repository=True))
+    repository.create(stack, FakeReporter(), BackupRequest(new_repository=True))
     assert not runner.ran(f"{RUN} backup create --existing")
     elsewhere = replace(stack.settings, backup_folder=tmp_path / "other")
-    cli.create(replace(stack, settings=elsewhere), FakeReporter(), BackupRequest())
+    repository.create(replace(stack, settings=elsewhere), FakeReporter(), BackupRequest())
     assert not runner.ran(f"{RUN} backup create --existing")
-    cli.create(replace(stack, settings=elsewhere), FakeReporter(), BackupRequest())
+    repository.create(replace(stack, settings=elsewhere), FakeReporter(), BackupRequest())
     assert runner.ran(f"{RUN} backup create --existing")
 
 
@@ -139,7 +148,7 @@ def test_a_folder_of_backups_keeps_the_mode_it_has(stack: Stack) -> None:
     stack.settings.backup_folder.mkdir(mode=0o755)
     stack.settings.backup_folder.chmod(0o1777)
     runner_of(stack).answers[f"{RUN} backup list"] = says("[]")
-    cli.listed(stack, FakeReporter())
+    repository.listed(stack, FakeReporter())
     assert stack.settings.backup_folder.stat().st_mode & 0o7777 == 0o1777
 
 
@@ -155,7 +164,7 @@ def test_only_files_are_replaced_and_no_two_by_one(stack: Stack, tmp_path: Path)
         BackupRequest(plain=file, zipped=file),
     ):
         with pytest.raises(UsageError):
-            cli.create(stack, FakeReporter(), request)
+            repository.create(stack, FakeReporter(), request)
     assert not runner_of(stack).calls
 
 
@@ -163,10 +172,12 @@ def test_a_file_is_written_by_way_of_its_folder(stack: Stack, tmp_path: Path) ->
     runner = runner_of(stack)
     runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))
     runner.answers[f"{RUN} --volume"] = says("{}")
-    cli.create(stack, FakeReporter(), BackupRequest(plain=str(tmp_path / "b.sql")))
+    repository.create(stack, FakeReporter(), BackupRequest(plain=str(tmp_path / "b.sql")))
     assert runner.ran(f"{RUN} --volume {tmp_path}:/out backup export {MANIFEST['id']} --plain")
     with pytest.raises(UsageError, match="its folder must exist"):
-        cli.create(stack, FakeReporter(), BackupRequest(zipped=str(tmp_path / "none" / "b.zip")))
+        repository.create(
+            stack, FakeReporter(), BackupRequest(zipped=str(tmp_path / "none" / "b.zip"))
+        )
 
 
 @pytest.mark.parametrize(
@@ -188,31 +199,33 @@ def test_prune_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
     runner = runner_of(stack)
     runner.answers[f"{RUN} backup list"] = says(json.dumps(rows))
     runner.answers[f"{RUN} backup forget"] = says("{}")
-    assert len(cli.prune(stack, FakeReporter(), "2d", rehearse=True)) == 1
+    assert len(repository.prune(stack, FakeReporter(), "2d", rehearse=True)) == 1
     assert not runner.ran(f"{RUN} backup forget")
-    cli.prune(stack, FakeReporter(), "2d", rehearse=False)
+    repository.prune(stack, FakeReporter(), "2d", rehearse=False)
     assert runner.ran(f"{RUN} backup forget 20260329-020000")
     with pytest.raises(UsageError, match="no rule"):
-        cli.prune(stack, FakeReporter(), "7 days", rehearse=True)
+        repository.prune(stack, FakeReporter(), "7 days", rehearse=True)
 
 
 @pytest.mark.parametrize("url", ["notaurl", "https://", "file:///etc/passwd"])
 def test_an_address_that_is_none_is_refused_before_the_work(stack: Stack, url: str) -> None:
     with pytest.raises(UsageError, match="--notify"):
-        cli.create(stack, FakeReporter(), BackupRequest(tell=url))
+        repository.create(stack, FakeReporter(), BackupRequest(tell=url))
     assert not runner_of(stack).calls
 
 
-def test_a_certificate_says_what_was_proved(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_record_of_a_restore_test_says_what_was_found(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "probe", lambda runner: None)
     runner = runner_of(stack)
     runner.answers[f"{RUN} restore stage"] = says(json.dumps(MANIFEST))
     runner.answers[f"{RUN} restore discard"] = says("{}")
     found = {"login": "admin", "downloads": 3}
     runner.answers[f"{RUN} --env"] = says(json.dumps(found))
-    certificate = verify.verify(stack, FakeReporter(), "latest")
-    assert "2 rows in 1 tables" in certificate.line
-    assert json.loads((verify.folder(stack.settings) / f"{certificate.id}.json").read_text())
+    record = verify.verify(stack, FakeReporter(), "latest")
+    assert "2 rows in 1 tables" in record.line
+    assert json.loads((verify.folder(stack.settings) / f"{record.id}.json").read_text())
     runner.answers[f"{RUN} --env"] = says(code=1, stderr="error: nobody gets in")
     with pytest.raises(OpsError, match="nobody gets in"):
         verify.verify(stack, FakeReporter(), "latest")

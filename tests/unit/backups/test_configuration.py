@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from scripts.backups import cli, configuration, service
-from scripts.backups.cli import BackupRequest
+from scripts.backups import configuration, repository, service
+from scripts.backups.repository import BackupRequest
 from scripts.core.errors import OpsError
 from scripts.core.process import SystemRunner
 from scripts.stack import engine, image_names, images
@@ -48,7 +48,7 @@ def test_a_backup_is_given_the_files_by_standard_input_only(
         return decode(CreatedBackup, MANIFEST)
 
     monkeypatch.setattr(service, "ask", ask)
-    cli.create(stack, FakeReporter(), BackupRequest())
+    repository.create(stack, FakeReporter(), BackupRequest())
     assert json.loads(given[0])["files"][".env"] == _ENV
     assert not [call for call in runner_of(stack).calls if "token-4711" in " ".join(call)]
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_read_is_named_and_costs_no_backup(
         return decode(CreatedBackup, MANIFEST)
 
     monkeypatch.setattr(service, "ask", ask)
-    cli.create(stack, reporter, BackupRequest())
+    repository.create(stack, reporter, BackupRequest())
     assert ".env" in json.loads(given[0])["files"]
     assert [said for said in reporter.said if broken in said and "Permission denied" in said]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from invoke.context import Context
 
-from scripts.backups import cli, restore
+from scripts.backups import repository, restore
 from scripts.commands import backup, jobs
 from scripts.commands.session import Session
 from scripts.core.console import Console
@@ -29,7 +29,7 @@ def passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
         raise _PassedError(*words)
 
     monkeypatch.setattr(restore, "restore", take)
-    monkeypatch.setattr(cli, "create", take)
+    monkeypatch.setattr(repository, "create", take)
     monkeypatch.setattr(queue, "enqueue", take)
     monkeypatch.setattr(queue.Queue, "of", lambda *_: None)
     monkeypatch.setattr(backup, "open_to_change", lambda *_, **__: session)

@@ -7,9 +7,10 @@ import threading
 
 import pytest
 
-from scripts.core.checks import Status
+from scripts.core.checks import Result, Status
 from scripts.core.console import Console
 from scripts.core.errors import OpsError
+from scripts.core.table import Table
 
 
 class _Terminal(io.StringIO):
@@ -67,7 +68,8 @@ def test_a_step_on_a_terminal_ends_with_one_clean_line() -> None:
 
 def test_json_goes_to_standard_output_and_can_be_parsed() -> None:
     console = _plain()
-    console.rows(["file", "state"], [["a", "kept"], ["b", Status.OK]], as_json=True)
+    table = Table(["file", "state"], [["a", "kept"], ["b", Status.OK]])
+    console.show(table.records, table.lines, as_json=True)
     assert json.loads(_shown(console.out)) == [
         {"file": "a", "state": "kept"},
         {"file": "b", "state": "ok"},
@@ -75,15 +77,31 @@ def test_json_goes_to_standard_output_and_can_be_parsed() -> None:
 
 
 def test_a_table_lines_up_its_columns() -> None:
-    console = _plain()
-    console.rows(["name", "state"], [["a", "up"], ["longer-name", "down"]], as_json=False)
-    assert _shown(console.out) == ("name         state\na            up\nlonger-name  down\n")
+    table = Table(["name", "state"], [["a", "up"], ["longer-name", "down"]])
+    assert table.lines == ["name         state", "a            up", "longer-name  down"]
 
 
 def test_an_empty_table_still_has_its_header() -> None:
-    console = _plain()
-    console.rows(["name"], [], as_json=False)
-    assert _shown(console.out) == "name\n"
+    assert Table(["name"], []).lines == ["name"]
+
+
+def test_a_record_for_machines_is_an_object_and_lines_are_for_people() -> None:
+    found = [Result("Odoo", Status.FAILED, "no answer", "inv logs odoo", 1.5)]
+    for_machines, for_people = _plain(), _plain()
+    for_machines.show(found, ["Odoo does not answer"], as_json=True)
+    (record,) = json.loads(_shown(for_machines.out))
+    assert (record["name"], record["status"], record["seconds"]) == ("Odoo", "failed", 1.5)
+    for_people.show(found, ["Odoo does not answer", "See: inv logs"], as_json=False)
+    assert _shown(for_people.out) == "Odoo does not answer\nSee: inv logs\n"
+
+
+def test_a_quiet_result_is_for_machines_and_terminals_only() -> None:
+    cron, machine = _plain(), _plain()
+    terminal = Console(_Terminal(), io.StringIO(), colour=False, live=False)
+    cron.show(1, ["made"], as_json=False, quiet=True)
+    machine.show(1, ["made"], as_json=True, quiet=True)
+    terminal.show(1, ["made"], as_json=False, quiet=True)
+    assert [_shown(console.out) for console in (cron, machine, terminal)] == ["", "1\n", "made\n"]
 
 
 def test_errors_and_hints_go_to_standard_error() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.core import env_file
 from scripts.core.settings import Settings, remember
-from scripts.quickstart import warn_of_settings_file
+from scripts.startup import warn_of_settings_file
 from tests.unit.support.fakes import FakeReporter
 
 _OTHER_USER = 12345

@@ -121,8 +121,8 @@ def test_the_listing_shows_ages_and_what_to_do(root: Path, days: int, advice: st
     young = datetime.now(UTC).isoformat()
     runner.answers[_CREATED] = says(f"{young}\n")
     runner.answers[f"{_CREATED} {redis}"] = says(f"{day.isoformat()}\n")
-    rows, said = refresh.listing(Stack(settings_in(root), runner))
-    found = {row[0]: row[3] for row in rows}
+    table, said = refresh.listing(Stack(settings_in(root), runner))
+    found = {row[0]: row[3] for row in table.rows}
     assert found["REDIS_IMAGE"] == f"{day:%Y-%m-%d}"
     assert advice in said and bool(said) is bool(advice)
-    assert json.dumps(rows)
+    assert json.dumps(table.records)

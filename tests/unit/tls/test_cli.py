@@ -10,10 +10,11 @@ from scripts.core import scheduler
 from scripts.core.console import Console
 from scripts.core.errors import EXIT_USAGE, OpsError, UsageError
 from scripts.stack.compose import Stack
-from scripts.tls import acme, certificates, cli, setup, trust
-from scripts.tls.cli import TlsRequest
+from scripts.tls import acme, certificates, options, render, renewal, setup, trust
+from scripts.tls.options import TlsRequest
+from scripts.tls.renewal import Renewal
 from scripts.tls.selfsigned import Done
-from scripts.tls.setup import Outcome, Renewal
+from scripts.tls.setup import Outcome
 from scripts.tls.store import Installed, Kind
 from tests.unit.support.fakes import FakeReporter, FakeRunner, settings_in
 from tests.unit.support.pki import DOMAIN, issued_now
@@ -73,7 +74,7 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_done(
     stack: Stack, wanted: TlsRequest, word: str
 ) -> None:
     with pytest.raises(UsageError, match=word) as caught:
-        cli.set_up(stack, FakeReporter(), wanted)
+        options.set_up(stack, FakeReporter(), wanted)
     assert caught.value.exit_code == EXIT_USAGE
     assert isinstance(stack.runner, FakeRunner)
     assert stack.runner.calls == []
@@ -83,7 +84,7 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_done(
 def test_it_cannot_be_rehearsed_and_staging_is_named_instead(tmp_path: Path) -> None:
     stack = Stack(settings_in(tmp_path), FakeRunner(dry=True))
     with pytest.raises(UsageError, match="cannot be rehearsed") as caught:
-        cli.set_up(stack, FakeReporter(), TlsRequest("selfsigned"))
+        options.set_up(stack, FakeReporter(), TlsRequest("selfsigned"))
     assert "--staging" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -110,7 +111,7 @@ def test_the_flags_choose_the_authority(
         return outcome
 
     monkeypatch.setattr(setup, "use_letsencrypt", use)
-    lines = cli.set_up(stack, FakeReporter(), wanted)
+    lines = options.set_up(stack, FakeReporter(), wanted)
     assert asked == [server]
     assert "Authority:   https://acme.example/dir" in lines
 
@@ -130,7 +131,9 @@ def test_certificate_then_trust_then_schedule(
     monkeypatch.setattr(setup, "use_selfsigned", record("certificate", _selfsigned()))
     monkeypatch.setattr(trust, "trust", record("trust", ["trusted"]))
     monkeypatch.setattr(scheduler, "install", record("schedule", "a timer"))
-    lines = cli.set_up(stack, FakeReporter(), TlsRequest("selfsigned", trust=True, schedule=True))
+    lines = options.set_up(
+        stack, FakeReporter(), TlsRequest("selfsigned", trust=True, schedule=True)
+    )
     assert done == ["certificate", "trust", "schedule"]
     assert lines[-2:] == ["trusted", "Renewal: a timer"]
 
@@ -146,7 +149,7 @@ def test_unscheduling_says_whether_there_was_anything(
         return there
 
     monkeypatch.setattr(scheduler, "remove", remove)
-    (line,) = cli.set_up(stack, FakeReporter(), TlsRequest(unschedule=True))
+    (line,) = options.set_up(stack, FakeReporter(), TlsRequest(unschedule=True))
     assert names == ["ipai-platform-renew-tls"]
     assert line == f"Renewal: {said} scheduled"
 
@@ -160,15 +163,15 @@ def test_nothing_is_scheduled_where_the_certificate_failed(
     monkeypatch.setattr(setup, "use_selfsigned", fail)
     monkeypatch.setattr(scheduler, "install", lambda *_: pytest.fail("was scheduled"))
     with pytest.raises(OpsError):
-        cli.set_up(stack, FakeReporter(), TlsRequest("selfsigned", schedule=True))
+        options.set_up(stack, FakeReporter(), TlsRequest("selfsigned", schedule=True))
 
 
 def test_the_job_runs_this_installation_and_takes_not_due_for_success(stack: Stack) -> None:
-    job = cli.renewal_job(stack.settings)
+    job = renewal.job(stack.settings)
     assert job.name == "ipai-platform-renew-tls"
     assert job.argv == (f"{stack.settings.root}/scripts/inv", "renew-tls")
     assert Path(job.argv[0]).is_absolute() and job.folder == stack.settings.root
-    assert job.success_codes == (0, cli.EXIT_NOT_DUE)
+    assert job.success_codes == (0, renewal.EXIT_NOT_DUE)
     assert len(job.hours) == 2
 
 
@@ -179,7 +182,7 @@ def test_the_summary_names_the_files_the_names_the_end_and_three_ways_to_trust(
     stack: Stack,
 ) -> None:
     made = _selfsigned()
-    text = "\n".join(cli.describe(stack.settings, made))
+    text = "\n".join(render.describe(stack.settings, made))
     root = stack.settings.root
     for word in (
         "selfsigned, created (it is old)",
@@ -196,19 +199,19 @@ def test_the_summary_names_the_files_the_names_the_end_and_three_ways_to_trust(
 
 
 def test_a_new_ca_has_to_be_trusted_anew_and_that_is_said(stack: Stack) -> None:
-    lines = cli.describe(stack.settings, _selfsigned(ca=Done.REPLACED))
+    lines = render.describe(stack.settings, _selfsigned(ca=Done.REPLACED))
     assert any("trust the new one" in line for line in lines)
 
 
 def test_renewed_not_due_and_failed_have_codes_of_their_own() -> None:
-    codes = [cli.exit_code(Renewal.RENEWED), cli.exit_code(Renewal.NOT_DUE)]
+    codes = [Renewal.RENEWED.exit_code, Renewal.NOT_DUE.exit_code]
     assert codes == [0, 3]
     assert OpsError("failed").exit_code not in codes
 
 
 def _shown(out: io.StringIO, renewal: Renewal, outcome: Outcome, *, as_json: bool = False) -> str:
     console = Console(out, io.StringIO(), colour=False, live=False)
-    cli.show_renewal(console, renewal, outcome, as_json=as_json)
+    render.show_renewal(console, renewal, outcome, as_json=as_json)
     return out.getvalue()
 
 

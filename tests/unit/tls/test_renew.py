@@ -5,10 +5,10 @@ import pytest
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.settings import LETSENCRYPT
 from scripts.stack.compose import Stack
-from scripts.tls import deploy, setup
+from scripts.tls import deploy, renewal, setup
 from scripts.tls.certificates import Pair
+from scripts.tls.renewal import Renewal
 from scripts.tls.selfsigned import Done
-from scripts.tls.setup import Renewal
 from scripts.tls.store import Installed, Kind
 from tests.unit.support.fakes import FakeNginx, FakeReporter, says
 from tests.unit.support.pki import DOMAIN, issued_now
@@ -26,7 +26,7 @@ from tests.unit.support.production import (
 
 
 def _renew(stack: Stack, *, force: bool = False) -> tuple[Renewal, setup.Outcome]:
-    return setup.renew(stack, FakeReporter(), force=force)
+    return renewal.renew(stack, FakeReporter(), force=force)
 
 
 def _renamed(stack: Stack, name: str) -> Stack:

@@ -6,10 +6,10 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.settings import Environment, Settings
 from scripts.stack.compose import Stack
-from scripts.tls import acme, certificates, setup
+from scripts.tls import acme, certificates, renewal, setup
 from scripts.tls.certificates import Pair
+from scripts.tls.renewal import Renewal
 from scripts.tls.selfsigned import Done
-from scripts.tls.setup import Renewal
 from scripts.tls.store import Installed, Kind, Store
 from tests.unit.support.fakes import FakeNginx, FakeReporter, says
 from tests.unit.support.pki import DOMAIN, issued_now
@@ -271,8 +271,8 @@ def test_two_at_once_are_refused(stack: Stack, reporter: FakeReporter) -> None:
             lambda: setup.use_selfsigned(stack),
             lambda: setup.use_letsencrypt(stack, reporter),
             lambda: setup.prepare(stack, reporter),
-            lambda: setup.renew(stack, reporter),
+            lambda: renewal.renew(stack, reporter),
         ):
             with pytest.raises(OpsError, match=r"`inv setup-tls` .* is still running"):
                 attempt()
-    assert setup.renew(stack, reporter)[0] is Renewal.NOT_DUE
+    assert renewal.renew(stack, reporter)[0] is Renewal.NOT_DUE

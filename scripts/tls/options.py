@@ -1,25 +1,15 @@
-"""The choices of `inv setup-tls` and `inv renew-tls`, and what they say at the end."""
+"""The options of `inv setup-tls`: whether they go together, and what they ask for."""
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
 
 from scripts.core import scheduler
-from scripts.core.console import Console
 from scripts.core.errors import UsageError
 from scripts.core.report import Reporter
-from scripts.core.scheduled_job import RENEWAL, ScheduledJob
-from scripts.core.settings import Settings
 from scripts.stack.compose import Stack
-from scripts.tls import acme, setup, trust
-from scripts.tls.selfsigned import Done
-from scripts.tls.setup import Outcome, Renewal
+from scripts.tls import acme, render, renewal, setup, trust
+from scripts.tls.setup import Outcome
 from scripts.tls.store import Kind
-
-EXIT_NOT_DUE: Final = 3
-_HOURS: Final = (3, 15)  # twice a day, as certbot does: one failed try is no drama
 
 
 @dataclass(frozen=True)
@@ -47,8 +37,8 @@ def set_up(stack: Stack, reporter: Reporter, request: TlsRequest) -> list[str]:
         )
     lines = []
     if request.mode:
-        lines += describe(stack.settings, _certificate(stack, reporter, request))
-    job = renewal_job(stack.settings)
+        lines += render.describe(stack.settings, _certificate(stack, reporter, request))
+    job = renewal.job(stack.settings)
     if (
         request.mode == Kind.LETSENCRYPT
         and not request.schedule
@@ -56,9 +46,9 @@ def set_up(stack: Stack, reporter: Reporter, request: TlsRequest) -> list[str]:
     ):
         lines.append("Renewal:     not scheduled yet: inv setup-tls --schedule")
     if request.trust:
-        lines += trust.trust(_ca(stack.settings), stack.runner, reporter)
+        lines += trust.trust(setup.authority(stack.settings).certificate, stack.runner, reporter)
     if request.untrust:
-        lines += trust.untrust(_ca(stack.settings), stack.runner)
+        lines += trust.untrust(setup.authority(stack.settings).certificate, stack.runner)
     if request.schedule:
         where = scheduler.install(job, stack.runner)
         lines.append(f"Renewal: {where}")
@@ -102,74 +92,3 @@ def _certificate(stack: Stack, reporter: Reporter, request: TlsRequest) -> Outco
     return setup.use_letsencrypt(
         stack, reporter, request.domains, server=server, email=request.email, force=request.force
     )
-
-
-def renewal_job(settings: Settings) -> ScheduledJob:
-    """What `--schedule` installs."""
-    return ScheduledJob(
-        name=f"{settings.project}-{RENEWAL}",
-        description="Renew the TLS certificate of ipai-platform",
-        argv=(str(settings.root / "scripts" / "inv"), "renew-tls"),
-        folder=settings.root,
-        hours=_HOURS,
-        success_codes=(0, EXIT_NOT_DUE),
-    )
-
-
-def describe(settings: Settings, outcome: Outcome) -> list[str]:
-    """The outcome for people."""
-    installed = outcome.installed
-    why = f" ({outcome.reason})" if outcome.reason else ""
-    lines = [
-        f"Certificate: {installed.kind}, {outcome.done}{why}",
-        f"Files:       {_current(settings)}/fullchain.pem, privkey.pem",
-        f"Names:       {', '.join(installed.names)}",
-        f"Expires:     {outcome.expires:%Y-%m-%d}",
-    ]
-    if installed.kind is not Kind.SELFSIGNED:
-        return [*lines, f"Authority:   {installed.server}"]
-    ca = _ca(settings)
-    lines.append(f"Private CA:  {ca}: {outcome.ca}")
-    if outcome.ca is Done.REPLACED:
-        why = "was near its end, or not good for all of these names"
-        lines.append(f"The old CA {why}: trust the new one wherever the old was trusted.")
-    return [*lines, "", *trust.by_hand(ca)]
-
-
-def _ca(settings: Settings) -> Path:
-    return setup.authority(settings).certificate
-
-
-def _current(settings: Settings) -> Path:
-    return settings.certificates / "current"
-
-
-def show_renewal(
-    console: Console, renewal: Renewal, outcome: Outcome, *, as_json: bool = False
-) -> None:
-    """Say how it ended; a renewal that was not due says nothing where nobody watches."""
-    why = f": {outcome.reason}" if outcome.reason else ""
-    left = (outcome.expires - datetime.now(UTC)).days
-    if as_json:
-        console.json(_as_json(renewal, outcome))
-    elif renewal is Renewal.RENEWED or console.out.isatty():
-        console.say(
-            f"TLS certificate {renewal}{why};"
-            f" it expires on {outcome.expires:%Y-%m-%d} (in {left} days)"
-        )
-
-
-def _as_json(renewal: Renewal, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "state": renewal.value,
-        "kind": outcome.installed.kind.value,
-        "names": outcome.installed.names,
-        "expires": outcome.expires.isoformat(),
-        "reason": outcome.reason,
-        "ca": outcome.ca.value,
-    }
-
-
-def exit_code(renewal: Renewal) -> int:
-    """0 renewed, EXIT_NOT_DUE if not due; a failure is an OpsError and ends with 1."""
-    return EXIT_NOT_DUE if renewal is Renewal.NOT_DUE else 0

@@ -1,0 +1,86 @@
+"""What comes before a start of the platform, `inv up` itself, and the checks of `inv health`."""
+
+from collections.abc import Iterator
+
+from scripts import credentials
+from scripts.core import env_file, last_backup, scheduler
+from scripts.core.checks import Check, Finding, Status, worst
+from scripts.core.report import Reporter
+from scripts.core.scheduled_job import BACKUP, RENEWAL
+from scripts.core.settings import Settings
+from scripts.health import probes
+from scripts.stack import environments, identity, lifecycle, release
+from scripts.stack.compose import Stack
+from scripts.supabase import service
+
+
+def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:
+    """Start the platform, in the environment that it is to have; lines for people."""
+    stack = environments.settle(stack, reporter)
+    checks = preflight(stack.settings, supabase=supabase)
+    prepare(stack, reporter)
+    lifecycle.up(stack, reporter, checks)
+    environments.keep(stack, reporter)
+    if not stack.runner.dry:
+        release.remember(stack.settings, release.here(stack.settings, stack.runner))
+    yield f"Odoo: {stack.settings.url}"
+    if supabase:
+        yield f"PostgREST: {service.up(stack, reporter)}"
+
+
+def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
+    """What `inv up` checks on top of the host."""
+    also = service.preflight(settings) if supabase else []
+    return [credentials.preflight(settings.secrets_folder), *also]
+
+
+def prepare(stack: Stack, reporter: Reporter) -> None:
+    """What `inv up` does before it starts anything; raises OpsError where that fails."""
+    warn_of_settings_file(stack.settings, reporter)
+    prepare_tls(stack, reporter)
+
+
+def warn_of_settings_file(settings: Settings, reporter: Reporter) -> None:
+    """Say so where every user of this machine can read a secret in `.env`."""
+    if warning := env_file.warning(settings.env_file):
+        reporter.note(warning)
+
+
+def prepare_tls(stack: Stack, reporter: Reporter) -> None:
+    """Make sure that production finds a certificate; raises OpsError if it cannot be used."""
+    if stack.settings.tls:
+        from scripts.tls import setup  # cryptography is slow to import
+
+        setup.prepare(stack, reporter)
+
+
+def prepare_restore(stack: Stack, reporter: Reporter) -> None:
+    """Where a restore starts the platform, as on a new host: what `inv up` prepares, too."""
+    if not any(found.service == "odoo" for found in stack.services()):
+        prepare_tls(stack, reporter)
+
+
+def health_checks(stack: Stack) -> list[Check]:
+    """The lines of `inv health` for the variant that runs."""
+    running = probes.running(stack)
+
+    def certificate() -> Finding:
+        from scripts.tls import expiry  # cryptography is slow to import
+
+        return expiry.finding(running.settings)
+
+    checks = [
+        *probes.checks(running, certificate),
+        Check("Backups", lambda: last_backup.finding(running.settings)),
+        Check("Schedule", lambda: _schedule(running)),
+    ]
+    if foreign := identity.problem(stack):
+        finding = Finding(Status.FAILED, foreign.message, foreign.hint)
+        checks.insert(0, Check("Installation", lambda: finding))
+    return checks
+
+
+def _schedule(stack: Stack) -> Finding:
+    """Whether what is scheduled is also started when its time comes."""
+    names = [f"{stack.settings.project}-{job}" for job in (BACKUP, RENEWAL)]
+    return worst([scheduler.finding(name, stack.runner) for name in names])
