@@ -28,7 +28,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 if Path(__file__).stat().st_uid != os.geteuid():
     sys.dont_write_bytecode = True
 
-from scripts.cli.program import Inv  # noqa: E402
+from scripts.core import quick_import  # noqa: E402
+
+with quick_import.without_unused_modules():
+    from scripts.cli.program import Inv
 from scripts.core import streams  # noqa: E402
 from scripts.core.console import Console  # noqa: E402
 from tasks import GROUPS, namespace  # noqa: E402
