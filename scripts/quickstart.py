@@ -5,7 +5,7 @@ from typing import Final
 
 from scripts import credentials, startup
 from scripts.core import env_file
-from scripts.core.checks import Result, require, run_all
+from scripts.core.checks import require, run_all
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings, remember
@@ -25,7 +25,6 @@ class Outcome:
     login: str
     password: str  # where it is, for people
     version: str  # of Odoo, such as 18.0
-    health: tuple[Result, ...]
 
     @property
     def lines(self) -> list[str]:
@@ -59,9 +58,8 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     startup.prepare_tls(stack, reporter)
     lifecycle.up(stack, reporter, startup.preflight(settings))
     release.remember(settings, release.here(settings, stack.runner))
-    health = run_all(startup.health_checks(stack))
-    require(health, "the platform is up, but not healthy")
-    return _way_in(stack, version, tuple(health))
+    require(run_all(startup.health_checks(stack)), "the platform is up, but not healthy")
+    return _way_in(stack, version)
 
 
 def _with_images(stack: Stack, reporter: Reporter) -> tuple[Stack, str]:
@@ -96,7 +94,7 @@ def _make_secrets(stack: Stack, reporter: Reporter) -> None:
         reporter.note("Keep the key of the backups in another place too: inv backup.key")
 
 
-def _way_in(stack: Stack, version: str, health: tuple[Result, ...]) -> Outcome:
+def _way_in(stack: Stack, version: str) -> Outcome:
     """The login, and where its password is: a file is named only if that logs in."""
     file = credentials.ADMIN_PASSWORD.path(stack.settings.secrets_folder)
     password = credentials.value_in(file) if file.is_file() else ""
@@ -108,7 +106,7 @@ def _way_in(stack: Stack, version: str, health: tuple[Result, ...]) -> Outcome:
     else:
         place = f"it is in no file here (first one: {_FIRST_PASSWORD}); if it is lost: {_RESET}"
     login = found.login if found else "admin"
-    return Outcome(stack.settings.url, login, place, version, health)
+    return Outcome(stack.settings.url, login, place, version)
 
 
 def _settings_file(settings: Settings, reporter: Reporter) -> None:

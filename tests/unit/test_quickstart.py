@@ -26,7 +26,7 @@ def _said(root: Path, monkeypatch: pytest.MonkeyPatch, found: Login | None, file
         return found
 
     monkeypatch.setattr(logins, "look", look)
-    outcome = quickstart._way_in(Stack(settings, FakeRunner()), "18.0", ())
+    outcome = quickstart._way_in(Stack(settings, FakeRunner()), "18.0")
     assert tried == [file.strip()]
     assert not file or file.strip() not in "\n".join(outcome.lines)
     return "\n".join(outcome.lines)
