@@ -7,6 +7,7 @@ from invoke.collection import Collection
 
 from scripts.commands import (
     backup,
+    configuration,
     containers,
     credentials,
     development,
@@ -20,7 +21,8 @@ from scripts.commands import (
 from scripts.core.tasklib import Command
 
 namespace = Collection(
-    *lifecycle.TASKS, *containers.TASKS, *tls.TASKS, *backup.TASKS, *development.TASKS,
+    *lifecycle.TASKS, *containers.TASKS, *configuration.TASKS, *tls.TASKS, *backup.TASKS,
+    *development.TASKS,
     backup.COLLECTION, backup.FILES, credentials.COLLECTION, modules.COLLECTION,
     sessions.COLLECTION, supabase.COLLECTION, jobs.COLLECTION,
 )  # fmt: skip
@@ -33,7 +35,7 @@ def _of(*collections: Collection) -> list[Command]:
 # In the order of the overview.
 GROUPS: Final[Mapping[str, Sequence[Command]]] = {
     "Start and stop": lifecycle.TASKS,
-    "Look": containers.TASKS,
+    "Look": [*containers.TASKS, *configuration.TASKS],
     "Back up and restore": [*_of(backup.COLLECTION), *backup.TASKS, *_of(backup.FILES)],
     "Modules": _of(modules.COLLECTION),
     "HTTPS": tls.TASKS,

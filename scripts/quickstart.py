@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from scripts import credentials
-from scripts.core import env_file, last_backup, scheduler
+from scripts.core import configuration, env_file, last_backup, scheduler
 from scripts.core.checks import Check, Finding, Result, Status, require, run_all, worst
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
@@ -47,6 +47,7 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     """
     if stack.runner.dry:
         raise UsageError("quickstart cannot be rehearsed", "Each of its steps can: inv --dry up")
+    configuration.require(stack.settings)
     found = engine.ensure(stack.runner, reporter, stack.settings.root)
     reporter.note(f"Docker Engine {found.version}, Compose {found.compose}: ready")
     identity.require(stack, starts=True)
@@ -116,6 +117,7 @@ def _way_in(stack: Stack, version: str, health: tuple[Result, ...]) -> Outcome:
 def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:
     """Start the platform, in the environment that it is to have; lines for people."""
     stack = environments.settle(stack, reporter)
+    configuration.require(stack.settings, supabase=supabase)
     checks = preflight(stack.settings, supabase=supabase)
     prepare(stack, reporter)
     lifecycle.up(stack, reporter, checks)
@@ -140,7 +142,9 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
 
 
 def warn_of_settings_file(settings: Settings, reporter: Reporter) -> None:
-    """Say so where every user of this machine can read a secret in `.env`."""
+    """Say what may be wrong in `.env`: unknown names, a secret that every user can read."""
+    for warning in configuration.require(settings).warnings:
+        reporter.note(f"warning: {warning}")
     if warning := env_file.warning(settings.env_file):
         reporter.note(warning)
 

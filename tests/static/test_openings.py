@@ -7,7 +7,7 @@ from .project import ROOT
 
 # They neither show nor change the platform, or ask whose it is by themselves.
 _PLAIN = {
-    "quickstart", "secrets_make", "adopt", "images_task", "health",
+    "quickstart", "secrets_make", "adopt", "images_task", "health", "config",
     "backup_key", "module_new", "supabase_keys", "test", "lock",
     "jobs_list", "jobs_enqueue", "jobs_show", "jobs_retry", "jobs_dead",
 }  # fmt: skip
