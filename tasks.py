@@ -7,6 +7,7 @@ from invoke.collection import Collection
 
 from scripts.commands import (
     backup,
+    configuration,
     containers,
     credentials,
     development,
@@ -22,6 +23,7 @@ from scripts.core.tasklib import Command
 namespace = Collection(
     *lifecycle.TASKS,
     *containers.TASKS,
+    *configuration.TASKS,
     *tls.TASKS,
     *backup.TASKS,
     *development.TASKS,
@@ -42,7 +44,7 @@ def _of(*collections: Collection) -> list[Command]:
 # In the order of the overview.
 GROUPS: Final[Mapping[str, Sequence[Command]]] = {
     "Start and stop": lifecycle.TASKS,
-    "Look": containers.TASKS,
+    "Look": [*containers.TASKS, *configuration.TASKS],
     "Back up and restore": [*_of(backup.COLLECTION), *backup.TASKS, *_of(backup.FILES)],
     "Modules": _of(modules.COLLECTION),
     "HTTPS": tls.TASKS,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from scripts import credentials, startup
-from scripts.core import env_file
+from scripts.core import configuration, env_file
 from scripts.core.checks import require, run_all
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
@@ -44,6 +44,7 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     """
     if stack.runner.dry:
         raise UsageError("quickstart cannot be rehearsed", "Each of its steps can: inv --dry up")
+    configuration.require(stack.settings)
     found = engine.ensure(stack.runner, reporter, stack.settings.root)
     reporter.note(f"Docker Engine {found.version}, Compose {found.compose}: ready")
     identity.require(stack, starts=True)

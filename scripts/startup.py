@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scripts import credentials
-from scripts.core import env_file, last_backup, scheduler
+from scripts.core import configuration, env_file, last_backup, scheduler
 from scripts.core.checks import Check, Finding, Status, worst
 from scripts.core.report import Reporter
 from scripts.core.scheduled_job import BACKUP, RENEWAL
@@ -17,6 +17,7 @@ from scripts.supabase import service
 def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:
     """Start the platform, in the environment that it is to have; lines for people."""
     stack = environments.settle(stack, reporter)
+    configuration.require(stack.settings, supabase=supabase)
     checks = preflight(stack.settings, supabase=supabase)
     prepare(stack, reporter)
     lifecycle.up(stack, reporter, checks)
@@ -41,7 +42,9 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
 
 
 def warn_of_settings_file(settings: Settings, reporter: Reporter) -> None:
-    """Say so where every user of this machine can read a secret in `.env`."""
+    """Say what may be wrong in `.env`: unknown names, a secret that every user can read."""
+    for warning in configuration.require(settings).warnings:
+        reporter.note(f"warning: {warning}")
     if warning := env_file.warning(settings.env_file):
         reporter.note(warning)
 

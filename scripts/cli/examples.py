@@ -21,6 +21,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "upgrade": ("inv upgrade --check", "inv upgrade"),
     "ps": ("inv ps", "inv ps --json"),
     "health": ("inv health", "inv health --json"),
+    "config": ("inv config", "inv config --check"),
     "logs": ("inv logs odoo -f", "inv logs --tail 20"),
     "shell": ("inv shell", "inv shell odoo_db"),
     "psql": ("inv psql", 'inv psql --command "SELECT login FROM res_users"'),

@@ -1,22 +1,17 @@
 """The file `.env`: who may read it, and whether it holds what they should not."""
 
-import io
 import os
-import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from dotenv import dotenv_values
-
+from scripts.core import env_syntax, redact
 from scripts.core.errors import UsageError
 from scripts.core.files import write_atomic
 
 _PRIVATE: Final = 0o600
 _FOR_ALL: Final = 0o004
-_SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL")
-_NO_SECRET: Final = re.compile(r"_(FILE|PATH|FOLDER)$")
-_PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 def write(path: Path, data: bytes) -> None:
@@ -38,16 +33,8 @@ def exposed(path: Path) -> tuple[str, ...]:
     """The variables in `path` that seem to hold a secret, if every user may read the file."""
     if not path.is_file() or not path.stat().st_mode & _FOR_ALL:
         return ()
-    return tuple(
-        name
-        for name, value in values(path, interpolate=False).items()
-        if value and _is_secret(name, value)
-    )
-
-
-def _is_secret(name: str, value: str) -> bool:
-    by_name = _SECRET_NAME.search(name.upper()) and not _NO_SECRET.search(name.upper())
-    return bool(by_name or _PASSWORD_IN_URL.search(value))
+    found = parse(path).values.items()
+    return tuple(name for name, value in found if value and redact.is_secret(name, value))
 
 
 def warning(path: Path) -> str:
@@ -66,7 +53,7 @@ def text(path: Path) -> str:
     Raises UsageError for a file that is no UTF-8, such as PowerShell's `>` may write.
     """
     try:
-        return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+        return path.read_bytes().decode("utf-8-sig") if path.is_file() else ""
     except UnicodeDecodeError:
         hint = "Save it as UTF-8: Docker Compose cannot read it either."
         raise UsageError(f"{path} is no UTF-8 text", hint) from None
@@ -74,6 +61,21 @@ def text(path: Path) -> str:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def values(path: Path, *, interpolate: bool = True) -> dict[str, str | None]:
-    """The variables in `path`, none where there is no such file; raises as `text` does."""
-    return dotenv_values(stream=io.StringIO(text(path)), interpolate=interpolate)
+def lines(path: Path) -> list[str]:
+    """The lines of `path` without their ends, also those of Windows; raises as `text` does."""
+    found = text(path).split("\n")
+    return [line.removesuffix("\r") for line in (found if found[-1] else found[:-1])]
+
+
+def parse(path: Path, environment: Mapping[str, str] | None = None) -> env_syntax.Parsed:
+    """What is in `path`, nothing where there is no such file; raises as `text` does.
+
+    Values may refer to variables of `environment`; without one they are as they are written.
+    """
+    try:
+        return env_syntax.parse(text(path), environment)
+    except env_syntax.EnvSyntaxError as error:
+        raise UsageError(
+            f"{path}, line {error.line}: {error.message}",
+            "Docker Compose cannot read it either; see docs/configuration.md.",
+        ) from None

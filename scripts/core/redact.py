@@ -1,11 +1,34 @@
 """Keeps secret values out of everything that is shown."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 MASK: Final = "***"
+_SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL")
+_NO_SECRET: Final = re.compile(r"_(FILE|PATH|FOLDER)$")
+_PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+_WEBHOOK: Final = re.compile(r"_(NOTIFY|WEBHOOK)$")  # whose address is all that one needs
 _SHORTEST: Final = 8  # anything shorter also occurs by chance in ordinary text
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether a variable seems to hold a secret, by its name or as a password in an address."""
+    by_name = _SECRET_NAME.search(name.upper()) and not _NO_SECRET.search(name.upper())
+    return bool(by_name or _PASSWORD_IN_URL.search(value))
+
+
+def variable(name: str, value: str) -> str:
+    """`value` as it may be shown: without passwords and tokens, those in addresses too."""
+    if is_secret(name, ""):
+        return MASK if value else ""
+    value = re.sub(r"(://[^/@\s:]*):.*@", rf"\1:{MASK}@", value)  # a password
+    value = re.sub(r"(https?://)[^/@\s:]+@", rf"\1{MASK}@", value)  # a token in its place
+    value = re.sub(r"(://[^?#\s]*[?#]).+", rf"\1{MASK}", value, flags=re.DOTALL)
+    if _WEBHOOK.search(name):
+        value = re.sub(r"(://[^/\s]*/).+", rf"\1{MASK}", value, flags=re.DOTALL)
+    return value
 
 
 def redactor(folder: Path) -> Callable[[str], str]:

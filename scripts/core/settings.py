@@ -2,15 +2,16 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from scripts.core import env_file
+from scripts.core import env_file, env_syntax
 from scripts.core.errors import UsageError
-from scripts.core.values import HOST, Values
+from scripts.core.sources import Sources
+from scripts.core.values import HOST, Values, check_what_compose_reads
 from toolbox.contract.names import DATABASE_NAME
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -146,57 +147,90 @@ class Settings:
         `prod` and `dev` win over both. Raises UsageError naming *every* wrong value, and
         for a debugger in production.
         """
-        stored = {key: value for key, value in env_file.values(root / ".env").items() if value}
-        values = Values({**stored, **{key: value for key, value in os.environ.items() if value}})
+        values = Values(sources(root).effective)
         environment, told = _environment(values, prod=prod, dev=dev)
         settings = cls(
             root=root,
             environment=environment,
-            project=values.matching("COMPOSE_PROJECT_NAME", PROJECT, _PROJECT),
-            database=values.matching("ODOO_DATABASE", "odoo", DATABASE_NAME),
+            project=values.matching(
+                "COMPOSE_PROJECT_NAME", PROJECT, _PROJECT,
+                "lower-case letters and digits, with -, _ or __ between",
+            ),
+            database=values.matching(
+                "ODOO_DATABASE", "odoo", DATABASE_NAME,
+                "lower-case letters, digits and underscores, or belongs to the platform",
+            ),
             domains=values.hosts("ODOO_DOMAIN", "localhost"),
-            aliases=values.matching("ODOO_ALIASES", "redirect", "redirect|serve"),
-            acme_server=values.matching("ACME_SERVER", LETSENCRYPT, r"https://\S+"),
-            acme_email=values.matching("ACME_EMAIL", "", r"([^@\s]+@[^@\s]+)?"),
-            bind=values.text(
+            aliases=values.matching(
+                "ODOO_ALIASES", "redirect", "redirect|serve", "redirect or serve"
+            ),
+            acme_server=values.matching(
+                "ACME_SERVER", LETSENCRYPT, r"https://\S+", "an address with https://"
+            ),
+            acme_email=values.matching(
+                "ACME_EMAIL", "", r"([^@\s]+@[^@\s]+)?", "a mail address"
+            ),
+            bind=values.address(
                 "NGINX_BIND", EVERYWHERE if environment is Environment.PROD else "127.0.0.1"
             ),
             http_port=values.port("NGINX_HTTP_PORT", 80),
             https_port=values.port("NGINX_HTTPS_PORT", HTTPS),
-            odoo_bind=values.text("ODOO_BIND", "127.0.0.1"),
+            odoo_bind=values.address("ODOO_BIND", "127.0.0.1"),
             odoo_port=values.port("ODOO_PORT", 8069),
             debug=debug,
             debug_port=values.port("ODOO_DEBUG_PORT", 5678),
-            postgrest_bind=values.text("POSTGREST_BIND", "127.0.0.1"),
+            postgrest_bind=values.address("POSTGREST_BIND", "127.0.0.1"),
             postgrest_port=values.port("POSTGREST_PORT", 3000),
-            supabase_ref=values.matching("SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?"),
-            supabase_host=values.matching("SUPABASE_CLOUD_HOST", "", rf"({HOST}(:\d{{1,5}})?)?"),
-            backup_repository=values.matching(
-                "BACKUP_REPOSITORY", REPOSITORY, rf"{REPOSITORY}|(s3|sftp|rest|rclone|b2):\S+"
+            supabase_ref=values.matching(
+                "SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?", "20 lower-case letters and digits"
             ),
-            backup_folder=root / Path(values.text("BACKUP_FOLDER", "./backups")).expanduser(),
-            backup_keep=values.matching("BACKUP_KEEP", "7d,5w,12m", RULE),
-            backup_notify=values.matching("BACKUP_NOTIFY", "", r"(https?://\S+)?"),
+            supabase_host=values.matching(
+                "SUPABASE_CLOUD_HOST", "", rf"({HOST}(:\d{{1,5}})?)?", "HOST or HOST:PORT"
+            ),
+            backup_repository=values.matching(
+                "BACKUP_REPOSITORY", REPOSITORY, rf"{REPOSITORY}|(s3|sftp|rest|rclone|b2):\S+",
+                f"{REPOSITORY} or a place that begins with s3:, sftp:, rest:, rclone: or b2:",
+            ),
+            backup_folder=root / Path(values.path("BACKUP_FOLDER", "./backups")).expanduser(),
+            backup_keep=values.matching(
+                "BACKUP_KEEP", "7d,5w,12m", RULE, "numbers of d, w, m or y with commas between"
+            ),
+            backup_notify=values.matching(
+                "BACKUP_NOTIFY", "", r"(https?://\S+)?", "an address with https:// or http://"
+            ),
             image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
-            odoo_package=values.text("ODOO_PACKAGE", ""),
-            odoo_enterprise=values.text("ODOO_ENTERPRISE", ""),
+            odoo_package=values.path("ODOO_PACKAGE", ""),
+            odoo_enterprise=values.path("ODOO_ENTERPRISE", ""),
             odoo_version="",
             health_seconds=values.duration("HEALTH_INTERVAL", "5s", _HEALTH),
             images=values.ending_in("_IMAGE"),
             ci=values.text("CI", "").lower() in _TRUTHS,
             test_package=os.environ.get("IPAI_ODOO_PACKAGE", ""),
             told=told,
-        )
-        values.networks("TRUSTED_PROXIES")  # for Nginx only, which a wrong one keeps from starting
+        )  # fmt: skip
+        check_what_compose_reads(values)
         if values.problems:
-            raise UsageError(
-                "wrong settings: " + "; ".join(values.problems),
-                f"Correct them in {root / '.env'} or in the environment; "
-                ".env.example explains each.",
-            )
+            raise WrongSettingsError(values.problems, root)
         if debug and environment is Environment.PROD:
             raise no_debugger()
         return settings
+
+
+class WrongSettingsError(UsageError):
+    """Settings with wrong values; `problems` has each of them."""
+
+    def __init__(self, problems: Sequence[str], root: Path) -> None:
+        super().__init__(
+            "wrong settings: " + "; ".join(problems),
+            f"Correct them in {root / '.env'} or in the environment; .env.example explains each.",
+        )
+        self.problems = tuple(problems)
+
+
+def sources(root: Path = ROOT) -> Sources:
+    """What `root/.env` and the environment say; raises UsageError where it cannot be read."""
+    environment = dict(os.environ)
+    return Sources(env_file.parse(root / ".env", environment), environment)
 
 
 def _environment(values: Values, *, prod: bool, dev: bool) -> tuple[Environment, Told]:
@@ -218,16 +252,16 @@ def no_debugger() -> UsageError:
 
 def fixed(name: str) -> bool:
     """Whether the environment decides on `name`, whatever `.env` says."""
-    return bool(os.environ.get(name))
+    return name in os.environ
 
 
 def remember(settings: Settings, values: Mapping[str, str]) -> list[str]:
     """Write `values` into `.env`, keeping every other line; returns what changed."""
     path = settings.env_file.resolve()  # a link stays a link
-    lines = env_file.text(path).splitlines()
+    lines = env_file.lines(path)
     changed = []
     for name, value in values.items():
-        wanted = f'{name}="{value}"' if " " in value else f"{name}={value}"
+        wanted = f"{name}={env_syntax.quoted(value)}"
         at = [i for i, line in enumerate(lines) if re.match(rf"#?\s*{name}=", line)]
         live = [i for i in at if not lines[i].startswith("#")]
         if live and lines[live[-1]] == wanted:

@@ -6,11 +6,24 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from scripts.core import env_example, redact
+
 HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _NETWORK: Final = r"[0-9A-Fa-f.:]+(/\d+)?"
 _WIDEST: Final = {4: 8, 6: 16}  # bits of a trusted network, by IP version; CDNs have narrower ones
 _UNIT_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART: Final = r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s)"
+_MEMORY: Final = re.compile(r"([0-9]*\.?[0-9]+) ?(?:([kmgtp])i?)?b?", re.IGNORECASE)
+_REDIS_MEMORY: Final = re.compile(r"([0-9]+)(?:([kmg])?(b)?)", re.IGNORECASE)
+_LEAST_MEMORY: Final = 6 * 1024**2  # Docker gives no container less
+_MOST_MEMORY: Final = 2**63
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+# A name as Docker reads it: registry, path in lower case, tag, digest.
+_IMAGE: Final = re.compile(
+    rf"((?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?"
+    rf"{_COMPONENT}(?:/{_COMPONENT})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+    r"(?:@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?"
+)
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -22,15 +35,27 @@ class Values:
         self.problems: list[str] = []
 
     def text(self, name: str, default: str) -> str:
-        return self._raw.get(name, default)
+        value = self._raw.get(name, default)
+        if not value.isprintable():
+            self._refuse(name, value, "has a line break or another control character in it")
+            return default
+        return value
 
     def ending_in(self, suffix: str) -> dict[str, str]:
         return {key: value for key, value in self._raw.items() if key.endswith(suffix)}
 
-    def matching(self, name: str, default: str, pattern: str) -> str:
+    def matching(self, name: str, default: str, pattern: str, rule: str) -> str:
+        """`rule` says for people what a value is, such as 'an address'."""
         value = self.text(name, default)
         if not re.fullmatch(pattern, value):
-            self.problems.append(f"{name}={value!r} does not match {pattern}")
+            self._refuse(name, value, f"is not {rule}")
+        return value
+
+    def path(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if re.match(r"~[^/]", value):  # Compose reads ~bob as a folder in one's own home
+            self._refuse(name, value, "is not a path; of the home directory only ~/ is known")
+            return default
         return value
 
     def hosts(self, name: str, default: str) -> tuple[str, ...]:
@@ -39,7 +64,7 @@ class Values:
         wrong = [repr(h) for h in hosts if not re.fullmatch(HOST, h.removeprefix("*."))]
         if wrong or not hosts or re.fullmatch(r"\*.*|[0-9.]+", hosts[0]):
             rule = "names with spaces between, the first no wildcard and no address"
-            self.problems.append(f"{name}={value!r} is not a list of {rule}")
+            self._refuse(name, value, f"is not a list of {rule}")
             return (default,)
         return hosts
 
@@ -59,12 +84,50 @@ class Values:
                 continue
             self.problems.append(f"{name}: {text!r} {problem}")
 
+    def address(self, name: str, default: str) -> str:
+        """An IP address of this machine; Compose takes one in brackets as well."""
+        value = self.text(name, default)
+        bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        try:
+            if "%" in bare:
+                raise ValueError
+            ipaddress.ip_address(bare)
+        except ValueError:
+            self._refuse(name, value, "is no IP address like 127.0.0.1, 0.0.0.0 or ::1")
+            return default
+        return bare
+
     def port(self, name: str, default: int) -> int:
         value = self.text(name, str(default))
         if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
-            self.problems.append(f"{name}={value!r} is no port number")
+            self._refuse(name, value, "is no port number")
             return default
         return int(value)
+
+    def memory(self, name: str, default: str) -> int:
+        """Bytes of a container's limit, as Compose and Docker take it; 0 for none."""
+        value = self.text(name, default)
+        found = _MEMORY.fullmatch(value)
+        size = int(float(found[1]) * _unit(found[2])) if found else -1
+        if not (size == 0 or _LEAST_MEMORY <= size < _MOST_MEMORY):
+            self._refuse(name, value, "is no amount of memory like 512M or 4G, at least 6M")
+            return 0
+        return size
+
+    def redis_memory(self, name: str, default: str) -> int:
+        """Bytes as Redis takes them, whose `1m` is a million; 0 for no limit."""
+        value = self.text(name, default)
+        found = _REDIS_MEMORY.fullmatch(value)
+        if not found or int(found[1]) * _unit(found[2]) >= _MOST_MEMORY:
+            self._refuse(name, value, "is no amount of memory like 256mb or 1gb")
+            return 0
+        return int(found[1]) * (_unit(found[2]) if found[3] else _thousands(found[2]))
+
+    def image(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not _IMAGE.fullmatch(value):
+            self._refuse(name, value, "is no name of an image like postgres:16.15-bookworm")
+        return value
 
     def duration(self, name: str, default: str, bounds: tuple[float, float]) -> float:
         """Seconds of a duration as Compose takes it, within `bounds`."""
@@ -73,7 +136,7 @@ class Values:
         seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
         if not bounds[0] <= seconds <= bounds[1]:
             least, most = (f"{bound:g}s" for bound in bounds)
-            self.problems.append(f"{name}={value!r} is no duration from {least} to {most}, as 30s")
+            self._refuse(name, value, f"is no duration from {least} to {most}, as 30s")
             return bounds[0]
         return seconds
 
@@ -82,6 +145,32 @@ class Values:
         try:
             return type(default)(value)
         except ValueError:
-            allowed = ", ".join(type(default))
-            self.problems.append(f"{name}={value!r} is none of: {allowed}")
+            self._refuse(name, value, f"is none of: {', '.join(type(default))}")
             return default
+
+    def _refuse(self, name: str, value: str, reason: str) -> None:
+        problem = f"{name}={redact.variable(name, value)!r} {reason}"
+        if problem not in self.problems:  # a value may be asked for twice
+            self.problems.append(problem)
+
+
+def _unit(letter: str | None) -> int:
+    return int(1024 ** " kmgtp".index((letter or " ").lower()))
+
+
+def _thousands(letter: str | None) -> int:
+    return int(1000 ** " kmg".index((letter or " ").lower()))
+
+
+def check_what_compose_reads(values: Values) -> None:
+    """Check the variables that only the compose files use, before a container fails on one."""
+    values.networks("TRUSTED_PROXIES")
+    values.path("ACME_CA_FILE", "")
+    values.matching("ODOO_DEV", "", r"(\w+(,\w+)*)?", "words with commas between")
+    values.matching("BACKUP_HOST", "", r"([A-Za-z0-9][\w.-]{0,62})?", "the name of a machine")
+    values.redis_memory("REDIS_MAXMEMORY", "256mb")
+    for name, default in env_example.variables().items():
+        if name.endswith("_MEMORY"):
+            values.memory(name, default)
+        elif name.endswith("_IMAGE"):
+            values.image(name, default)

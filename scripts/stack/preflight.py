@@ -47,7 +47,7 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
 
 def _enterprise(settings: Settings) -> Finding:
     """A database with modules of Enterprise must not be opened without their code."""
-    folder = settings.root / settings.odoo_enterprise
+    folder = settings.root / Path(settings.odoo_enterprise).expanduser()
     if any(folder.glob("*/__manifest__.py")):
         return Finding(Status.OK)
     said = f"ODOO_ENTERPRISE={settings.odoo_enterprise} holds no modules"

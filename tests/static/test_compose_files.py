@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scripts.core import env_example
 from tests.static.support.project import (
     COMPOSE_FILES,
     DEBUG_FILE,
@@ -104,6 +105,13 @@ def test_every_variable_is_in_env_example_with_its_development_default() -> None
     for name, defaults in variables((ROOT / "compose.yaml").read_text()).items():
         assert name in shown, f"${{{name}}} is not in .env.example"
         assert defaults == {shown[name]}, f"compose.yaml and .env.example differ on {name}"
+
+
+def test_env_example_has_comments_and_variables_and_nothing_else() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    names = [line.partition("=")[0] for line in lines if line and not re.match(r"# |#$", line)]
+    assert [name.removeprefix("#") for name in names] == list(env_example.variables())
+    assert documented() == env_example.variables()
 
 
 def test_the_debugger_adds_its_port_and_nothing_else() -> None:

@@ -128,7 +128,7 @@ def test_every_file_of_the_repository_that_it_names_exists(page: Page) -> None:
 
 def test_every_setting_is_in_the_table_of_settings() -> None:
     table = re.findall(
-        r"^\|.*\|$", _page("docs/configuration.md").text.partition("## Odoo")[0], re.M
+        r"^\|.*\|$", _page("docs/configuration.md").text.partition("### Check")[0], re.M
     )
     found = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", "\n".join(table)))
     assert found == documented().keys()

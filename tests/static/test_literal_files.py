@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from dotenv import dotenv_values
 
+from scripts.core import env_file
 from scripts.stack import lifecycle
 from scripts.stack.engine import Engine
 from scripts.tls import certificates
@@ -150,7 +150,7 @@ def test_the_secrets_of_the_code_have_an_example_each_and_no_more() -> None:
 
 
 def _nginx_image() -> str:
-    stored = dotenv_values(ROOT / ".env").get("NGINX_IMAGE")
+    stored = env_file.parse(ROOT / ".env").values.get("NGINX_IMAGE")
     return os.environ.get("NGINX_IMAGE") or stored or documented()["NGINX_IMAGE"]
 
 

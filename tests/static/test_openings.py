@@ -12,6 +12,7 @@ _PLAIN = {
     "adopt",
     "images_task",
     "health",
+    "config",
     "backup_key",
     "module_new",
     "supabase_keys",

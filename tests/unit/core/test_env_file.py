@@ -72,7 +72,7 @@ def test_only_a_secret_that_everybody_can_read_is_warned_of(
     path.chmod(mode)
     reporter = FakeReporter()
     warn_of_settings_file(_settings(tmp_path), reporter)
-    said = " ".join(reporter.said)
+    said = " ".join(text for text in reporter.said if "is unknown" not in text)
     assert bool(said) is (secret and open_to_all)
     name, _, value = line.partition("=")
     assert not said or (name in said and value not in said and "chmod 600 .env" in said)

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Unpack
 
-from dotenv import dotenv_values
-
+from scripts.core import env_file
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.process import CommandFailedError, RunOptions
@@ -206,7 +205,9 @@ class FakeNginx(FakeRunner):
     def _look(self, *, starts: bool) -> None:
         if starts:
             self.running = True
-            self.domain = dotenv_values(self.root / ".env").get("ODOO_DOMAIN") or self.domain
+            self.domain = (
+                env_file.parse(self.root / ".env").values.get("ODOO_DOMAIN") or self.domain
+            )
         if not self.stuck:
             self.serves = (self.root / "nginx/certs/current/fullchain.pem").read_bytes()
 
