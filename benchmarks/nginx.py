@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from scripts.core.settings import Settings  # noqa: E402
-from scripts.stack import debian, images  # noqa: E402
+from scripts.stack import debian, image_names  # noqa: E402
 
 COMPOSE = ["docker", "compose", "-f", "compose.yaml", "-f", "compose.prod.yaml"]
 LOADER = "localhost/ipai/bench-load:1"
@@ -100,7 +100,7 @@ def nginx(folder: Path, domain: str, changes: dict[str, str]) -> Iterator[None]:
         "--volume", f"{site}/trusted-proxies:/docker-entrypoint.d/25-trusted-proxies.sh:ro",
         "--volume", f"{SETTINGS.project}_odoo_data:/var/lib/odoo:ro",
         *[part for item in env.items() for part in ("--env", "=".join(item))],
-        images.effective(SETTINGS)["NGINX_IMAGE"],
+        image_names.effective(SETTINGS)["NGINX_IMAGE"],
     ):  # fmt: skip
         yield
 
@@ -146,7 +146,7 @@ def duel(title: str, unit: str, rivals: dict[str, tuple[str, int, int]], which: 
 
 def main() -> None:
     """Set up the rivals, compare, and leave nothing behind."""
-    ours = debian.is_ours(images.effective(SETTINGS)["NGINX_IMAGE"])
+    ours = debian.is_ours(image_names.effective(SETTINGS)["NGINX_IMAGE"])
     base = ["--build-arg", f"BASE_IMAGE={debian.BASE}"] if ours else []
     run("docker", "build", "--quiet", "--tag", LOADER, *base, str(ROOT / "benchmarks" / "load"))
     attachment = re.search(r"attachment=(\d+)", odoo_shell(MAKE_ATTACHMENT))

@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class Server:
                 time.sleep(0.5)
         raise SystemExit(f"{self.name} does not answer")
 
-    def call(self, path: str, params: dict[str, object]) -> float:
+    def call(self, path: str, params: Mapping[str, object]) -> float:
         """The seconds that one JSON-RPC call takes."""
         started = time.perf_counter()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

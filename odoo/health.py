@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -32,11 +33,11 @@ COLLECTION = "%i %S %b %a %c %d"  # scripts/health/volumes.py reads it
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_):
+    def redirect_request(self, *_: Any) -> None:
         return None
 
 
-def get(path):
+def get(path: str) -> tuple[int, str, str]:
     """Status, session id and the place of a redirect, which is not followed."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
     try:
@@ -49,7 +50,7 @@ def get(path):
         return answer.status, sid, answer.headers.get("Location", "")
 
 
-def web():
+def web() -> str:
     """Whether the server answers; of its database /web/health says nothing."""
     try:
         status, _, _ = get("/web/health")
@@ -58,7 +59,7 @@ def web():
     return "" if status == 200 else f"/web/health answers with status {status}"
 
 
-def filestore():
+def filestore() -> str:
     """Whether an upload could be stored, whatever folder its checksum sends it to."""
     root = DATA / "filestore" / DATABASE
     if not root.is_dir():  # Odoo makes it with the first upload
@@ -75,7 +76,7 @@ def filestore():
     return ""
 
 
-def _write_into(folder):
+def _write_into(folder: Path) -> None:
     """Write a file as Odoo would, but without a name: a backup under way must not see it go."""
     try:
         trial = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o644)
@@ -93,14 +94,14 @@ def _write_into(folder):
         os.close(trial)
 
 
-def _folders(place):
+def _folders(place: Path) -> list[Path]:
     try:
         return [Path(entry.path) for entry in os.scandir(place) if len(entry.name) == 2]
     except OSError:  # it is among those that are looked at itself
         return []
 
 
-def passwords(client):
+def passwords(client: Any) -> str:
     """Whether PostgreSQL or Redis refuses the password that Odoo was started with."""
     refused = []
     try:
@@ -117,12 +118,12 @@ def passwords(client):
     return f"the password that Odoo was started with is refused by {who}" if refused else ""
 
 
-def reports():
+def reports() -> str:
     """Whether there is what Odoo makes PDF of reports with; without it they come as HTML."""
     return "" if shutil.which("wkhtmltopdf") else "there is no wkhtmltopdf: no report as PDF"
 
 
-def session(settings, client):
+def session(settings: Settings, client: Any) -> str:
     """What became of a session that Odoo began: it does as soon as there is something in it."""
     try:
         status, sid, location = get("/web/login?debug=1")
@@ -135,7 +136,7 @@ def session(settings, client):
         return "unknown"
 
 
-def main():
+def main() -> dict[str, str]:
     """Ask everything; what cannot be asked is an answer too."""
     stat = ["stat", "-f", "-c", COLLECTION, str(DATA)]
     room = subprocess.run(stat, capture_output=True, text=True, check=False).stdout.strip()

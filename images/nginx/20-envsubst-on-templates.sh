@@ -18,21 +18,21 @@ log() { [ -n "${NGINX_ENTRYPOINT_QUIET_LOGS:-}" ] || echo "${0##*/}: $*"; }
 [ -d "$from" ] || exit 0
 # As in the official image this stops nobody, and the folder must be there already.
 if [ ! -w "$to" ]; then
-	log "ERROR: $from exists, but $to is not writable"
-	exit 0
+    log "ERROR: $from exists, but $to is not writable"
+    exit 0
 fi
 
 names=$(awk 'BEGIN {
-	for (name in ENVIRON)
-		if (name ~ ENVIRON["NGINX_ENVSUBST_FILTER"]) printf "${%s} ", name
+    for (name in ENVIRON)
+        if (name ~ ENVIRON["NGINX_ENVSUBST_FILTER"]) printf "${%s} ", name
 }')
 
 find -L "$from" -type f -name "*$suffix" | while IFS= read -r template; do
-	relative=${template#"$from"/}
-	target=$to/${relative%"$suffix"}
-	log "writing $target"
-	mkdir -p "${target%/*}"
-	# Whole or not at all: a reload may happen at this very moment.
-	envsubst "$names" < "$template" > "$target.new~"
-	mv -f "$target.new~" "$target"
+    relative=${template#"$from"/}
+    target=$to/${relative%"$suffix"}
+    log "writing $target"
+    mkdir -p "${target%/*}"
+    # Whole or not at all: a reload may happen at this very moment.
+    envsubst "$names" < "$template" > "$target.new~"
+    mv -f "$target.new~" "$target"
 done

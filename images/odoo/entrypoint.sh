@@ -6,7 +6,7 @@
 set -e
 
 if [ -v PASSWORD_FILE ]; then
-	PASSWORD="$(< "$PASSWORD_FILE")"
+    PASSWORD="$(< "$PASSWORD_FILE")"
 fi
 : "${HOST:=${DB_PORT_5432_TCP_ADDR:-db}}"
 : "${PORT:=${DB_PORT_5432_TCP_PORT:-5432}}"
@@ -15,50 +15,51 @@ fi
 
 # The configuration file's value, or nothing.
 configured() {
-	sed -nE "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*([^[:space:]]+).*/\1/p" "$ODOO_RC" | tail -n 1
+    sed -nE "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*([^[:space:]]+).*/\1/p" "$ODOO_RC" | tail -n 1
 }
 
 db_args=()
 db_arg() { # parameter value
-	local value
-	value="$(configured "$1")"
-	value="${value:-$2}"
-	db_args+=("--$1" "$value")
-	printf -v "$1" '%s' "$value"
+    local value
+    value="$(configured "$1")"
+    value="${value:-$2}"
+    db_args+=("--$1" "$value")
+    printf -v "$1" '%s' "$value"
 }
 
+# shellcheck disable=SC2154 # db_arg has set them
 wait_for_postgres() {
-	local seconds
-	for ((seconds = 0; seconds < 30; seconds++)); do
-		if pg_isready --quiet --host "$db_host" --port "$db_port" --timeout 1; then
-			return 0
-		fi
-		sleep 1
-	done
-	echo "Database connection failure: no PostgreSQL at $db_host:$db_port after 30 seconds" >&2
-	exit 1
+    local seconds
+    for ((seconds = 0; seconds < 30; seconds++)); do
+        if pg_isready --quiet --host "$db_host" --port "$db_port" --timeout 1; then
+            return 0
+        fi
+        sleep 1
+    done
+    echo "Database connection failure: no PostgreSQL at $db_host:$db_port after 30 seconds" >&2
+    exit 1
 }
 
 run_odoo() {
-	db_arg db_host "$HOST"
-	db_arg db_port "$PORT"
-	db_arg db_user "$USER"
-	if [ -z "$(configured db_password)" ]; then
-		export PGPASSWORD="${PGPASSWORD:-$PASSWORD}"
-	fi
-	wait_for_postgres
-	exec odoo "$@" "${db_args[@]}"
+    db_arg db_host "$HOST"
+    db_arg db_port "$PORT"
+    db_arg db_user "$USER"
+    if [ -z "$(configured db_password)" ]; then
+        export PGPASSWORD="${PGPASSWORD:-$PASSWORD}"
+    fi
+    wait_for_postgres
+    exec odoo "$@" "${db_args[@]}"
 }
 
 case "$1" in
-	-- | odoo)
-		shift
-		case "$1" in
-			# These take no database options behind their own, so only give the password.
-			'' | -* | server) run_odoo "$@" ;;
-			*) export PGPASSWORD="${PGPASSWORD:-$PASSWORD}"; exec odoo "$@" ;;
-		esac
-		;;
-	-*) run_odoo "$@" ;;
-	*) exec "$@" ;;
+    -- | odoo)
+        shift
+        case "$1" in
+            # These take no database options behind their own, so only give the password.
+            '' | -* | server) run_odoo "$@" ;;
+            *) export PGPASSWORD="${PGPASSWORD:-$PASSWORD}"; exec odoo "$@" ;;
+        esac
+        ;;
+    -*) run_odoo "$@" ;;
+    *) exec "$@" ;;
 esac

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+import yaml
 
 from scripts.core import env_example
 from tests.static.support.project import (
@@ -143,6 +144,14 @@ def test_every_variable_has_a_default_so_that_no_env_file_is_needed() -> None:
         meant = {"BACKUP_HOST", "TRUSTED_PROXIES"}
         empty = {name for name, defaults in found.items() if "" in defaults} - meant
         assert not empty, file
+
+
+@pytest.mark.parametrize("name", [*COMPOSE_FILES, DEBUG_FILE])
+def test_every_anchor_is_used(name: str) -> None:
+    tokens = list(yaml.scan((ROOT / name).read_text()))
+    anchors = {token.value for token in tokens if isinstance(token, yaml.AnchorToken)}
+    aliases = {token.value for token in tokens if isinstance(token, yaml.AliasToken)}
+    assert anchors == aliases
 
 
 def test_image_defaults_are_pinned_to_a_version() -> None:

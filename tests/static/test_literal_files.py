@@ -1,4 +1,4 @@
-"""Assets, shell scripts, lock files, secrets in the open, and the Nginx configuration."""
+"""Assets, lock files, secrets in the open, and the Nginx configuration."""
 
 import os
 import re
@@ -55,35 +55,14 @@ def _assets() -> list[Path]:
     ]
 
 
-def _shell_scripts() -> list[Path]:
-    found = []
-    for path in tracked():
-        with path.open("rb") as stream:
-            first = stream.readline()
-        if re.match(rb"#!.*\b(sh|bash|dash)\b", first) or path.suffix == ".sh":
-            found.append(path)
-    return found
-
-
 @pytest.mark.parametrize("path", _assets(), ids=_name)
 def test_an_asset_says_in_its_first_lines_that_it_is_edited_by_hand(path: Path) -> None:
     head = "\n".join(path.read_text().splitlines()[:6])
     assert re.search(r"\b[Ee]dit(ed)?\b", head), f"{_name(path)} does not say who edits it"
 
 
-def test_there_are_assets_and_scripts_to_look_at() -> None:
+def test_there_are_assets_to_look_at() -> None:
     assert {"compose.yaml", "nginx/nginx.conf", "odoo/odoo.conf"} <= {_name(p) for p in _assets()}
-    assert {"scripts/inv", "odoo/bin/odoo"} <= {_name(p) for p in _shell_scripts()}
-
-
-@pytest.mark.parametrize("path", _shell_scripts(), ids=_name)
-def test_a_shell_script_is_executable_and_parses(path: Path) -> None:
-    first = path.read_text().splitlines()[0]
-    shell = "bash" if "bash" in first else "sh"
-    assert run(shell, "-n", str(path)).stderr == ""
-    if not _name(path).startswith(".ci/"):
-        assert first.startswith("#!")
-        assert os.access(path, os.X_OK), f"chmod +x {_name(path)}"
 
 
 def test_no_secret_lies_in_the_open() -> None:

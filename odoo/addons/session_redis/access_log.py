@@ -50,7 +50,7 @@ class WithoutTokens(logging.Filter):
     Another address may be in a value (`redirect`), with a token of its own.
     """
 
-    def filter(self, record):
+    def filter(self, record: logging.LogRecord) -> bool:
         try:
             message = record.getMessage()
         except (TypeError, ValueError):  # arguments that do not fit; the handler says so
@@ -60,14 +60,14 @@ class WithoutTokens(logging.Filter):
         return True
 
 
-def without_tokens(message):
+def without_tokens(message: str) -> str:
     """`message` as it may be kept."""
     if "?" in message:
         message = _QUERY.sub(lambda query: _VALUE.sub("=-", query[0]), message)
     return _PLACE.sub(rf"\1{_MASK}", _TOKEN.sub(_MASK, message))
 
 
-def install():
+def install() -> None:
     """Have all lines of the log about requests go through the filter."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(WithoutTokens())

@@ -7,16 +7,16 @@ file=/etc/nginx/conf.d/default.conf
 say() { [ -n "${NGINX_ENTRYPOINT_QUIET_LOGS:-}" ] || echo "${0##*/}: $1"; }
 
 if [ ! -f /proc/net/if_inet6 ]; then
-	say 'no IPv6 here'
+    say 'no IPv6 here'
 elif [ ! -f "$file" ]; then
-	say "no file $file"
+    say "no file $file"
 elif ! touch "$file" 2>/dev/null; then
-	say "read-only: $file"
+    say "read-only: $file"
 elif grep -q '\[::\]:80;' "$file"; then
-	say 'listens on IPv6 already'
+    say 'listens on IPv6 already'
 elif [ "$(dpkg-query -Wf '${Conffiles}' nginx | awk -v f="$file" '$1 == f { print $2 }')" = \
-	"$(md5sum "$file" | cut -d ' ' -f 1)" ]; then
-	sed -i 's/^\( *\)listen  *80;/&\n\1listen  [::]:80;/' "$file"
+    "$(md5sum "$file" | cut -d ' ' -f 1)" ]; then
+    sed -i 's/^\( *\)listen  *80;/&\n\1listen  [::]:80;/' "$file"
 else
-	say "not as packaged: $file"
+    say "not as packaged: $file"
 fi

@@ -11,14 +11,14 @@ say() { [ -n "${NGINX_ENTRYPOINT_QUIET_LOGS:-}" ] || echo "${0##*/}: $1"; }
 
 [ -d "$from" ] || exit 0
 if [ ! -w "$to" ]; then
-	say "error: $to cannot be written"
-	exit 0
+    say "error: $to cannot be written"
+    exit 0
 fi
 # The filter is part of awk's program: a slash in it would end the pattern.
 names=$(awk "BEGIN { for (n in ENVIRON) if (n ~ /${NGINX_ENVSUBST_FILTER:-}/) printf \"\${%s} \", n }")
 find "$from" -follow -type f -name "*$suffix" | while read -r template; do
-	name=${template#"$from/"}
-	mkdir -p "$to/$(dirname "$name")"
-	say "from $template to $to/${name%"$suffix"}"
-	envsubst "$names" <"$template" >"$to/${name%"$suffix"}"
+    name=${template#"$from/"}
+    mkdir -p "$to/$(dirname "$name")"
+    say "from $template to $to/${name%"$suffix"}"
+    envsubst "$names" <"$template" >"$to/${name%"$suffix"}"
 done

@@ -7,7 +7,7 @@ set -eu
 [ -n "${NGINX_ENTRYPOINT_WORKER_PROCESSES_AUTOTUNE:-}" ] || exit 0
 file=/etc/nginx/nginx.conf
 if ! touch "$file" 2>/dev/null; then
-	echo "${0##*/}: read-only: $file" >&2
-	exit 0
+    echo "${0##*/}: read-only: $file" >&2
+    exit 0
 fi
 sed -i.bak "s/^worker_processes .*/worker_processes $(nproc);/" "$file"

@@ -8,23 +8,24 @@ set -e
 say() { [ -n "${NGINX_ENTRYPOINT_QUIET_LOGS:-}" ] || echo "$0: $1"; }
 
 case $1 in nginx | nginx-debug)
-	find /docker-entrypoint.d -follow -type f | sort -V | while read -r script; do
-		case $script in
-			*.envsh | *.sh)
-				if [ ! -x "$script" ]; then
-					say "not executable: $script"
-				elif [ "${script%.envsh}" != "$script" ]; then
-					say "sourcing $script"
-					. "$script"
-				else
-					say "launching $script"
-					"$script"
-				fi
-				;;
-			*) say "no script: $script" ;;
-		esac
-	done
-	;;
+    find /docker-entrypoint.d -follow -type f | sort -V | while read -r script; do
+        case $script in
+            *.envsh | *.sh)
+                if [ ! -x "$script" ]; then
+                    say "not executable: $script"
+                elif [ "${script%.envsh}" != "$script" ]; then
+                    say "sourcing $script"
+                    # shellcheck source=/dev/null
+                    . "$script"
+                else
+                    say "launching $script"
+                    "$script"
+                fi
+                ;;
+            *) say "no script: $script" ;;
+        esac
+    done
+    ;;
 esac
 
 exec "$@"
