@@ -16,6 +16,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("inv up", "inv up --prod"),
     "down": ("inv down", "inv down --volumes"),
     "restart": ("inv restart", "inv restart odoo"),
+    "maintenance": (
+        "inv maintenance",
+        'inv maintenance on --for 2h --message "We are moving to a new server."',
+    ),
     "adopt": ("inv adopt", "inv adopt --yes"),
     "images": ("inv images", "inv images --refresh"),
     "upgrade": ("inv upgrade --check", "inv upgrade"),

@@ -22,6 +22,7 @@ _ALLOWED = {
     "backups": {"core", "stack", "backups"},
     "modules": {"core", "stack", "modules"},
     "sessions": {"core", "stack"},
+    "maintenance": {"core", "stack"},
     "testing": {"core", "stack"},
     "supabase": {"core", "stack", "credentials", "supabase"},
     "rotation": {
@@ -32,7 +33,7 @@ _ALLOWED = {
     "upgrade": {"core", "stack", "backups", "modules", "supabase", "startup"},
     "commands": {
         "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
-        "testing", "supabase", "rotation", "startup", "quickstart", "upgrade", "commands",
+        "maintenance", "testing", "supabase", "rotation", "startup", "quickstart", "upgrade", "commands",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},

@@ -32,6 +32,7 @@ _LOOKING = {
     "sessions_list",
     "supabase_status",
     "supabase_psql",
+    "maintenance",  # only `status`: on and off ask
 }
 
 
