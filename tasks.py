@@ -9,6 +9,7 @@ from scripts.commands import (
     backup,
     containers,
     credentials,
+    databases,
     development,
     jobs,
     lifecycle,
@@ -27,6 +28,7 @@ namespace = Collection(
     *development.TASKS,
     backup.COLLECTION,
     backup.FILES,
+    databases.COLLECTION,
     credentials.COLLECTION,
     modules.COLLECTION,
     sessions.COLLECTION,
@@ -43,7 +45,11 @@ def _of(*collections: Collection) -> list[Command]:
 GROUPS: Final[Mapping[str, Sequence[Command]]] = {
     "Start and stop": lifecycle.TASKS,
     "Look": containers.TASKS,
-    "Back up and restore": [*_of(backup.COLLECTION), *backup.TASKS, *_of(backup.FILES)],
+    "Back up and restore": [
+        *_of(backup.COLLECTION),
+        *backup.TASKS,
+        *_of(databases.COLLECTION, backup.FILES),
+    ],
     "Modules": _of(modules.COLLECTION),
     "HTTPS": tls.TASKS,
     "Secrets": _of(credentials.COLLECTION),

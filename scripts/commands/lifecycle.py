@@ -85,9 +85,15 @@ def restart(c: Context, service: str = "") -> None:
     lifecycle.restart(session.stack, session.console, service)
 
 
-@command({"state": "on, off or status.", "message": "What visitors are told.",
-          "for_": "How long at most, such as 30m, 2h or 1d; if empty, until it is off.",
-          "json": JSON}, positional=("state",))  # fmt: skip
+@command(
+    {
+        "state": "on, off or status.",
+        "message": "What visitors are told.",
+        "for_": "How long at most, such as 30m, 2h or 1d; if empty, until it is off.",
+        "json": JSON,
+    },
+    positional=("state",),
+)
 def maintenance(
     c: Context, state: str = "status", message: str = "", for_: str = "", json: bool = False
 ) -> None:
@@ -97,7 +103,7 @@ def maintenance(
     act = site.requested(state, message, for_)
     session = open_to_look(c) if state == "status" else open_to_change(c)
     found = act(session.stack, session.console)
-    session.console.result(found.json, found.lines, as_json=json)
+    session.console.show(found.json, found.lines, as_json=json)
     raise SystemExit(found.differs)
 
 

@@ -33,7 +33,8 @@ _ALLOWED = {
     "upgrade": {"core", "stack", "backups", "modules", "supabase", "startup"},
     "commands": {
         "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
-        "maintenance", "testing", "supabase", "rotation", "startup", "quickstart", "upgrade", "commands",
+        "maintenance", "testing", "supabase", "rotation", "startup", "quickstart", "upgrade",
+        "commands",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},

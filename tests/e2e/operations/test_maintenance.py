@@ -12,10 +12,9 @@ import pytest
 from scripts.core.settings import Settings
 from scripts.stack import maintenance_window
 from scripts.stack.maintenance_window import Window
-from tests.e2e.production.test_nginx_headers import assert_protected
 from tests.e2e.support import gate
-from tests.e2e.support.checkout import eventually
-from tests.e2e.support.production import Answer, Production
+from tests.e2e.support.production import Answer, Production, assert_protected
+from tests.support.waiting import eventually
 
 _HOSTILE: Final = """<script>alert(1)</script> "; } location / { return 200; } $host 'ünï'"""
 _SOON: Final = 10
