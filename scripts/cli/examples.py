@@ -23,6 +23,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "adopt": ("inv adopt", "inv adopt --yes"),
     "images": ("inv images", "inv images --refresh"),
     "upgrade": ("inv upgrade --check", "inv upgrade"),
+    "status": ("inv status", "inv status --json"),
+    "open": ("inv open", "inv open --print"),
     "ps": ("inv ps", "inv ps --json"),
     "health": ("inv health", "inv health --json"),
     "logs": ("inv logs odoo -f", "inv logs --tail 20"),

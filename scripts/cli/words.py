@@ -21,7 +21,6 @@ _SYNONYMS: Final = {
     "--db": "--database",
     "start": "up",
     "stop": "down",
-    "status": "ps",
     "list": "help",
     "install": "module.install",
     "update": "module.update",

@@ -12,6 +12,8 @@ _PLAIN = {
     "adopt",
     "images_task",
     "health",
+    "status",
+    "open_task",
     "backup_key",
     "module_new",
     "supabase_keys",
