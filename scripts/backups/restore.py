@@ -127,6 +127,8 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
     with file_lock(repository.lock(stack.settings), "clone"):
         _prepare(stack, reporter)
         known = databases(stack, reporter)
+        if origin not in known:
+            raise UsageError(f"there is no database {origin!r}", "See: inv db.list")
         _agree(reporter, f"a neutralised copy of {origin}", name, known)
         with reporter.step(f"Backing up {origin}"):
             made = repository.make(stack, reporter, "--database", origin, "--handle")
@@ -189,7 +191,10 @@ def _agree(reporter: Reporter, what: str, name: str, known: Mapping[str, int]) -
         return
     question = f"This replaces the database {name!r} and its files by {what}. Continue?"
     if not reporter.confirm(question, unattended=False):
-        raise OpsError("nothing was restored", "Say yes, or give --yes where nobody can answer.")
+        raise OpsError(
+            f"nothing was restored: there is a database {name!r}, which was not to be replaced",
+            "Say yes, give --yes where nobody can answer, or take another name.",
+        )
 
 
 @contextmanager

@@ -25,10 +25,10 @@ def health(c: Context, json: bool = False) -> None:
 @command({"json": JSON})
 def status(c: Context, json: bool = False) -> None:
     """Show on one screen what runs, where, how well, and what needs attention."""
-    from scripts import status as overview
+    from scripts.status import look
 
     session = open_session(c)
-    found = overview.look(session.stack)
+    found = look.look(session.stack)
     session.console.show(found.json, found.lines, as_json=json)
     raise SystemExit(not found.known)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts import browser, startup, status
+from scripts import browser, startup
 from scripts.core import last_backup
 from scripts.core.checks import Check, Finding, LateResult, Status, run_within
 from scripts.core.completed import Completed
@@ -19,6 +19,7 @@ from scripts.core.http import Reply
 from scripts.core.settings import Environment
 from scripts.stack import ingress
 from scripts.stack.compose import Stack
+from scripts.status import look
 from tests.unit.support.fakes import FakeRunner, says, settings_in
 
 _ROOM = "0 4096 25000000 20000000 6000000 5000000"
@@ -56,7 +57,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_platform_that_runs_is_told_on_one_screen(tmp_path: Path) -> None:
     stack = _stack(tmp_path, _row("nginx"), _row("odoo_db"), _row("odoo_init", "exited"))
     last_backup.remember(stack.settings, "20261127-133558-90c2", 0)
-    found = status.look(stack)
+    found = look.look(stack)
     shown = "\n".join(found.lines)
     assert "Platform:    running, development" in shown
     assert "URL:         http://localhost" in shown
@@ -70,14 +71,14 @@ def test_a_platform_that_runs_is_told_on_one_screen(tmp_path: Path) -> None:
 
 
 def test_a_platform_that_is_stopped_is_told_with_less(tmp_path: Path) -> None:
-    found = status.look(_stack(tmp_path, _row("nginx", "exited"), _row("odoo", "exited")))
+    found = look.look(_stack(tmp_path, _row("nginx", "exited"), _row("odoo", "exited")))
     assert found.known and found.runs == "stopped" and found.data is None
     assert found.attention == ["Platform: it is stopped (inv up)"]
     assert "none was made here" in "\n".join(found.lines)
 
 
 def test_what_of_it_is_down_is_named(tmp_path: Path) -> None:
-    found = status.look(_stack(tmp_path, _row("nginx"), _row("odoo", "restarting")))
+    found = look.look(_stack(tmp_path, _row("nginx"), _row("odoo", "restarting")))
     assert found.lines[0] == "Platform:    partly running, development (odoo restarting)"
 
 
@@ -85,7 +86,7 @@ def test_without_an_engine_nothing_is_known_but_what_is_on_disk(tmp_path: Path) 
     stack = _stack(tmp_path)
     assert isinstance(stack.runner, FakeRunner)
     stack.runner.answers["docker ps"] = OpsError("no engine answers")
-    found = status.look(stack)
+    found = look.look(stack)
     assert not found.known
     assert found.attention == ["no engine answers"]
     assert "URL:         http://localhost" in found.lines
@@ -96,9 +97,9 @@ def test_what_takes_longer_is_named_and_not_waited_for(
 ) -> None:
     slow = Check("Odoo", lambda: time.sleep(60) or Finding(Status.FAILED))  # type: ignore[func-returns-value]
     monkeypatch.setattr(startup, "health_checks", lambda stack: [slow])
-    monkeypatch.setattr(status, "_SECONDS", 0.2)
-    monkeypatch.setattr(status, "_LEAST", 0.2)
-    found = status.look(_stack(tmp_path, _row("nginx")))
+    monkeypatch.setattr(look, "_SECONDS", 0.2)
+    monkeypatch.setattr(look, "_LEAST", 0.2)
+    found = look.look(_stack(tmp_path, _row("nginx")))
     assert (found.unanswered, found.attention) == (["Odoo"], [])
     assert found.lines[-1] == "Not known yet: Odoo (inv health waits for them)"
 
@@ -136,7 +137,7 @@ def test_production_needs_backups_that_are_recent_and_verified(
             (proofs / "broken.json").write_text("{")
             proof = {"id": name, "verified": "2026-11-27T10:00:00+00:00"}
             (proofs / f"{name}.json").write_text(json.dumps(proof))
-    attention = [line for line in status.look(stack).attention if line.startswith("Backup")]
+    attention = [line for line in look.look(stack).attention if line.startswith("Backup")]
     assert len(attention) == len(said)
     assert all(line.startswith(start) for line, start in zip(attention, said, strict=True))
 

@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,9 +16,9 @@ from scripts.core.checks import Check, Finding, LateResult, Result, Status, run_
 from scripts.core.errors import OpsError
 from scripts.core.settings import Environment, Settings
 from scripts.health.volumes import FORMAT, Room
-from scripts.maintenance import State as MaintenanceState
-from scripts.stack import image_facts, image_names, maintenance_window, release
+from scripts.stack import image_facts, image_names, release
 from scripts.stack.compose import Service, Stack
+from scripts.status.report import BackupState, Data, Report, local
 
 _SECONDS: Final = 1.4  # for all that is asked; what comes later is left out
 _LEAST: Final = 0.8  # of them for what is asked side by side
@@ -31,116 +31,6 @@ _SIZES: Final = (
 )
 _SOON: Final = timedelta(days=2)  # after which a nightly backup was missed
 _NAMES: Final = {Environment.DEV: "development", Environment.PROD: "production"}
-
-
-@dataclass(frozen=True)
-class Data:
-    """How much there is, in bytes, and how much room beside it."""
-
-    database: int
-    files: int
-    room: str
-
-
-@dataclass(frozen=True)
-class BackupState:
-    """The last backup that was made here, and the last that was verified; '' for none."""
-
-    last: str
-    made: str
-    verified: str
-    verified_at: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that `inv status` tells. None stands for what cannot be known at the moment."""
-
-    runs: str  # running, partly running, stopped, or unknown
-    services: Mapping[str, str]
-    environment: str
-    url: str
-    backup: BackupState
-    version: str = "of an unknown version"
-    odoo: str | None = None
-    data: Data | None = None
-    certificate_ends: str | None = None  # in production
-    certificate_days: int | None = None
-    maintenance: MaintenanceState | None = None
-    unanswered: list[str] = field(default_factory=list)  # checks that take longer
-    attention: list[str] = field(default_factory=list)
-
-    @property
-    def known(self) -> bool:
-        """Whether anything of the platform could be known."""
-        return self.runs != "unknown"
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """For machines."""
-        shown = {**vars(self), "maintenance": self.maintenance.json if self.maintenance else None}
-        return {**shown, "data": asdict(self.data) if self.data else None,
-                "backup": asdict(self.backup)}  # fmt: skip
-
-    @property
-    def lines(self) -> list[str]:
-        """For people."""
-        rows = {
-            "Platform": f"{self.runs}, {self.environment}{self._down}",
-            "URL": self.url,
-            "Version": f"ipai-platform {self.version}, Odoo {self.odoo or 'not known'}",
-            "Data": self._data,
-            "Backup": self._backup,
-            "Certificate": self._certificate,
-            "Maintenance": self._maintenance,
-        }
-        lines = [f"{name + ':':<13}{text}" for name, text in rows.items() if text]
-        if self.unanswered:
-            names = ", ".join(self.unanswered)
-            lines += ["", f"Not known yet: {names} (inv health waits for them)"]
-        if self.attention:
-            return [*lines, "", "Needs attention:", *(f"  {each}" for each in self.attention)]
-        return lines if self.unanswered else [*lines, "", "Nothing needs attention"]
-
-    @property
-    def _down(self) -> str:
-        down = [f"{name} {state}" for name, state in self.services.items() if state != "running"]
-        return f" ({', '.join(down)})" if down and self.runs != "stopped" else ""
-
-    @property
-    def _data(self) -> str:
-        if not self.data:
-            return ""
-        sizes = f"database {_mb(self.data.database)}, attachments {_mb(self.data.files)}"
-        return f"{sizes}; {self.data.room}"
-
-    @property
-    def _backup(self) -> str:
-        backup = self.backup
-        last = f"{backup.last} of {_local(backup.made)}" if backup.last else "none was made here"
-        if not backup.verified:
-            return f"{last}; none was verified"
-        which = "it" if backup.verified == backup.last else backup.verified
-        return f"{last}; {which} was verified on {_local(backup.verified_at)}"
-
-    @property
-    def _certificate(self) -> str:
-        if self.certificate_ends is None:
-            return ""
-        return f"{self.certificate_days} days left, until {_local(self.certificate_ends)}"
-
-    @property
-    def _maintenance(self) -> str:
-        window = self.maintenance.window if self.maintenance else None
-        return f"on {window.period}" if window else "off"
-
-
-def _mb(count: int) -> str:
-    return f"{count / 1e6:.1f} MB"
-
-
-def _local(moment: str) -> str:
-    return maintenance_window.local(datetime.fromisoformat(moment)) if moment else "?"
 
 
 @dataclass(frozen=True)
@@ -292,7 +182,7 @@ def _own(settings: Settings, backup: BackupState) -> list[Result]:
     found = []
     made = datetime.fromisoformat(backup.made) if backup.made else None
     if made and datetime.now(UTC) - made > _SOON:
-        found.append(_warning("Backup", f"the last is of {_local(backup.made)}", "inv backup"))
+        found.append(_warning("Backup", f"the last is of {local(backup.made)}", "inv backup"))
     if not backup.verified:
         found.append(_warning("Backup", "none was verified", "inv backup.verify"))
     return found
