@@ -10,6 +10,7 @@ from scripts.commands import (
     configuration,
     containers,
     credentials,
+    databases,
     development,
     jobs,
     lifecycle,
@@ -29,6 +30,7 @@ namespace = Collection(
     *development.TASKS,
     backup.COLLECTION,
     backup.FILES,
+    databases.COLLECTION,
     credentials.COLLECTION,
     modules.COLLECTION,
     sessions.COLLECTION,
@@ -45,7 +47,11 @@ def _of(*collections: Collection) -> list[Command]:
 GROUPS: Final[Mapping[str, Sequence[Command]]] = {
     "Start and stop": lifecycle.TASKS,
     "Look": [*containers.TASKS, *configuration.TASKS],
-    "Back up and restore": [*_of(backup.COLLECTION), *backup.TASKS, *_of(backup.FILES)],
+    "Back up and restore": [
+        *_of(backup.COLLECTION),
+        *backup.TASKS,
+        *_of(databases.COLLECTION, backup.FILES),
+    ],
     "Modules": _of(modules.COLLECTION),
     "HTTPS": tls.TASKS,
     "Secrets": _of(credentials.COLLECTION),

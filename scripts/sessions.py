@@ -52,11 +52,16 @@ def overview(stack: Stack) -> Overview:
 def revoke(stack: Stack, reporter: Reporter, login: str) -> int:
     """End all sessions of `login`, after asking; returns how many there were.
 
-    Raises OpsError if nobody agrees: without a terminal only `--yes` does.
+    Raises OpsError for somebody who is neither a user nor has a session, before anybody is
+    asked, and if nobody agrees: without a terminal only `--yes` does.
     """
     if not login.strip():
         raise UsageError("--user names nobody", "Give the login of a user.")
-    question = f"This logs {login!r} out everywhere. Continue?"
+    found = _ask(stack, "count", login)
+    _require_known(login, found["known"], found["sessions"])
+    if not found["sessions"]:
+        return 0
+    question = f"This logs {login!r} out of {found['sessions']} sessions. Continue?"
     if not reporter.confirm(question, unattended=False):
         raise OpsError("nobody was logged out", "Say yes, or give --yes where nobody can answer.")
     return end(stack, login)
@@ -65,9 +70,13 @@ def revoke(stack: Stack, reporter: Reporter, login: str) -> int:
 def end(stack: Stack, login: str) -> int:
     """End all sessions of `login` without asking; returns how many there were."""
     answer = _ask(stack, "revoke", login, changes=True)
-    if not answer.get("known", True) and not answer["revoked"]:
-        raise OpsError(f"there is no user {login!r}", "inv sessions shows who has sessions.")
+    _require_known(login, answer.get("known", True), answer["revoked"])
     return int(answer["revoked"])
+
+
+def _require_known(login: str, known: bool, sessions: int) -> None:
+    if not known and not sessions:
+        raise OpsError(f"there is no user {login!r}", "inv sessions shows who has sessions.")
 
 
 def bring_files(stack: Stack) -> int:

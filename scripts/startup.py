@@ -9,7 +9,7 @@ from scripts.core.report import Reporter
 from scripts.core.scheduled_job import BACKUP, RENEWAL
 from scripts.core.settings import Settings
 from scripts.health import probes
-from scripts.stack import environments, identity, lifecycle, release
+from scripts.stack import environments, identity, lifecycle, maintenance_window, release
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -25,6 +25,8 @@ def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[
     if not stack.runner.dry:
         release.remember(stack.settings, release.here(stack.settings, stack.runner))
     yield f"Odoo: {stack.settings.url}"
+    if window := maintenance_window.active(stack.settings):
+        yield f"Visitors are kept out for maintenance {window.period}"
     if supabase:
         yield f"PostgREST: {service.up(stack, reporter)}"
 

@@ -40,7 +40,7 @@ def restore(
     is restored and verified beside it; what was there is put back if Odoo does not
     come up on the restored one. `of` is the database wanted of a file that holds several.
     """
-    name = _name(to or stack.settings.database)
+    name = new_name(to or stack.settings.database)
     with file_lock(repository.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         file = foreign_files.file(source)
@@ -97,7 +97,7 @@ def refuse_with_undo(source: str, *, neutralize: bool) -> None:
 
 def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
     """Put back what the last restore of the database `of` (the platform's own) replaced."""
-    name = _name(of or stack.settings.database)
+    name = new_name(of or stack.settings.database)
     with file_lock(repository.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         known = databases(stack, reporter)
@@ -121,12 +121,14 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
     The copy has its name, by which it can be served, only after a scan has found no
     mail server, payment provider, webhook or scheduled action that is alive.
     """
-    origin, name = _name(source or stack.settings.database), _name(to)
+    origin, name = new_name(source or stack.settings.database), new_name(to)
     if name in (origin, stack.settings.database):
         raise UsageError(f"{name!r} is in use: a clone needs a name of its own")
     with file_lock(repository.lock(stack.settings), "clone"):
         _prepare(stack, reporter)
         known = databases(stack, reporter)
+        if origin not in known:
+            raise UsageError(f"there is no database {origin!r}", "See: inv db.list")
         _agree(reporter, f"a neutralised copy of {origin}", name, known)
         with reporter.step(f"Backing up {origin}"):
             made = repository.make(stack, reporter, "--database", origin, "--handle")
@@ -136,10 +138,11 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
         return Restored(made.id, name, replaced, len(made.files.lost))
 
 
-def _name(database: str) -> str:
+def new_name(database: str) -> str:
+    """`database`, which may be the name of a new one; raises UsageError if it may not."""
     if not re.fullmatch(DATABASE_NAME, database):
         raise UsageError(
-            f"{database!r} cannot be the name of a restored database",
+            f"{database!r} cannot be the name of a copy or of a restored database",
             "Small letters, digits and _, at most 50. postgres and template… are PostgreSQL's own;"
             " what ends in __before, __restoring and the like is kept by inv itself.",
         )
@@ -188,7 +191,10 @@ def _agree(reporter: Reporter, what: str, name: str, known: Mapping[str, int]) -
         return
     question = f"This replaces the database {name!r} and its files by {what}. Continue?"
     if not reporter.confirm(question, unattended=False):
-        raise OpsError("nothing was restored", "Say yes, or give --yes where nobody can answer.")
+        raise OpsError(
+            f"nothing was restored: there is a database {name!r}, which was not to be replaced",
+            "Say yes, give --yes where nobody can answer, or take another name.",
+        )
 
 
 @contextmanager

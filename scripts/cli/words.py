@@ -21,7 +21,6 @@ _SYNONYMS: Final = {
     "--db": "--database",
     "start": "up",
     "stop": "down",
-    "status": "ps",
     "list": "help",
     "install": "module.install",
     "update": "module.update",
@@ -200,7 +199,7 @@ def _unknown_option(flag: str, call: Call | None) -> UsageError:
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     names = list(known)
-    if _SYNONYMS.get(word) in names:
+    if _SYNONYMS.get(word) in (*names, "help"):
         return _SYNONYMS[word]
     close = get_close_matches(word.lower().replace("_", "-"), names, n=1, cutoff=0.7)
     return close[0] if close else ""

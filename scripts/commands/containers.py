@@ -23,6 +23,29 @@ def health(c: Context, json: bool = False) -> None:
 
 
 @command({"json": JSON})
+def status(c: Context, json: bool = False) -> None:
+    """Show on one screen what runs, where, how well, and what needs attention."""
+    from scripts.status import look
+
+    session = open_session(c)
+    found = look.look(session.stack)
+    session.console.show(found.json, found.lines, as_json=json)
+    raise SystemExit(not found.known)
+
+
+@command({"print_": "Only print the address."}, name="open")
+def open_task(c: Context, print_: bool = False) -> None:
+    """Open the platform in a browser, or print its address where there is none."""
+    from scripts import browser
+
+    session = open_session(c)
+    url = browser.address(session.stack)
+    if print_ or not browser.show(url):
+        return session.console.say(url)
+    return session.console.note(f"Opened {url}")
+
+
+@command({"json": JSON})
 def ps(c: Context, json: bool = False) -> None:
     """List the containers of the platform."""
     session = open_to_look(c)
@@ -78,4 +101,4 @@ def odoo_shell(c: Context, database: str = "") -> None:
     session.stack.replace_process("exec", *terminal, "odoo", *program)
 
 
-TASKS = (ps, logs, shell, psql, odoo_shell, health)
+TASKS = (status, ps, health, logs, open_task, shell, psql, odoo_shell)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from invoke.context import Context
 
 from scripts.commands.help_texts import DEV, JSON, PROD, YES
-from scripts.commands.session import open_session, open_to_change
+from scripts.commands.session import open_session, open_to_change, open_to_look
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command
 from scripts.stack.compose import Stack
@@ -85,6 +85,28 @@ def restart(c: Context, service: str = "") -> None:
     lifecycle.restart(session.stack, session.console, service)
 
 
+@command(
+    {
+        "state": "on, off or status.",
+        "message": "What visitors are told.",
+        "for_": "How long at most, such as 30m, 2h or 1d; if empty, until it is off.",
+        "json": JSON,
+    },
+    positional=("state",),
+)
+def maintenance(
+    c: Context, state: str = "status", message: str = "", for_: str = "", json: bool = False
+) -> None:
+    """Keep visitors out with a message, until a given time or until it is off."""
+    from scripts import maintenance as site
+
+    act = site.requested(state, message, for_)
+    session = open_to_look(c) if state == "status" else open_to_change(c)
+    found = act(session.stack, session.console)
+    session.console.show(found.json, found.lines, as_json=json)
+    raise SystemExit(found.differs)
+
+
 @command({"yes": YES})
 def adopt(c: Context, yes: bool = False) -> None:
     """Have the platform belong to this folder: after a move, or instead of another; asks."""
@@ -111,4 +133,4 @@ def upgrade(c: Context, check: bool = False, yes: bool = False, json: bool = Fal
         session.console.show({"plan": plan, "done": lines}, lines, as_json=json)
 
 
-TASKS = (quickstart, up, down, restart, images_task, upgrade, adopt)
+TASKS = (quickstart, up, down, restart, maintenance, images_task, upgrade, adopt)

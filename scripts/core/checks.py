@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Lock
+from threading import Lock, Thread
 from typing import TypeVar
 
 from scripts.core.errors import OpsError
@@ -49,6 +49,11 @@ class Result:
     seconds: float
 
 
+@dataclass(frozen=True)
+class LateResult(Result):
+    """The row of a check that had not ended in time; see run_within."""
+
+
 def run_all(checks: Sequence[Check]) -> list[Result]:
     """Run `checks` concurrently; rows come in the order of `checks`.
 
@@ -60,6 +65,30 @@ def run_all(checks: Sequence[Check]) -> list[Result]:
         return list(pool.map(_run, checks))
     finally:  # not as a block, which waits for all of them after a Ctrl-C
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def run_within(checks: Sequence[Check], seconds: float) -> list[Result]:
+    """As `run_all`, but those that take longer than `seconds` are rows that say so.
+
+    Their probes go on; they do not keep the process from ending.
+    """
+    found: dict[int, Result] = {}
+
+    def run(number: int, check: Check) -> None:
+        found[number] = _run(check)
+
+    threads = [Thread(target=run, args=pair, daemon=True) for pair in enumerate(checks)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [found.get(number) or _late(check, seconds) for number, check in enumerate(checks)]
+
+
+def _late(check: Check, seconds: float) -> Result:
+    detail = f"no answer within {seconds:.1f} s"
+    return LateResult(check.name, Status.WARNING, detail, "", seconds)
 
 
 def _run(check: Check) -> Result:

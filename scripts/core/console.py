@@ -123,10 +123,15 @@ class Console:
                 return
 
     def confirm(self, question: str, *, unattended: bool) -> bool:
-        """Ask; `--yes` answers yes, and without a terminal the answer is `unattended`."""
+        """Ask; `--yes` answers yes, and without a terminal the answer is `unattended`.
+
+        Where that is no, the question is shown all the same: it is why nothing is done.
+        """
         if self.assume_yes:
             return True
         if not sys.stdin.isatty():
+            if not unattended:
+                self.note(f"{question} (nobody is here to answer)")
             return unattended
         self._tell(f"{question} [y/N] ")
         return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,7 +1,7 @@
 """What `inv health` tells of the last backup, without opening the repository."""
 
 import json
-from typing import Final
+from typing import Any, Final
 
 from scripts.core.checks import Finding, Status
 from scripts.core.files import make_folder, write_atomic
@@ -19,9 +19,19 @@ def remember(settings: Settings, name: str, lost: int) -> None:
 
 def finding(settings: Settings) -> Finding:
     """WARNING if the last backup that `inv` has made here lacks files of attachments."""
-    path = settings.state_folder / _FILE
-    about = json.loads(path.read_text()) if path.is_file() else {"lost": 0}
+    about = _read(settings)
     if not about["lost"]:
         return Finding(Status.OK)
     said = f"{about['lost']} attachments have no whole file in the last backup ({about['id']})"
     return Finding(Status.WARNING, said, "inv files.check, then inv backup")
+
+
+def name(settings: Settings) -> str:
+    """That of the last backup of the platform's own database that was made here; '' for none."""
+    return str(_read(settings)["id"])
+
+
+def _read(settings: Settings) -> dict[str, Any]:
+    path = settings.state_folder / _FILE
+    found: dict[str, Any] = {"id": "", "lost": 0}
+    return found | json.loads(path.read_text()) if path.is_file() else found

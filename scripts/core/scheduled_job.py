@@ -29,7 +29,7 @@ class ScheduledJob:
         """Raises ValueError for a job that no scheduler could run."""
         texts = (self.description, str(self.folder), *self.argv)
         if not re.fullmatch(_NAME, self.name):
-            raise ValueError(f"{self.name!r} does not match {_NAME}")
+            raise ValueError(f"{self.name!r} cannot be the name of a job")
         if not self.argv or not self.argv[0].startswith("/") or not self.folder.is_absolute():
             raise ValueError("a scheduler needs the full paths of the program and the folder")
         if not self.hours or not set(self.hours) <= set(range(24)):

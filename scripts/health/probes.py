@@ -13,18 +13,24 @@ from scripts.core.settings import Settings
 from scripts.health import volumes
 from scripts.health.answers import Answer, Answers, as_json
 from scripts.health.volumes import Room
-from scripts.stack import ingress
+from scripts.stack import ingress, maintenance_window
 from scripts.stack.compose import Stack
 
 _OK: Final = Finding(Status.OK)
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 3
+_KEPT_OUT: Final = 503
 _CROWDED: Final = 0.8  # of maxmemory: session_redis/store.py gives visitors no session from there
 _WRONG_PASSWORD: Final = Finding(
     Status.FAILED,
     "its role odoo has another password than secrets/db_password.txt",
     "put the right one back there, or give the role that one:"
     " docker compose exec odoo_db psql -U odoo -c '\\password odoo'",
+)
+_OTHER_MAINTENANCE: Final = Finding(
+    Status.FAILED,
+    "it goes by another state of maintenance than nginx/maintenance/current.conf",
+    "docker compose exec nginx nginx -s reload, then: inv maintenance",
 )
 
 
@@ -60,6 +66,9 @@ def _nginx(stack: Stack, certificate: Callable[[], Finding]) -> Finding:
     reply = ingress.get(stack.settings, "/nginx-health")
     if reply.status != 200:
         return _failed(f"status {reply.status}", "nginx")
+    window = maintenance_window.active(stack.settings)
+    if ingress.told_maintenance(reply) != (window.report if window else ""):
+        return _OTHER_MAINTENANCE
     return certificate() if stack.settings.tls else _OK
 
 
@@ -69,6 +78,9 @@ def _odoo_by_proxy(settings: Settings) -> Finding:
     if _is_selector(reply):
         lost = f"Odoo does not find the database {settings.database}"
         return _failed(f"{lost}: it sends visitors to {reply.location}", "odoo")
+    if reply.status == _KEPT_OUT and (window := maintenance_window.active(settings)):
+        detail = f"visitors are kept out for maintenance {window.period}"
+        return Finding(Status.WARNING, detail, "inv maintenance off")
     if reply.status in _REDIRECTS:
         return _OK  # to a login page on another site
     if reply.status != 200:

@@ -32,6 +32,16 @@ def get(settings: Settings, path: str, *, timeout: float = 5.0) -> Reply:
     return fetch(f"https://{host}:{port}{path}", timeout=timeout, identity=identity)
 
 
+def maintenance(settings: Settings) -> str:
+    """What Nginx says of maintenance, '' if visitors are let in; raises OpsError if nothing."""
+    return told_maintenance(get(settings, "/nginx-health"))
+
+
+def told_maintenance(health: Reply) -> str:
+    """What an answer of /nginx-health says of maintenance; see nginx/snippets/health.conf."""
+    return health.text.partition("\n")[2].strip()
+
+
 def address(settings: Settings) -> tuple[str, int]:
     """Where HTTPS is reached from this machine."""
     local = {EVERYWHERE: "127.0.0.1", "::": "::1"}

@@ -12,7 +12,7 @@ from scripts.core.files import file_lock
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
-from scripts.stack import debugger, engine, environments, identity, images, ingress, preflight
+from scripts.stack import debugger, engine, environments, identity, images, login_page, preflight
 from scripts.stack.compose import Service, Stack
 from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
 
@@ -105,16 +105,11 @@ def _await_login_page(
     """
     if stack.runner.dry:
         return
-    url = f"{stack.settings.url}/web/login"
     began = time.monotonic()
     watch = _Watch(stack, services, restarts=dict(before or {}))
     while True:
-        try:
-            reply = ingress.get(stack.settings, "/web/login", timeout=10)
-            problem = f"{url} answers with status {reply.status}"
-            served = reply.status in (200, 303)
-        except OpsError as error:
-            problem, served = error.message, False
+        problem = login_page.problem(stack)
+        served = not problem
         # Odoo serves the page of a login that would fail, for want of Redis.
         watch.look(now=served)
         if served and not watch.broken and watch.settled:
@@ -196,9 +191,8 @@ def await_odoo(stack: Stack) -> None:
 
     Raises OpsError with its last log lines if it does not.
     """
-    asked = ["curl", "-fsS", "-m", "60", "-o", "/dev/null", "http://127.0.0.1:8069/web/login"]
     deadline = time.monotonic() + START_SECONDS / 2
-    while not (done := stack.exec("odoo", *asked, timeout=90)).ok:
+    while not (done := login_page.ask_odoo(stack)).ok:
         if done.code == _CURL_SAW_ERROR:  # it is there, and this is what it has to say
             deadline = min(deadline, time.monotonic() + _USABLE_SECONDS)
         if time.monotonic() > deadline or _ended(stack):

@@ -90,10 +90,10 @@ def _start(stack: Stack, service: str) -> None:
 def reset(stack: Stack, reporter: Reporter) -> None:
     """Destroy the local database and make it again, empty but for the migrations; asks."""
     engine.probe(stack.runner)
+    require(run_all(preflight(stack.settings)), "nothing was destroyed")
     question = "This destroys the local Supabase's database for good. Continue?"
     if not reporter.confirm(question, unattended=False):
         raise OpsError("nothing was destroyed", "Say yes, or give --yes where nobody can answer.")
-    require(run_all(preflight(stack.settings)), "nothing was destroyed")
     volume = f"{stack.settings.project}_{_VOLUME}"
     with reporter.step("Destroying the database"):
         remove = ["rm", "--stop", "--force", POSTGREST, SERVICE]

@@ -6,7 +6,7 @@ from typing import Final
 
 from scripts.core.errors import OpsError
 from scripts.core.settings import HTTPS
-from scripts.stack import ingress
+from scripts.stack import ingress, nginx_configuration
 from scripts.stack.compose import Stack
 from scripts.tls.store import Installed, Store
 
@@ -87,7 +87,7 @@ def apply(stack: Stack) -> None:
     if found is DeployState.FAILING:
         stack.run("restart", "nginx", timeout=120, changes=True)
     elif _knows_its_names(stack):
-        _reload(stack)
+        nginx_configuration.reload(stack)
     else:
         start(stack)
     _await_served(stack)
@@ -104,16 +104,6 @@ def outdated(stack: Stack) -> bool:
 def _knows_its_names(stack: Stack) -> bool:
     known = stack.exec("nginx", "printenv", "ODOO_DOMAIN").stdout.lower().split()
     return known == list(stack.settings.domains)
-
-
-def _reload(stack: Stack) -> None:
-    test = stack.exec("nginx", "nginx", "-t")
-    if not test.ok:
-        lines = "".join(f"\n  {line}" for line in test.stderr.splitlines())
-        raise OpsError(f"Nginx refuses its configuration:{lines}", "Mend it, then run this again.")
-    signal = stack.exec("nginx", "nginx", "-s", "reload")
-    if not signal.ok:
-        raise OpsError(f"Nginx was not reloaded: {signal.last_line}")
 
 
 def _await_served(stack: Stack) -> None:

@@ -22,6 +22,8 @@ _ALLOWED = {
     "backups": {"core", "stack", "backups"},
     "modules": {"core", "stack", "modules"},
     "sessions": {"core", "stack"},
+    "maintenance": {"core", "stack"},
+    "browser": {"core", "stack"},
     "testing": {"core", "stack"},
     "supabase": {"core", "stack", "credentials", "supabase"},
     "rotation": {
@@ -30,9 +32,11 @@ _ALLOWED = {
     "startup": {"core", "stack", "credentials", "tls", "health", "supabase"},
     "quickstart": {"core", "stack", "credentials", "rotation", "startup"},
     "upgrade": {"core", "stack", "backups", "modules", "supabase", "startup"},
+    "status": {"core", "stack", "tls", "backups", "health", "maintenance", "startup", "status"},
     "commands": {
         "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
-        "testing", "supabase", "rotation", "startup", "quickstart", "upgrade", "commands",
+        "maintenance", "status", "browser", "testing", "supabase", "rotation", "startup",
+        "quickstart", "upgrade", "commands",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},

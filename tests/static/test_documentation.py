@@ -23,7 +23,9 @@ _GLOBAL_WITH_VALUE: Final = ("-f", "--file", "--profile")
 _WITH_VALUE: Final = ("-u", "--user", "-v", "--volume", "--env", "-e", "--tail")
 _OF_A_SERVICE: Final = ("exec", "run", "logs", "restart", "build")
 # Folders that are made on an installation, and names that stand for others.
-_NOT_HERE: Final = re.compile(r"[A-Z]{3,}|[*<…]|^nginx/certs/|^secrets/|^backups/|^odoo/wheels")
+_NOT_HERE: Final = re.compile(
+    r"[A-Z]{3,}|[*<…]|^nginx/(certs/|maintenance)|^secrets/|^backups/|^odoo/wheels"
+)
 _EVERY = pytest.mark.parametrize("page", documentation(), ids=lambda page: page.name)
 _RUNBOOKS = pytest.mark.parametrize(
     "page",

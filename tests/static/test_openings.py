@@ -13,6 +13,8 @@ _PLAIN = {
     "images_task",
     "health",
     "config",
+    "status",
+    "open_task",
     "backup_key",
     "module_new",
     "supabase_keys",
@@ -33,6 +35,7 @@ _LOOKING = {
     "sessions_list",
     "supabase_status",
     "supabase_psql",
+    "maintenance",  # only `status`: on and off ask
 }
 
 

@@ -42,15 +42,29 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_nobody_is_logged_out_unless_somebody_agrees(tmp_path: Path) -> None:
-    runner, reporter = FakeRunner(), FakeReporter(answer=False)
+    runner = FakeRunner({f"{_HELPER} count": says('{"known": true, "sessions": 3}')})
+    reporter = FakeReporter(answer=False)
     with pytest.raises(OpsError, match="nobody was logged out"):
         sessions.revoke(_stack(tmp_path, runner), reporter, "ann")
-    assert runner.calls == []
-    assert "'ann'" in reporter.asked[0]
+    assert runner.changing == [] and not runner.ran(f"{_HELPER} revoke")
+    assert "'ann' out of 3 sessions" in reporter.asked[0]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_nobody_is_asked_about_sessions_that_are_not_there(tmp_path: Path, known: bool) -> None:
+    found = json.dumps({"known": known, "sessions": 0})
+    runner, reporter = FakeRunner({f"{_HELPER} count": says(found)}), FakeReporter()
+    if known:
+        assert sessions.revoke(_stack(tmp_path, runner), reporter, "ann") == 0
+    else:
+        with pytest.raises(OpsError, match="there is no user 'ann'"):
+            sessions.revoke(_stack(tmp_path, runner), reporter, "ann")
+    assert not reporter.asked and not runner.ran(f"{_HELPER} revoke")
 
 
 def test_a_login_is_revoked_by_its_exact_name(tmp_path: Path) -> None:
-    runner = FakeRunner({_HELPER: says('{"revoked": 2}')})
+    counted = says('{"known": true, "sessions": 2}')
+    runner = FakeRunner({_HELPER: says('{"revoked": 2}'), f"{_HELPER} count": counted})
     assert sessions.revoke(_stack(tmp_path, runner), FakeReporter(), "ann; rm") == 2
     assert runner.changing[0][-2:] == ["revoke", "ann; rm"]
 
@@ -61,7 +75,8 @@ def test_moving_files_says_how_many(tmp_path: Path) -> None:
 
 
 def test_a_rehearsal_ends_no_session(tmp_path: Path) -> None:
-    runner = FakeRunner({_HELPER: says("")}, dry=True)
+    counted = says('{"known": true, "sessions": 2}')
+    runner = FakeRunner({_HELPER: says(""), f"{_HELPER} count": counted}, dry=True)
     assert sessions.revoke(_stack(tmp_path, runner), FakeReporter(), "ann") == 0
 
 

@@ -21,6 +21,7 @@ from toolbox.backup import (
     create,
     export,
     filestore_check,
+    inventory,
     keys,
     owner,
     pruning,
@@ -169,6 +170,14 @@ def _add_restore(
         lambda given: swap.exclusively(lambda: swap.discard(given.name, Path(given.data))),
         name,
         data,
+    )
+    add("inventory", lambda _: inventory.all_of_them())
+    add("drop", lambda given: swap.exclusively(lambda: inventory.drop(given.name)), name)
+    add(
+        "stage-copy",
+        lambda given: inventory.stage_copy(given.source, given.name),
+        ("source", {}),
+        name,
     )
     add("databases", lambda _: swap.exclusively(swap.present))
     add("scan", lambda given: swap.exclusively(lambda: swap.scan(given.name)), name)

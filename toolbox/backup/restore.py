@@ -69,7 +69,7 @@ def stage(
     chosen: Parts, manifest: Manifest, name: str, live: str, data: Path, odoo: str
 ) -> StagedBackup:
     """Make database and filestore `name` of a set; files are linked from that of `live`."""
-    with _staging(name, data):
+    with staging(name, data):
         _require_readable(int(manifest.postgresql.split(".")[0]))
         linked = bool(live) and filestore.folder(live).is_dir()
         _require_space(manifest, data, with_files=not linked)
@@ -120,7 +120,7 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> StageResult:
     The file itself is read here only if it is a zip: for the attachments in it.
     """
     answer = sandbox_result.read(file)
-    with _staging(name, filestore.DATA):
+    with staging(name, filestore.DATA):
         sandbox_result.require_space(answer)
         databases.create(name, "C", "", owner=names.RESTORER)
         say("restoring the database")
@@ -147,8 +147,8 @@ def _linked(live: str, wanted: Iterable[str]) -> set[str]:
 
 
 @contextmanager
-def _staging(name: str, data: Path) -> Iterator[None]:
-    """While nothing else works on databases; what a block that fails has staged is dropped."""
+def staging(name: str, data: Path) -> Iterator[None]:
+    """While nothing else works on databases: what a block that fails has staged is dropped."""
     postgres.prepare()
     with postgres.advisory_lock("inv restore"):
         swap.discard(name, data)

@@ -10,15 +10,10 @@ import psycopg2
 from toolbox.core import postgres
 from toolbox.core.errors import Failure
 from toolbox.core.progress import note
+from toolbox.core.session_names import WHO
 
 SOON = 5.0  # seconds after which a wait is worth a word
 PAUSE = 0.2
-WHO = (
-    "coalesce(nullif(application_name, ''), 'unknown') || ' (process ' || pid || ', '"
-    " || coalesce(host(client_addr), 'the socket') || ', since '"
-    " || to_char(coalesce(xact_start, backend_start), 'HH24:MI:SS') || ', ' || coalesce(state, '?')"
-    " || '): ' || left(regexp_replace(query, '\\s+', ' ', 'g'), 80)"
-)
 
 
 class Watch:

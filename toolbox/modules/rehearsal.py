@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 from toolbox.contract import names
 from toolbox.contract.changes import Answer, ChangeRequest, ChangeResult, Step
-from toolbox.core import postgres
+from toolbox.core import database_copy, postgres
 from toolbox.core.errors import Failure
-from toolbox.modules import change, database_copy, installed, odoo_process, snapshots
+from toolbox.modules import change, installed, odoo_process, snapshots
 from toolbox.modules.lock_watcher import longest
 from toolbox.modules.protocol import Host, emit_event
 
@@ -44,7 +44,7 @@ def _copy(database: str, patience: int) -> Iterator[str]:
     snapshots.drop(name)
     snapshots.require_space(database)
     try:
-        database_copy.copy(database, name, patience)
+        database_copy.copy(database, name, patience, snapshots.BUSY)
         snapshots.link(database, name)
         yield name
     finally:

@@ -20,13 +20,13 @@ from psycopg2 import sql
 from toolbox.contract import names
 from toolbox.contract.changes import Snapshot
 from toolbox.contract.codec import decode
-from toolbox.core import databases, disk_space, filestore, postgres, properties
+from toolbox.core import database_copy, databases, disk_space, filestore, postgres, properties
 from toolbox.core.errors import Failure
 from toolbox.core.progress import note
-from toolbox.modules import database_copy
 
 OPEN, CLOSED = "open", "closed"
 _MARGIN = 1.2  # of the size of the database; the server's log grows as well
+BUSY = "Wait for that to end, or give more time: --max-lock-wait SECONDS."
 _SPACE_HINT = "inv module.prune frees what older snapshots hold; --no-snapshot goes without one."
 
 
@@ -49,7 +49,7 @@ def take(database: str, doing: str, patience: int) -> Snapshot:
         name=name, database=database, doing=doing, made=made, state=OPEN, remark=_remark(database)
     )
     try:
-        database_copy.copy(database, name, patience)
+        database_copy.copy(database, name, patience, BUSY)
         link(database, name)
         _write(snapshot)
     except BaseException:

@@ -1,6 +1,6 @@
 """What an operator asks of the sessions, as JSON. Run as a program, without Odoo.
 
-python3 admin.py list | revoke LOGIN | import | take --sid=ID
+python3 admin.py list | count LOGIN | revoke LOGIN | import | take --sid=ID
 """
 
 import json
@@ -72,18 +72,35 @@ def summary(client: Any, prefix: str) -> dict[str, Any]:
     return {"users": rows, "memory": memory["used_memory"], "maxmemory": memory["maxmemory"]}
 
 
+def count(client: Any, prefix: str, login: str) -> dict[str, Any]:
+    """How many sessions `login` has, and whether there is such a user."""
+    database = os.environ.get("ODOO_DATABASE", "odoo")
+    with psycopg2.connect(dbname=database, connect_timeout=5) as connection:
+        known = _is_user(connection.cursor(), login)
+    return {"sessions": len(_theirs(client, prefix, login, database)), "known": known}
+
+
+def _is_user(cursor: Any, login: str) -> bool:
+    cursor.execute("SELECT 1 FROM res_users WHERE login = %s", (login,))
+    return cursor.fetchone() is not None
+
+
+def _theirs(client: Any, prefix: str, login: str, database: str) -> list[str]:
+    """The identifiers of the sessions of `login`."""
+    return [
+        identifier
+        for identifier, found in sessions(client, prefix)
+        if any(_belongs(data, login, database) for data in found)
+    ]
+
+
 def revoke(client: Any, prefix: str, login: str) -> dict[str, Any]:
     """Log `login` out everywhere, also in the list of devices of that user."""
     database = os.environ.get("ODOO_DATABASE", "odoo")
     with psycopg2.connect(dbname=database, connect_timeout=5) as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT 1 FROM res_users WHERE login = %s", (login,))
-        known = cursor.fetchone() is not None
-        theirs = [
-            identifier
-            for identifier, found in sessions(client, prefix)
-            if any(_belongs(data, login, database) for data in found)
-        ]
+        known = _is_user(cursor, login)
+        theirs = _theirs(client, prefix, login, database)
         for identifier in theirs:
             client.unlink(prefix + identifier)
         update = "UPDATE res_device_log SET revoked = true WHERE session_identifier = ANY(%s)"
@@ -101,6 +118,8 @@ def main(command: str, *arguments: str) -> dict[str, Any]:
     client = settings.client()
     if command == "list":
         return summary(client, settings.prefix)
+    if command == "count":
+        return count(client, settings.prefix, *arguments)
     if command == "revoke":
         return revoke(client, settings.prefix, *arguments)
     if command == "import":

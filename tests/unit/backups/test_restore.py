@@ -82,6 +82,20 @@ def test_a_clone_is_made_of_the_repository_that_was_there(
         runner.calls.clear()
 
 
+def test_a_clone_that_cannot_be_made_is_refused_before_anybody_is_asked(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner_of(stack).answers[f"{RUN} restore databases"] = says('{"odoo": 5, "staging": 6}')
+    reporter = FakeReporter(answer=False)
+    with pytest.raises(UsageError, match="there is no database 'nosuch'"):
+        restore.clone(stack, reporter, "nosuch", "staging")
+    assert not reporter.asked
+    with pytest.raises(OpsError, match="there is a database 'staging', which was not to be"):
+        restore.clone(stack, reporter, "", "staging")
+    assert not runner_of(stack).ran(f"{RUN} backup create")
+
+
 def test_undo_heeds_what_it_is_told_or_refuses(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

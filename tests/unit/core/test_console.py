@@ -67,3 +67,15 @@ def test_a_reader_that_has_gone_is_an_end_without_words() -> None:
     err = io.StringIO()
     Console(io.StringIO(), err, colour=False, live=False).error(caught.value.message)
     assert err.getvalue() == ""
+
+
+def test_a_question_that_nobody_can_answer_is_shown_where_that_means_no(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    for unattended in (False, True):
+        out, err = io.StringIO(), io.StringIO()
+        console = Console(out, err, colour=False, live=False)
+        assert console.confirm("Destroy it?", unattended=unattended) is unattended
+        expected = "" if unattended else "Destroy it? (nobody is here to answer)\n"
+        assert (out.getvalue(), err.getvalue()) == ("", expected)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from scripts.core.errors import OpsError
 from scripts.core.http import Reply
 from scripts.core.settings import ROOT
 from scripts.health import probes
-from scripts.stack import ingress
+from scripts.stack import ingress, maintenance_window
 from scripts.stack.compose import Stack
+from scripts.stack.maintenance_window import Window
 from tests.unit.support.fakes import FakeRunner, says, settings_in
 
 _NAMES = ("Nginx", "Odoo (proxy)", "Odoo (container)", "PostgreSQL", "Redis", "Volumes")
@@ -76,6 +78,24 @@ def test_a_platform_that_is_well_is_reported_so(tmp_path: Path, site: Site) -> N
     rows = _report(tmp_path)
     assert tuple(rows) == _NAMES
     assert _bad(rows) == {}
+
+
+def test_maintenance_is_a_warning_where_nginx_goes_by_it_and_failed_where_it_does_not(
+    tmp_path: Path, site: Site
+) -> None:
+    window = Window(datetime(2026, 11, 27, 18, tzinfo=UTC), None, "Back soon")
+    maintenance_window.write(settings_in(tmp_path), window)
+    kept_out = {"/web/login": Reply(503, ""), "/nginx-health": Reply(200, f"ok\n{window.report}\n")}
+    site(kept_out)
+    rows = _report(tmp_path)
+    assert list(_bad(rows)) == ["Odoo (proxy)"]
+    assert rows["Odoo (proxy)"].status is Status.WARNING
+    assert rows["Odoo (proxy)"].detail.startswith("visitors are kept out for maintenance since")
+    site({})
+    assert list(_bad(_report(tmp_path))) == ["Nginx"]
+    maintenance_window.file(settings_in(tmp_path)).unlink()
+    site(kept_out)
+    assert list(_bad(_report(tmp_path))) == ["Nginx", "Odoo (proxy)"]
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_what_is_restored_beside_the_platform_s_own_database_is_of_its_odoo_too(
     name = "staging__restoring"
 
     def stage() -> None:
-        with restore._staging(name, tmp_path):
+        with restore.staging(name, tmp_path):
             restore._require_same_odoo(version, "")
 
     if fits:

@@ -10,17 +10,19 @@ from psycopg2 import sql
 
 from toolbox.core import postgres, properties
 from toolbox.core.errors import Failure
-from toolbox.modules.lock_watcher import PAUSE, WHO
+from toolbox.core.session_names import WHO
 
+_PAUSE = 0.2
 _RESTED = 0.5  # seconds
 
 
-def copy(source: str, target: str, patience: int) -> None:
+def copy(source: str, target: str, patience: int, busy: str) -> None:
     """Make the database `target` as a copy of `source`, by files, with all but its comment.
 
     While it is copied, no session can connect to `source`: new connections wait for a moment.
     Idle connections are ended, which Odoo's pool does not mind; work in progress may go on for
-    `patience` seconds. Raises Failure that names the sessions which did not end.
+    `patience` seconds. Raises Failure that names the sessions which did not end, with the hint
+    `busy`.
     """
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
         sql.Identifier(target), sql.Identifier(source)
@@ -39,7 +41,7 @@ def copy(source: str, target: str, patience: int) -> None:
                 break
             except psycopg2.errors.ObjectInUse:
                 if time.monotonic() > deadline:
-                    raise _busy(source, patience) from None
+                    raise _busy(source, patience, busy) from None
             except psycopg2.Error as error:
                 raise Failure(
                     f"the database {source!r} could not be copied: {str(error).splitlines()[0]}",
@@ -66,7 +68,7 @@ def _terminate_idle_connections(database: str) -> Iterator[None]:
     def terminate() -> None:
         with closing(postgres.connect()) as connection:
             connection.autocommit = True
-            while not stop.wait(PAUSE):
+            while not stop.wait(_PAUSE):
                 # Not divided by 4 **: that overflows after 512 s, and this ends at 0.
                 rested = _RESTED * 0.25 ** (time.monotonic() - started)
                 with connection.cursor() as cursor:
@@ -81,7 +83,7 @@ def _terminate_idle_connections(database: str) -> Iterator[None]:
         thread.join()
 
 
-def _busy(database: str, patience: int) -> Failure:
+def _busy(database: str, patience: int, hint: str) -> Failure:
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {WHO} FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
@@ -92,5 +94,5 @@ def _busy(database: str, patience: int) -> Failure:
     return Failure(
         f"the database {database!r} was in use for {patience} s"
         f" by {sessions or 'a session that has ended'}",
-        "Wait for that to end, or give more time: --max-lock-wait SECONDS.",
+        hint,
     )
