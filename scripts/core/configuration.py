@@ -69,8 +69,10 @@ def _defaults(settings: Settings, shown: Mapping[str, str]) -> dict[str, tuple[s
     """Default, and whether an empty value is one: production's differ from those shown."""
     text = "".join(path.read_text() for path in settings.compose_files if path.is_file())
     text = re.sub(r"\$\{COMPOSE_PROJECT_NAME:-[^}]*\}", settings.project, text)
-    written = {name: (sign, word) for name, sign, word in re.findall(
-        r"(?<!\$)\$\{(\w+)(:?-)([^}]*)\}", text)}  # fmt: skip
+    written = {
+        name: (sign, word)
+        for name, sign, word in re.findall(r"(?<!\$)\$\{(\w+)(:?-)([^}]*)\}", text)
+    }
     found = {}
     for name, default in shown.items():
         sign, word = written.get(name, (":-", default))

@@ -25,9 +25,17 @@ _REFERENCE: Final = re.compile(
 )
 _ESCAPE: Final = re.compile(r"\\([abcfnrtv$\"\\]|0[0-9]{0,3})")
 _ESCAPED: Final = {
-    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\",
-    '"': '"', "$": "$$",
-}  # fmt: skip
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "\\": "\\",
+    '"': '"',
+    "$": "$$",
+}
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,=~*?&;^-]*")
 
 

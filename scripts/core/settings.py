@@ -153,11 +153,15 @@ class Settings:
             root=root,
             environment=environment,
             project=values.matching(
-                "COMPOSE_PROJECT_NAME", PROJECT, _PROJECT,
+                "COMPOSE_PROJECT_NAME",
+                PROJECT,
+                _PROJECT,
                 "lower-case letters and digits, with -, _ or __ between",
             ),
             database=values.matching(
-                "ODOO_DATABASE", "odoo", DATABASE_NAME,
+                "ODOO_DATABASE",
+                "odoo",
+                DATABASE_NAME,
                 "lower-case letters, digits and underscores, or belongs to the platform",
             ),
             domains=values.hosts("ODOO_DOMAIN", "localhost"),
@@ -167,9 +171,7 @@ class Settings:
             acme_server=values.matching(
                 "ACME_SERVER", LETSENCRYPT, r"https://\S+", "an address with https://"
             ),
-            acme_email=values.matching(
-                "ACME_EMAIL", "", r"([^@\s]+@[^@\s]+)?", "a mail address"
-            ),
+            acme_email=values.matching("ACME_EMAIL", "", r"([^@\s]+@[^@\s]+)?", "a mail address"),
             bind=values.address(
                 "NGINX_BIND", EVERYWHERE if environment is Environment.PROD else "127.0.0.1"
             ),
@@ -188,7 +190,9 @@ class Settings:
                 "SUPABASE_CLOUD_HOST", "", rf"({HOST}(:\d{{1,5}})?)?", "HOST or HOST:PORT"
             ),
             backup_repository=values.matching(
-                "BACKUP_REPOSITORY", REPOSITORY, rf"{REPOSITORY}|(s3|sftp|rest|rclone|b2):\S+",
+                "BACKUP_REPOSITORY",
+                REPOSITORY,
+                rf"{REPOSITORY}|(s3|sftp|rest|rclone|b2):\S+",
                 f"{REPOSITORY} or a place that begins with s3:, sftp:, rest:, rclone: or b2:",
             ),
             backup_folder=root / Path(values.path("BACKUP_FOLDER", "./backups")).expanduser(),
@@ -207,7 +211,7 @@ class Settings:
             ci=values.text("CI", "").lower() in _TRUTHS,
             test_package=os.environ.get("IPAI_ODOO_PACKAGE", ""),
             told=told,
-        )  # fmt: skip
+        )
         check_what_compose_reads(values)
         if values.problems:
             raise WrongSettingsError(values.problems, root)
