@@ -90,7 +90,6 @@ def _each(*paths: Path) -> pytest.MarkDecorator:
 _OF_THE_HOST = _each(*task_library())
 _OF_TOOLBOX = _each(*toolbox())
 _EVERY = _each(*task_library(), *toolbox(), *odoo_programs())
-_OF_TESTS = _each(*code_of_tests())
 # What is neither a test nor in a folder support/: pytest loads it.
 _PYTEST_LOADS = {"__init__.py", "conftest.py"}
 _PLUGINS = {"tests/durations.py"}
@@ -270,17 +269,16 @@ def test_a_command_imports_what_it_calls_where_it_calls_it() -> None:
                 assert f"{node.module}.".startswith(light), f"{_name(path)} slows all others"
 
 
-@_OF_TESTS
-def test_no_test_module_is_imported(path: Path) -> None:
+def test_no_test_module_is_imported() -> None:
     # What two of them need is in support/ or in a conftest.py.
-    parts = {
-        part for name in _imports(path) if name.startswith("tests.") for part in name.split(".")
-    }
-    assert not {part for part in parts if part.startswith("test_")}
+    for path in code_of_tests():
+        imported = [name.split(".") for name in _imports(path) if name.startswith("tests.")]
+        assert not [name for name in imported if any(x.startswith("test_") for x in name)], path
 
 
-@_OF_TESTS
-def test_helpers_of_tests_are_in_support(path: Path) -> None:
-    is_test = path.name.startswith("test_")
-    in_support = "support" in path.relative_to(ROOT).parent.parts
-    assert is_test != (in_support or path.name in _PYTEST_LOADS or _name(path) in _PLUGINS)
+def test_helpers_of_tests_are_in_support() -> None:
+    for path in code_of_tests():
+        is_test = path.name.startswith("test_")
+        in_support = "support" in path.relative_to(ROOT).parent.parts
+        is_helper = in_support or path.name in _PYTEST_LOADS or _name(path) in _PLUGINS
+        assert is_test != is_helper, path
