@@ -30,7 +30,7 @@ def plan(stack: Stack, request: BackupRequest, *, on: bool) -> str:
     Raises OpsError as long as nobody has seen the key: nights of backups that burn
     together with their only key would be worse than none, for somebody relies on them.
     """
-    if request.plain or request.zipped or request.new_repository:
+    if request.plain or request.zipped or request.new_repository or request.database:
         raise UsageError("only --notify goes with --schedule and --unschedule")
     if on and not state.key_was_shown(stack.settings):
         raise OpsError("nobody has taken the key of the backups elsewhere yet", state.KEY_HINT)

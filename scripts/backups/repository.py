@@ -14,6 +14,7 @@ from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import CheckResult, CreatedBackup, ShownBackup, StoredBackup
+from toolbox.contract.names import DATABASE_NAME
 
 
 def lock(settings: Settings) -> Path:
@@ -30,6 +31,7 @@ class BackupRequest:
     tell: str = ""  # an address that hears the outcome; BACKUP_NOTIFY if empty
     forget: bool = False  # old ones go afterwards, as BACKUP_KEEP says
     new_repository: bool = False  # a repository that was there once need not be there again
+    database: str = ""  # the platform's own if empty
 
 
 def create(stack: Stack, reporter: Reporter, request: BackupRequest) -> CreatedBackup:
@@ -37,10 +39,14 @@ def create(stack: Stack, reporter: Reporter, request: BackupRequest) -> CreatedB
     target = request.tell or stack.settings.backup_notify
     with notify.outcome(target, stack.settings.project) as told:
         targets = _targets(request)
+        if request.database and not re.fullmatch(DATABASE_NAME, request.database):
+            hint = "Small letters, digits and _, at most 50. See: inv db.list"
+            raise UsageError(f"{request.database!r} is not the name of a database", hint)
         with file_lock(lock(stack.settings), "backup"):
             service.prepare(stack, reporter)
             with reporter.step("Making a backup"):
-                manifest = make(stack, reporter, new_repository=request.new_repository)
+                own = ["--database", request.database] if request.database else []
+                manifest = make(stack, reporter, *own, new_repository=request.new_repository)
             for flag, path in targets.items():
                 _export(stack, reporter, manifest.id, flag, path)
         told["id"] = manifest.id

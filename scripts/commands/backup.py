@@ -3,7 +3,7 @@
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.commands.help_texts import JSON, YES
+from scripts.commands.help_texts import DATABASE, JSON, YES
 from scripts.commands.session import Session, open_session, open_to_change
 from scripts.core.errors import OpsError
 from scripts.core.tasklib import command
@@ -18,6 +18,7 @@ from scripts.core.tasklib import command
         "notify": "POST the outcome to this address; with --schedule always (BACKUP_NOTIFY).",
         "schedule": "Make one every night by a systemd timer, or by cron, from now on.",
         "unschedule": "Remove that timer.",
+        "database": DATABASE,
         "json": JSON,
     },
     name="create",
@@ -32,6 +33,7 @@ def backup_create(
     new_repository: bool = False,
     schedule: bool = False,
     unschedule: bool = False,
+    database: str = "",
     json: bool = False,
 ) -> None:
     """Back up database and files of one moment into the repository."""
@@ -40,7 +42,9 @@ def backup_create(
 
     session = open_to_change(c)
     files = session.path(plain), session.path(zip)
-    request = repository.BackupRequest(*files, notify, forget=prune, new_repository=new_repository)
+    request = repository.BackupRequest(
+        *files, notify, forget=prune, new_repository=new_repository, database=database
+    )
     if schedule or unschedule:
         session.console.say(nightly.plan(session.stack, request, on=schedule))
     else:

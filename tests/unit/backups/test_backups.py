@@ -180,6 +180,16 @@ def test_a_file_is_written_by_way_of_its_folder(stack: Stack, tmp_path: Path) ->
         )
 
 
+def test_another_database_is_backed_up_by_its_name(stack: Stack) -> None:
+    runner = runner_of(stack)
+    runner.answers[f"{RUN} backup create"] = says(json.dumps({**MANIFEST, "database": "staging"}))
+    repository.create(stack, FakeReporter(), BackupRequest(database="staging"))
+    assert runner.ran(f"{RUN} backup create --database staging --configuration")
+    for name in ("no such; thing", "odoo__before", "postgres"):
+        with pytest.raises(UsageError, match="not the name of a database"):
+            repository.create(stack, FakeReporter(), BackupRequest(database=name))
+
+
 @pytest.mark.parametrize(
     ("code", "stderr", "message", "hint"),
     [
