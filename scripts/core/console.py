@@ -14,7 +14,9 @@ from typing import Any, Final, TextIO
 
 from scripts.core import streams
 
-_COLOURS: Final = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1"}
+_COLOURS: Final = {"green": "32", "yellow": "33", "red": "31", "cyan": "36", "dim": "2",
+                  "bold": "1"}  # fmt: skip
+_KINDS: Final = {"error": "red", "warning": "yellow", "hint": "cyan"}
 _REDRAW_SECONDS: Final = 1.0
 
 
@@ -27,6 +29,7 @@ class Console:
     colour: bool
     live: bool  # somebody watches `err`: a running step is redrawn each second
     assume_yes: bool = False
+    colour_err: bool = False
 
     @classmethod
     def standard(cls, *, assume_yes: bool = False) -> "Console":
@@ -39,11 +42,12 @@ class Console:
             colour=sys.stdout.isatty() and not plain,
             live=sys.stderr.isatty() and not dumb,
             assume_yes=assume_yes,
+            colour_err=sys.stderr.isatty() and not plain,
         )
 
     def paint(self, text: str, colour: str) -> str:
         """`text` in `colour`, or as it is where colours are off."""
-        return f"\033[{_COLOURS[colour]}m{text}\033[0m" if self.colour else text
+        return _painted(text, colour) if self.colour else text
 
     def say(self, *lines: str) -> None:
         """A result, on standard output; raises OutputError where that takes no more."""
@@ -58,7 +62,14 @@ class Console:
     def note(self, text: str) -> None:
         """Progress, on standard error."""
         clear = "\r\033[K" if self.live else ""  # a running step may hold the line
-        self._tell(f"{clear}{text}\n")
+        self._tell(f"{clear}{self._marked(text)}\n")
+
+    def _marked(self, text: str) -> str:
+        """`text` for standard error, with `error:` and the like at its beginning in colour."""
+        kind, colon, rest = text.partition(":")
+        if not (self.colour_err and colon and kind in _KINDS):
+            return text
+        return f"{_painted(f'{kind}:', _KINDS[kind])}{rest}"
 
     def _tell(self, text: str) -> None:
         # Work that has begun is done, whether or not somebody can read of it.
@@ -91,7 +102,8 @@ class Console:
         """`error: …` and, where there is one, `hint: …` on standard error."""
         if not message:  # as where nobody reads what is printed
             return
-        self._tell(f"{kind}: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+        lines = [f"{kind}: {message}", *([f"hint: {hint}"] if hint else [])]
+        self._tell("".join(f"{self._marked(line)}\n" for line in lines))
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -142,6 +154,10 @@ def _for_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return str(value)
+
+
+def _painted(text: str, colour: str) -> str:
+    return f"\033[{_COLOURS[colour]}m{text}\033[0m"
 
 
 def _cut(text: str, columns: int) -> str:

@@ -153,6 +153,8 @@ class SystemRunner:
             raise SystemExit(0)
         sys.stdout.flush()
         sys.stderr.flush()
+        # Ours is ignored: the program would take `| head` for an error to be told.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         try:
             os.execvp(argv[0], list(argv))
         except FileNotFoundError as error:

@@ -201,6 +201,23 @@ def test_a_termination_while_a_process_is_starting_reaches_it(tmp_path: Path, na
     assert (tmp_path / "put").read_text() == "right\n"
 
 
+def test_a_program_in_our_place_ends_silently_where_its_reader_has_gone() -> None:
+    code = """
+from scripts.core.interruption import raise_on_sigterm
+from scripts.core.process import SystemRunner
+raise_on_sigterm()
+SystemRunner().replace_process(["sh", "-c", "yes"])
+"""
+    with subprocess.Popen(
+        _python(code), cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as ours:
+        assert ours.stdout and ours.stderr
+        assert ours.stdout.readline() == b"y\n"
+        ours.stdout.close()
+        assert ours.stderr.read() == b""
+    assert ours.returncode in (-signal.SIGPIPE, 128 + signal.SIGPIPE)
+
+
 def test_what_nohup_has_started_outlives_the_terminal(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
