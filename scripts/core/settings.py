@@ -250,6 +250,14 @@ def no_debugger() -> UsageError:
     )
 
 
+def peek(name: str, root: Path = ROOT) -> str:
+    """One setting, of the environment or of `root/.env`, unchecked; '' where it cannot be read."""
+    try:
+        return os.environ.get(name) or env_file.values(root / ".env").get(name) or ""
+    except UsageError:
+        return ""
+
+
 def fixed(name: str) -> bool:
     """Whether the environment decides on `name`, whatever `.env` says."""
     return name in os.environ
