@@ -103,7 +103,6 @@ def listed(stack: Stack, reporter: Reporter) -> list[Backup]:
 def _remember(settings: Settings, backups: Sequence[Backup]) -> None:
     """For the completion of command lines."""
     known_names.remember(settings, known_names.BACKUPS, (b.id for b in backups))
-    known_names.remember(settings, known_names.DATABASES, (b.database for b in backups))
 
 
 def show(stack: Stack, reporter: Reporter, name: str) -> ShownBackup:

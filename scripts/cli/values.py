@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
-from zipfile import BadZipFile, ZipFile
 
 from scripts.core import known_names
 from scripts.core.settings import ROOT, peek
@@ -23,6 +22,7 @@ _TARGETS: Final = ("local", "cloud")
 _JOB_STATES: Final = ("queued", "running", "completed", "cancelled", "dead")
 _JOB_TYPES: Final = ("sync_odoo", "notify_slack", "webhook", "http")
 _MODULE_STATES: Final = ("installed", "uninstalled", "to install", "to upgrade", "to remove")
+_MAINTENANCE: Final = ("on", "off", "status")
 _TESTS: Final = ("unit", "static", "e2e")
 _SERIES: Final = ("18", "19")
 _SERVICE: Final = re.compile(r"^  ([a-z0-9_-]+):", re.MULTILINE)
@@ -73,12 +73,18 @@ def _modules(root: Path) -> list[str]:
         if not any(part.startswith(".") for part in manifest.relative_to(folder).parts)
     }
     for wheel in (root / "odoo" / "wheels").glob("*.whl"):
-        try:
-            with ZipFile(wheel) as archive:
-                found |= set(_IN_WHEEL.findall("\n".join(archive.namelist())))
-        except (OSError, BadZipFile):
-            continue
+        found |= _in_wheel(wheel)
     return sorted(found | set(_seen(known_names.MODULES)(root)))
+
+
+def _in_wheel(wheel: Path) -> set[str]:
+    from zipfile import BadZipFile, ZipFile  # which takes its time, and is hardly ever wanted
+
+    try:
+        with ZipFile(wheel) as archive:
+            return set(_IN_WHEEL.findall("\n".join(archive.namelist())))
+    except (OSError, BadZipFile):
+        return set()
 
 
 def _databases(root: Path) -> list[str]:
@@ -110,6 +116,8 @@ _KNOWN: Final[Mapping[str, Callable[[Path], list[str]]]] = {
     "module": _modules,
     "install": _modules,
     "database": _databases,
+    "db.drop name": _databases,
+    "db.copy source": _databases,
     "to_database": _databases,
     "backup.show id": _backups,
     "backup.verify id": _backups,
@@ -124,7 +132,8 @@ _KNOWN: Final[Mapping[str, Callable[[Path], list[str]]]] = {
     "target": _choices(*_TARGETS),
     "type": _choices(*_JOB_TYPES),
     "jobs status": _choices(*_JOB_STATES),
-    "state": _choices(*_MODULE_STATES),
+    "module.list state": _choices(*_MODULE_STATES),
+    "maintenance state": _choices(*_MAINTENANCE),
     "only": _choices(*_TESTS),
     "odoo": _choices(*_SERIES),
 }

@@ -33,6 +33,12 @@ def add(settings: Settings, kind: str, name: str) -> None:
     remember(settings, kind, [*recall(settings.state_folder, kind), name])
 
 
+def remove(settings: Settings, kind: str, name: str) -> None:
+    """There is one less."""
+    known = recall(settings.state_folder, kind)
+    remember(settings, kind, [other for other in known if other != name])
+
+
 def recall(state_folder: Path, kind: str) -> list[str]:
     """The names of that kind, none where none are known."""
     try:

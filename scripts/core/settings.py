@@ -253,7 +253,7 @@ def no_debugger() -> UsageError:
 def peek(name: str, root: Path = ROOT) -> str:
     """One setting, of the environment or of `root/.env`, unchecked; '' where it cannot be read."""
     try:
-        return os.environ.get(name) or env_file.values(root / ".env").get(name) or ""
+        return sources(root).effective.get(name, "")
     except UsageError:
         return ""
 

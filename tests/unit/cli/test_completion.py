@@ -14,13 +14,13 @@ from scripts.modules import listing
 from scripts.supabase.database import Target
 from scripts.supabase.jobs import STATUSES
 from scripts.testing import KINDS
-from tests.static.cli import commands, shown
-from tests.unit.fakes import settings_in
+from tests.static.support.cli import commands, shown
+from tests.unit.support.fakes import settings_in
 
 # Options whose value nobody can know, or that may be anything.
 _FREE = {
     "command", "domain", "email", "from_database", "keep", "key", "name", "notify", "payload",
-    "pytest", "server", "source", "to", "user", "at", "id",
+    "pytest", "server", "source", "to", "user", "at", "id", "message", "for_",
 }  # fmt: skip
 
 
@@ -74,6 +74,7 @@ def test_options_are_those_of_the_command_that_are_not_given_yet() -> None:
         (["test", "--only", ""], list(KINDS)),
         (["quickstart", "--odoo", ""], ["18", "19"]),
         (["secrets.reset", ""], ["admin"]),
+        (["maintenance", "o"], ["on", "off"]),
         (["jobs.show", ""], []),
         (["backup", "--plain", ""], [values.FILES]),
         (["backup", "--plain", "some"], [values.FILES]),

@@ -248,7 +248,7 @@ raise_on_sigterm()
 SystemRunner().replace_process(["sh", "-c", "yes"])
 """
     with subprocess.Popen(
-        _python(code), cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        _python(code), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as ours:
         assert ours.stdout and ours.stderr
         assert ours.stdout.readline() == b"y\n"

@@ -13,11 +13,10 @@ from scripts.core.console import Console
 from scripts.core.step import Step, duration
 from scripts.stack import debian, oneoff
 from scripts.stack.compose import Stack
+from tests.unit.support.fakes import FakeReporter, FakeRunner, settings_in
 from toolbox.backup import pg_restore
 from toolbox.contract.messages import PROGRESS_WANTED
 from toolbox.core.progress import Percentage
-
-from .fakes import FakeReporter, FakeRunner, settings_in
 
 
 def _step(monkeypatch: pytest.MonkeyPatch, *, after: float) -> Step:
