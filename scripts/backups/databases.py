@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from scripts.backups import render, repository, restore, service
+from scripts.core import known_names
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
@@ -62,7 +63,9 @@ def listed(stack: Stack, reporter: Reporter) -> list[Database]:
     """All databases of the server but PostgreSQL's own, by name."""
     service.prepare(stack, reporter)
     service.need_database(stack)
-    return service.ask(stack, reporter, service.RESTORE, "inventory", kind=list[Database])
+    found = service.ask(stack, reporter, service.RESTORE, "inventory", kind=list[Database])
+    known_names.remember(stack.settings, known_names.DATABASES, (each.name for each in found))
+    return found
 
 
 def table(found: Sequence[Database]) -> Table:
@@ -101,7 +104,9 @@ def drop(stack: Stack, reporter: Reporter, name: str) -> Dropped:
         if not reporter.confirm(f"{question} Continue?", unattended=False):
             raise OpsError("nothing was dropped", "Say yes, or give --yes where nobody can answer.")
         with reporter.step(f"Dropping {name}"):
-            return service.ask(stack, reporter, service.RESTORE, "drop", "--", name, kind=Dropped)
+            done = service.ask(stack, reporter, service.RESTORE, "drop", "--", name, kind=Dropped)
+        known_names.remove(stack.settings, known_names.DATABASES, name)
+        return done
 
 
 def dropped(done: Dropped) -> list[str]:
@@ -147,6 +152,7 @@ def _copy(stack: Stack, reporter: Reporter, source: str, name: str, *, neutraliz
     except BaseException:
         service.try_to_discard(stack, reporter, staged)
         raise
+    known_names.add(stack.settings, known_names.DATABASES, name)
     return Copied(source, name, neutralize, made.missing_files)
 
 

@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.backups import attachments, configuration, notify, retention, service, state
 from scripts.backups.retention import Backup
-from scripts.core import last_backup
+from scripts.core import known_names, last_backup
 from scripts.core.errors import UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
@@ -69,6 +70,7 @@ def make(
     given = json.dumps(configuration.collect(stack, reporter))
     manifest = service.ask(stack, reporter, service.MAKE, *command, kind=CreatedBackup, stdin=given)
     state.remember_repository(stack.settings)
+    known_names.add(stack.settings, known_names.BACKUPS, manifest.id)
     if manifest.database == stack.settings.database:
         last_backup.remember(stack.settings, manifest.id, len(manifest.files.lost))
     return manifest
@@ -99,7 +101,14 @@ def listed(stack: Stack, reporter: Reporter) -> list[Backup]:
     """All complete backups, the oldest first."""
     service.prepare(stack, reporter)
     stored = service.ask(stack, reporter, service.MAKE, "list", kind=list[StoredBackup])
-    return [retention.backup(known) for known in stored]
+    found = [retention.backup(known) for known in stored]
+    _remember(stack.settings, found)
+    return found
+
+
+def _remember(settings: Settings, backups: Sequence[Backup]) -> None:
+    """For the completion of command lines."""
+    known_names.remember(settings, known_names.BACKUPS, (b.id for b in backups))
 
 
 def show(stack: Stack, reporter: Reporter, name: str) -> ShownBackup:
@@ -123,9 +132,11 @@ def prune(stack: Stack, reporter: Reporter, rule: str, *, rehearse: bool) -> lis
     if not re.fullmatch(RULE, rule):
         raise UsageError(f"--keep {rule!r} is no rule", "For example: --keep 7d,5w,12m")
     with file_lock(lock(stack.settings), "backup.prune"):
-        doomed = retention.expired(listed(stack, reporter), rule)
+        known = listed(stack, reporter)
+        doomed = retention.expired(known, rule)
         if not rehearse:
             with reporter.step(f"Forgetting {len(doomed)} backups"):
                 names = [backup.id for backup in doomed]
                 service.run(stack, reporter, service.MAKE, "forget", *names)
+            _remember(stack.settings, [backup for backup in known if backup not in doomed])
         return doomed

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scripts.backups import foreign_files, repository, service
 from scripts.backups.restored import Restored
+from scripts.core import known_names
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
@@ -248,6 +249,7 @@ def _put_in_place(
 ) -> bool:
     """Replace `name` of the databases `before`; with `scan` only by one that passes it."""
     if not _is_live(stack, name):
+        known_names.add(stack.settings, known_names.DATABASES, name)
         swap = ["swap", name, *(["--scan"] if scan else [])]
         return service.ask(stack, reporter, service.RESTORE, *swap, kind=SwapResult).replaced
     if scan:  # while Odoo still runs

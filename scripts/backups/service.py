@@ -71,8 +71,9 @@ def run(
         service += "_offsite"
     given = _environment(stack.settings)
     done = oneoff.run(
-        stack, service, *command, mounts=mounts, env=given, stdin=stdin, timeout=_BACKUP_TIMEOUT
-    )
+        stack, service, *command, mounts=mounts, env=given, stdin=stdin,
+        timeout=_BACKUP_TIMEOUT, reporter=reporter,
+    )  # fmt: skip
     for line in done.stderr.splitlines():
         if line.startswith(NOTE):
             reporter.note(line)

@@ -44,7 +44,8 @@ class Inv(Program):
 
     def _run(self, given: Sequence[str]) -> None:
         if given[:1] == ["--complete"]:
-            return self._say(completion.candidates(given[1:], self._commands))
+            found = completion.candidates(given[1:], self._commands)
+            return self._say(found) if found else None
         if given[:1] == ["--print-completion-script"]:
             return self._say(completion.script(given[1:]))
         if given[:2] == ["--list", "--list-format=json"]:

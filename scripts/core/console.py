@@ -5,16 +5,18 @@ import os
 import shutil
 import sys
 import threading
-import time
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, Final, TextIO
 
 from scripts.core import streams
+from scripts.core.step import Step
 
-_COLOURS: Final = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1"}
+_COLOURS: Final = {"green": "32", "yellow": "33", "red": "31", "cyan": "36", "dim": "2",
+                  "bold": "1"}  # fmt: skip
+_KINDS: Final = {"error": "red", "warning": "yellow", "hint": "cyan"}
 _REDRAW_SECONDS: Final = 1.0
 
 
@@ -27,6 +29,8 @@ class Console:
     colour: bool
     live: bool  # somebody watches `err`: a running step is redrawn each second
     assume_yes: bool = False
+    colour_err: bool = False
+    _steps: list[Step] = field(default_factory=list, repr=False, compare=False)  # that run
 
     @classmethod
     def standard(cls, *, assume_yes: bool = False) -> "Console":
@@ -39,11 +43,12 @@ class Console:
             colour=sys.stdout.isatty() and not plain,
             live=sys.stderr.isatty() and not dumb,
             assume_yes=assume_yes,
+            colour_err=sys.stderr.isatty() and not plain,
         )
 
     def paint(self, text: str, colour: str) -> str:
         """`text` in `colour`, or as it is where colours are off."""
-        return f"\033[{_COLOURS[colour]}m{text}\033[0m" if self.colour else text
+        return _painted(text, colour) if self.colour else text
 
     def say(self, *lines: str) -> None:
         """A result, on standard output; raises OutputError where that takes no more."""
@@ -58,7 +63,14 @@ class Console:
     def note(self, text: str) -> None:
         """Progress, on standard error."""
         clear = "\r\033[K" if self.live else ""  # a running step may hold the line
-        self._tell(f"{clear}{text}\n")
+        self._tell(f"{clear}{self._marked(text)}\n")
+
+    def _marked(self, text: str) -> str:
+        """`text` for standard error, with `error:` and the like at its beginning in colour."""
+        kind, colon, rest = text.partition(":")
+        if not (self.colour_err and colon and kind in _KINDS):
+            return text
+        return f"{_painted(f'{kind}:', _KINDS[kind])}{rest}"
 
     def _tell(self, text: str) -> None:
         # Work that has begun is done, whether or not somebody can read of it.
@@ -91,14 +103,15 @@ class Console:
         """`error: …` and, where there is one, `hint: …` on standard error."""
         if not message:  # as where nobody reads what is printed
             return
-        self._tell(f"{kind}: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+        lines = [f"{kind}: {message}", *([f"hint: {hint}"] if hint else [])]
+        self._tell("".join(f"{self._marked(line)}\n" for line in lines))
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Show `title` with the elapsed seconds while the block runs."""
-        started = time.monotonic()
-        stop = threading.Event()
-        ticker = threading.Thread(target=self._tick, args=(title, started, stop), daemon=True)
+        step, stop = Step(title), threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(step, stop), daemon=True)
+        self._steps.append(step)
         if self.live:
             ticker.start()
         else:
@@ -111,14 +124,21 @@ class Console:
             stop.set()
             if self.live:
                 ticker.join()
-            self.note(f"{mark} {title} ({time.monotonic() - started:.0f} s)")
+            self._steps.remove(step)
+            self.note(f"{mark} {title} ({step.seconds:.0f} s)")
 
-    def _tick(self, title: str, started: float, stop: threading.Event) -> None:
+    def progress(self, doing: str, percent: float | None = None) -> None:
+        """What the running step does; shown on a terminal only, where it is redrawn."""
+        if self._steps:
+            self._steps[-1].tell(doing, percent)
+
+    def _tick(self, step: Step, stop: threading.Event) -> None:
         while True:
-            elapsed = f" ({time.monotonic() - started:.0f} s)"
             # A longer line would go on in the next one, where it cannot be drawn again.
-            room = shutil.get_terminal_size().columns - len(elapsed) - 1
-            self._tell(f"\r\033[K{_cut(f'… {title}', room)}{elapsed}")
+            columns = shutil.get_terminal_size().columns - 1
+            end = _fitting(step.ends, columns // 2)
+            text = _cut(f"… {_fitting(step.texts, columns - len(end) - 2)}", columns - len(end))
+            self._tell(f"\r\033[K{text}{end}")
             if stop.wait(_REDRAW_SECONDS):
                 return
 
@@ -142,6 +162,15 @@ def _for_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return str(value)
+
+
+def _painted(text: str, colour: str) -> str:
+    return f"\033[{_COLOURS[colour]}m{text}\033[0m"
+
+
+def _fitting(texts: Sequence[str], columns: int) -> str:
+    """The first of `texts` that has room in so many columns, else the last."""
+    return next((text for text in texts if _cut(text, columns) == text), texts[-1])
 
 
 def _cut(text: str, columns: int) -> str:

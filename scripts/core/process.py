@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, NoReturn, Protocol, TypedDict, Unpack
+from typing import IO, Any, Final, NoReturn, Protocol, TypedDict, Unpack
 
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.interactive import InteractiveProcess, SystemProcess
 from scripts.core.interruption import TerminatedError, uninterrupted
+from scripts.core.line_reader import LineReader
 
 _TAIL_LINES: Final = 15
 _GRACE_SECONDS: Final = 60  # as long as Compose gives the containers of backups
@@ -40,6 +41,9 @@ class RunOptions(TypedDict, total=False):
     env: Mapping[str, str] | None  # added to this process's own
     check: bool  # an exit code other than 0 is an error; the default
     changes: bool  # a dry run must not run it; not by default
+    # Is given each line of standard error as it comes, in another thread; with `stdout` each
+    # line of both.
+    on_line: Callable[[str], None] | None
 
 
 class Runner(Protocol):
@@ -92,17 +96,17 @@ class SystemRunner:
             return Completed(tuple(argv), 0)
         stdin, stdout = options.get("stdin"), options.get("stdout")
         env, timeout = options.get("env"), options.get("timeout")
+        reader = self._reader(options.get("on_line"), stdout)
+        errors = reader.writing if reader else subprocess.PIPE
         try:
             with uninterrupted() as resume:
-                child = subprocess.Popen(
+                child = _start(
                     argv,
+                    reader,
                     stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                    stdout=stdout or subprocess.PIPE,
-                    stderr=subprocess.STDOUT if stdout else subprocess.PIPE,
+                    stdout=(reader.writing if reader else stdout) if stdout else subprocess.PIPE,
+                    stderr=subprocess.STDOUT if stdout else errors,
                     env={**os.environ, **env} if env else None,
-                    # No signal of the terminal reaches it: what is to end is decided here, and
-                    # told to all of its processes. `docker` does not pass SIGTERM on to Compose.
-                    start_new_session=True,
                 )
                 given = None if stdin is None else stdin.encode()
                 out, err = _await(child, given, timeout, resume)
@@ -116,7 +120,7 @@ class SystemRunner:
             tuple(map(self.redact, argv)),
             child.returncode,
             self._text(out),
-            self._text(err),
+            self._text(reader.text() if reader else err),
         )
         if options.get("check", True) and not completed.ok:
             raise CommandFailedError(completed)
@@ -153,9 +157,12 @@ class SystemRunner:
             raise SystemExit(0)
         sys.stdout.flush()
         sys.stderr.flush()
+        # Ours is ignored: the program would take `| head` for an error to be told.
+        ours = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         try:
             os.execvp(argv[0], list(argv))
         except FileNotFoundError as error:
+            signal.signal(signal.SIGPIPE, ours)
             raise OpsError(f"the program {argv[0]!r} is not installed") from error
 
     def detach(self, argv: Sequence[str], log: Path) -> int:
@@ -172,6 +179,11 @@ class SystemRunner:
             )
         return child.pid
 
+    def _reader(
+        self, on_line: Callable[[str], None] | None, copy: IO[bytes] | None
+    ) -> LineReader | None:
+        return LineReader(lambda line: on_line(self.redact(line)), copy) if on_line else None
+
     def _skip(self, argv: Sequence[str], changes: bool) -> bool:
         skip = self.dry and changes
         if self.echo or skip:
@@ -180,6 +192,23 @@ class SystemRunner:
 
     def _text(self, raw: bytes | None) -> str:
         return self.redact(raw.decode(errors="replace")) if raw else ""
+
+
+def _start(
+    argv: Sequence[str], reader: LineReader | None, **streams: Any
+) -> subprocess.Popen[bytes]:
+    """Start `argv`, whose lines `reader` reads, if there is one."""
+    try:
+        # No signal of the terminal reaches it: what is to end is decided here, and told to all
+        # of its processes. `docker` does not pass SIGTERM on to Compose.
+        child = subprocess.Popen(argv, start_new_session=True, **streams)
+    except BaseException:
+        if reader:
+            reader.abandon()
+        raise
+    if reader:
+        reader.start()
+    return child
 
 
 def _await(

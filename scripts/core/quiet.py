@@ -13,6 +13,15 @@ class QuietReporter:
 
     console: Console
 
+    @property
+    def live(self) -> bool:
+        """See Reporter.live."""
+        return self.console.live
+
+    def progress(self, doing: str, percent: float | None = None) -> None:
+        """See Reporter.progress."""
+        self.console.progress(doing, percent)
+
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """See Reporter.step."""

@@ -254,6 +254,14 @@ def no_debugger() -> UsageError:
     )
 
 
+def peek(name: str, root: Path = ROOT) -> str:
+    """One setting, of the environment or of `root/.env`, unchecked; '' where it cannot be read."""
+    try:
+        return sources(root).effective.get(name, "")
+    except UsageError:
+        return ""
+
+
 def fixed(name: str) -> bool:
     """Whether the environment decides on `name`, whatever `.env` says."""
     return name in os.environ

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from scripts.core import known_names
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.table import Table
@@ -55,6 +56,7 @@ def find(stack: Stack, reporter: Reporter, database: str) -> list[Module]:
     """Every module on the addons path or in the database, by name."""
     service.prepare(stack)
     found = service.ask(stack, reporter, service.LIVE, database, "list", kind=ModuleList)
+    known_names.remember(stack.settings, known_names.MODULES, (m.name for m in found.modules))
     return list(found.modules)
 
 
@@ -106,7 +108,9 @@ def details(module: ModuleDetails) -> list[str]:
 def snapshots(stack: Stack, reporter: Reporter, database: str) -> list[Snapshot]:
     """The states of `database` that one can go back to, the oldest first."""
     service.prepare(stack)
-    return service.ask(stack, reporter, service.LIVE, database, "snapshots", kind=list[Snapshot])
+    found = service.ask(stack, reporter, service.LIVE, database, "snapshots", kind=list[Snapshot])
+    known_names.remember(stack.settings, known_names.SNAPSHOTS, (s.name for s in found))
+    return found
 
 
 def prune(stack: Stack, reporter: Reporter, database: str, keep: int) -> list[Snapshot]:

@@ -131,7 +131,7 @@ def _build_on(
     if prepare:
         prepare(log)
     with reporter.step(f"Building {tag}"):
-        debian.build_image(stack.runner, context, tag, wanted, dict([base]), log)
+        debian.build_image(stack.runner, context, tag, wanted, dict([base]), log, reporter)
 
 
 def in_use(stack: Stack) -> list[tuple[str, str, str]]:

@@ -1,17 +1,20 @@
 """Programs of ours in containers of their own, which end with their answer."""
 
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Final, TypeVar
 
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
+from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
 from toolbox.contract.codec import decode, from_json
-from toolbox.contract.messages import ERROR, HINT
+from toolbox.contract.messages import ERROR, HINT, PERCENT, PROGRESS_WANTED
 
 T = TypeVar("T")
 
@@ -19,6 +22,7 @@ _RUN: Final = ("--progress", "quiet", "run", "--rm", "-T", "--no-deps")
 _START_SECONDS: Final = 180
 _STOP_SECONDS: Final = 60  # as long as Compose gives the containers of backups
 _KILLED: Final = (137, 143)
+_PERCENT: Final = re.compile(re.escape(PERCENT) + r"(-|\d{1,3}(?:\.\d+)?) ([a-z ]{1,60})")
 
 
 def argv(
@@ -46,15 +50,33 @@ def run(
     variables: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
+    reporter: Reporter | None = None,
 ) -> Completed:
     """Run `command` in a container of `service`, which has ended however this call ends.
 
-    `env` is for Compose itself, `variables` for the command. Raises OpsError after `timeout`
-    seconds.
+    `env` is for Compose itself, `variables` for the command. `reporter` hears how far it is, if
+    somebody watches. Raises OpsError after `timeout` seconds.
     """
+    told = _progress(reporter) if reporter and reporter.live else None
+    if told:
+        variables = {**(variables or {}), PROGRESS_WANTED: "1"}
     with container(stack, service) as name:
         words = argv(service, *command, name=name, mounts=mounts, variables=variables)
-        return stack.run(*words, timeout=timeout, env=env, stdin=stdin, check=False)
+        done = stack.run(*words, timeout=timeout, env=env, stdin=stdin, check=False, on_line=told)
+    if not told:
+        return done
+    lines = done.stderr.splitlines(keepends=True)
+    return replace(done, stderr="".join(row for row in lines if not row.startswith(PERCENT)))
+
+
+def _progress(reporter: Reporter) -> Callable[[str], None]:
+    """Hands on to `reporter` what a line of standard error tells of the progress."""
+
+    def tell(line: str) -> None:
+        if found := _PERCENT.fullmatch(line):
+            reporter.progress(found[2], None if found[1] == "-" else float(found[1]))
+
+    return tell
 
 
 @contextmanager

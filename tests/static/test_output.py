@@ -14,7 +14,11 @@ import pytest
 from tests.static.support.project import ROOT
 
 _INV = str(ROOT / "scripts" / "inv")
-_COMMANDS = ["--list", "--help setup-tls", "secrets --check", "secrets --check --json"]
+_COMMANDS = [
+    "", "--list", "--list --list-format=json", "--help setup-tls", "help module", "--version",
+    "secrets --check", "secrets --check --json", "--print-completion-script bash",
+    "--complete 'module.'",
+]  # fmt: skip
 _FULL = "error: cannot write to standard output: No space left on device\n"
 
 
@@ -91,6 +95,30 @@ def test_the_output_of_a_terminal_is_what_was_written() -> None:
     finally:
         os.close(main)
         os.close(side)
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({}, "\033[31merror:\033[0m 'nosuch' is not a command\r\n\033[36mhint:\033[0m inv help"),
+        ({"NO_COLOR": "1"}, "error: 'nosuch' is not a command\r\nhint: inv help"),
+        ({"TERM": "dumb"}, "error: 'nosuch' is not a command\r\nhint: inv help"),
+    ],
+)
+def test_an_error_has_a_colour_on_a_terminal_that_wants_colours(
+    env: dict[str, str], expected: str
+) -> None:
+    main, side = pty.openpty()
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    try:
+        command, variables = [_INV, "nosuch"], {**plain, "TERM": "xterm", **env}
+        assert subprocess.run(command, stdout=side, stderr=side, env=variables).returncode == 2
+        assert os.read(main, 1000).decode().startswith(expected)
+    finally:
+        os.close(main)
+        os.close(side)
+    piped = subprocess.run(command, capture_output=True, text=True, env=variables).stderr
+    assert piped.startswith("error: 'nosuch' is not a command\nhint: inv help")
 
 
 def test_calls_after_the_first_find_compiled_modules_unless_nobody_wants_them(

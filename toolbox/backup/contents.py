@@ -8,6 +8,8 @@ from psycopg2 import sql
 from toolbox.contract.backups import DatabaseInfo
 from toolbox.core.errors import Failure
 
+_ROW_OVERHEAD = 28  # bytes of each row in a table, which a dump has not
+
 
 def row_counts(connection: Any) -> dict[str, int]:
     """Rows of every table of the connection's snapshot, by `schema.table`."""
@@ -23,6 +25,18 @@ def row_counts(connection: Any) -> dict[str, int]:
             cursor.execute(count)
             counts[f"{schema}.{table}"] = cursor.fetchone()[0]
     return counts
+
+
+def estimated_dump(connection: Any) -> int:
+    """The size of an uncompressed dump, as far as that of the tables on disk tells it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(greatest(0, pg_table_size(c.oid) - %s * greatest(0, reltuples))),"
+            " 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind = 'r' AND n.nspname !~ '^pg_'",
+            (_ROW_OVERHEAD,),
+        )
+        return int(cursor.fetchone()[0])
 
 
 def wanted_files(connection: Any) -> dict[str, tuple[int | None, str]]:

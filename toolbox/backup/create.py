@@ -27,7 +27,7 @@ from toolbox.contract.backups import Manifest, Parts, SavedDump, SavedFiles
 from toolbox.core import filestore, postgres, properties
 from toolbox.core.background import Background
 from toolbox.core.errors import Failure
-from toolbox.core.progress import say
+from toolbox.core.progress import Percentage, say
 from toolbox.core.text import last_line, now
 
 GUARD_TRIES = 6  # of 10 s each: Odoo's own clean-up may be at work
@@ -98,6 +98,7 @@ def _create(run: Run) -> tuple[Made, proof.Proof]:
     verified = attachments.verified(run.database)
     _save_in_advance(run, verified)
     say("saving the files")
+    Percentage("saving the files").begin()
     guard = _guard(run.database)
     with closing(guard), closing(_connect(run.database)) as frozen:
         held = time.monotonic()
@@ -111,7 +112,8 @@ def _create(run: Run) -> tuple[Made, proof.Proof]:
         held = time.monotonic() - held
         say("saving the database")
         with Background(lambda: attachments.lost(saved, run.folder, wanted, verified)) as looking:
-            dump = _dump(run, snapshot)
+            dump = _dump(run, snapshot, contents.estimated_dump(frozen))
+        Percentage("trying to restore its schema").begin()
         manifest, proved = _describe(run, frozen, snapshot)
         manifest = replace(
             manifest,
@@ -133,7 +135,8 @@ def _save_in_advance(run: Run, verified: attachments.Verified) -> None:
         say("saving the files, a first time without holding off their removal")
         # The snapshot of the first pass stays until the next `inv backup.prune`: it is part of
         # no set, costs nothing, and forgetting it needs an exclusive lock on the repository.
-        first = attachments.save(run.folder, run.tags("prepass"))
+        told = Percentage("saving the files")
+        first = attachments.save(run.folder, run.tags("prepass"), told)
         run.prepass_added = _added(first.summary)
 
 
@@ -217,24 +220,26 @@ def _save_files(run: Run) -> attachments.Saved:
     return attachments.Saved(restic.NO_FILES, run.started, restic.summary(output))
 
 
-def _dump(run: Run, snapshot: str) -> dict[str, Any]:
+def _dump(run: Run, snapshot: str, estimate: int) -> dict[str, Any]:
+    """Save the dump of the database, of `estimate` bytes or so; what restic says of it."""
     dump = ["pg_dump", "--format=custom", "--compress=none", f"--snapshot={snapshot}"]
     program = [*dump, "--no-password", f"--dbname={run.database}"]
     options = ["--stdin-filename", f"{run.database}.dump", "--stdin-from-command", "--"]
-    done = subprocess.run(
-        restic.command("backup", *run.tags("database"), *options, *program),
-        env=restic.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    errors = done.stderr.decode(errors="replace")
-    if done.returncode:
-        said = [line for line in errors.splitlines() if "pg_dump: error" in line]
-        if said:
-            raise Failure(f"pg_dump failed: {said[0].partition('pg_dump: error: ')[2][:300]}")
-        raise restic.failure(done.returncode, errors)
-    return restic.summary(done.stdout.decode())
+    told, summary = Percentage("saving the database"), {}
+    command = ("backup", *run.tags("database"), *options, *program)
+    for message in restic.messages(*command, failing=_dump_failure, stdin=subprocess.DEVNULL):
+        if message["message_type"] == "status" and estimate:
+            told.tell(message.get("bytes_done", 0) / estimate)
+        elif message["message_type"] == "summary":
+            summary = message
+    return summary
+
+
+def _dump_failure(code: int, errors: str) -> Failure:
+    said = [line for line in errors.splitlines() if "pg_dump: error" in line]
+    if said:
+        return Failure(f"pg_dump failed: {said[0].partition('pg_dump: error: ')[2][:300]}")
+    return restic.failure(code, errors)
 
 
 def _version(program: str, argument: str = "--version") -> str:

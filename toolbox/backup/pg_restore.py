@@ -3,15 +3,15 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from toolbox.backup import restic
 from toolbox.contract.backups import Manifest, Parts
-from toolbox.core import disk_space, postgres, properties
+from toolbox.core import disk_space, postgres, progress, properties
 from toolbox.core.errors import Failure
-from toolbox.core.progress import note
+from toolbox.core.progress import Percentage, note
 from toolbox.core.text import last_line
 
 JOBS = "2"
@@ -22,15 +22,23 @@ HANDED = Path("/sandbox")  # the result of the sandbox
 _ENTRY = re.compile(r"\d+; \d+ \d+ (?:COMMENT - )?(?P<what>.+)")
 _EXTENSION = re.compile(r"EXTENSION (?:- )?(?P<name>\S+)")
 _FIRST = re.compile(r"\d+; \d+ \d+ (SCHEMA|EXTENSION) ")
+# Of `pg_restore --verbose`: definitions, which are quick; then data and indexes, in parallel.
+_DONE = re.compile(r"pg_restore: (processing|finished) item ")
+_DATABASE = "database"
+_FETCHING = 0.25  # of the time, as a rule, until the dump is there
 _OF_ROLES = ("ACL ", "DEFAULT ACL ", "POLICY ")
 _OF_SUPERUSERS = ("EVENT TRIGGER ", "PUBLICATION ", "SUBSCRIPTION ")
 
 
-def dump(chosen: Parts, name: str, manifest: Manifest) -> None:
-    """Fill the empty database `name` with the dump of a set."""
-    with DUMP.open("wb") as stream:
+def dump(chosen: Parts, name: str, manifest: Manifest, told: Percentage) -> None:
+    """Fill the empty database `name` with the dump of a set; `told` hears how far that is."""
+    size = max(1, manifest.dump.bytes)
+    with (
+        DUMP.open("wb") as stream,
+        told.watching(lambda: DUMP.stat().st_size / size * _FETCHING, _DATABASE),
+    ):
         restic.dump_to(chosen, "database", stream)
-    fill(DUMP, name, manifest.roles, lambda: manifest.functions)
+    fill(DUMP, name, manifest.roles, lambda: manifest.functions, told=told)
 
 
 def fill(
@@ -40,6 +48,7 @@ def fill(
     functions: Callable[[], properties.Functions] = dict,
     *,
     user: str = "",
+    told: Percentage | None = None,
 ) -> None:
     """Fill the empty database `name` with an archive of pg_dump's, as the role `user`.
 
@@ -51,13 +60,22 @@ def fill(
     first = [line for line in entries if _FIRST.match(line)]
     _restore(source, name, first, user)
     properties.restore_functions(name, functions())
-    _restore(source, name, [line for line in entries if line not in first], user, JOBS)
+    others = [line for line in entries if line not in first]
+    _restore(source, name, others, user, JOBS, told)
 
 
-def _restore(source: Path, name: str, entries: Sequence[str], user: str, jobs: str = "1") -> None:
+def _restore(
+    source: Path,
+    name: str,
+    entries: Sequence[str],
+    user: str,
+    jobs: str = "1",
+    told: Percentage | None = None,
+) -> None:
     listed = restic.CACHE / f"{source.stem}.list"
     listed.write_text("\n".join(entries) + "\n")
     options = ["--format=custom", "--no-owner", "--exit-on-error", "--no-password"]
+    options += ["--verbose"] if told and progress.wanted() else []
     process = subprocess.Popen(
         [
             "pg_restore",
@@ -77,12 +95,24 @@ def _restore(source: Path, name: str, entries: Sequence[str], user: str, jobs: s
     # The live database is on the same volume: its server crashes when that is full.
     with process, disk_space.Watch([disk_space.DATABASE], process.terminate):
         try:
-            errors = process.communicate()[1]
+            errors = _errors(process.stderr, len(entries), told)  # type: ignore[arg-type]
         except BaseException:
             process.kill()
             raise
     if process.returncode:
         raise Failure(f"pg_restore failed: {_reason(errors)}")
+
+
+def _errors(lines: Iterable[str], entries: int, told: Percentage | None) -> str:
+    """What pg_restore says, but for the entries that are done, of which `told` hears."""
+    errors, done = [], 0
+    for line in lines:
+        if not _DONE.match(line):
+            errors.append(line)
+        elif told:
+            done += 1
+            told.tell(_FETCHING + (1 - _FETCHING) * done / entries, _DATABASE)
+    return "".join(errors)
 
 
 def _reason(errors: str) -> str:

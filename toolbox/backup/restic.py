@@ -9,12 +9,13 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from toolbox.contract.backups import Manifest, Parts, StoredBackup
 from toolbox.contract.codec import from_json
+from toolbox.core import progress
 from toolbox.core.errors import Failure
 from toolbox.core.text import last_line
 
@@ -36,7 +37,7 @@ def environment(key: Path = KEY) -> dict[str, str]:
         "RESTIC_REPOSITORY": os.environ.get("BACKUP_REPOSITORY", str(LOCAL)),
         "RESTIC_PASSWORD_FILE": str(key),
         "RESTIC_CACHE_DIR": str(CACHE / "restic"),
-        "RESTIC_PROGRESS_FPS": "0.01",
+        "RESTIC_PROGRESS_FPS": "1" if progress.wanted() else "0.01",
         "TMPDIR": str(CACHE),
         # Go gives memory back late; the limit of the container is low on purpose.
         "GOGC": "40",
@@ -212,15 +213,23 @@ def listing(snapshot: str) -> Iterator[dict[str, Any]]:
             yield node
 
 
-def messages(*arguments: str, accept: Sequence[int] = (0,)) -> Iterator[dict[str, Any]]:
-    """What a restic says line by line, which may be a line for each of a million files."""
+def messages(
+    *arguments: str,
+    accept: Sequence[int] = (0,),
+    failing: Callable[[int, str], Failure] = failure,
+    stdin: int | None = None,
+) -> Iterator[dict[str, Any]]:
+    """What a restic says line by line, which may be a line for each of a million files.
+
+    Raises what `failing` makes of its exit code and errors if it fails.
+    """
     with tempfile.TemporaryFile() as errors:
-        with start(*arguments, stdout=subprocess.PIPE, stderr=errors) as process:
+        with start(*arguments, stdin=stdin, stdout=subprocess.PIPE, stderr=errors) as process:
             assert process.stdout
             yield from (json.loads(line) for line in process.stdout if line.startswith(b"{"))
         if process.returncode not in accept:
             errors.seek(0)
-            raise failure(process.returncode, errors.read().decode(errors="replace"))
+            raise failing(process.returncode, errors.read().decode(errors="replace"))
 
 
 def dump_to(chosen: Parts, part: str, target: IO[bytes]) -> None:

@@ -30,7 +30,7 @@ from toolbox.contract.codec import decode, to_json
 from toolbox.core import databases, disk_space, filestore, postgres, properties
 from toolbox.core.background import Background
 from toolbox.core.errors import Failure, require_none
-from toolbox.core.progress import say
+from toolbox.core.progress import Percentage, say
 
 DATABASE_PER_DUMP = 2  # with its indexes, and the server's log of having made them
 
@@ -78,10 +78,12 @@ def stage(
         say("restoring database and files")
         lost = manifest.files.lost
         whole = manifest.files.count - len(lost)
-        attachments = restored_files.AttachmentRestore(chosen, folder, live, whole, lost)
+        told = Percentage("database and files")
+        attachments = restored_files.AttachmentRestore(chosen, folder, live, whole, lost, told)
         with Background(attachments.begin):
-            pg_restore.dump(chosen, name, manifest)
+            pg_restore.dump(chosen, name, manifest, told)
             with closing(postgres.connect(name)) as connection:
+                Percentage("comparing").begin()
                 _compare(manifest, connection)
                 wanted = contents.wanted_files(connection)
         if filestore.digest(wanted) != manifest.files.digest:
@@ -125,8 +127,9 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> StageResult:
         databases.create(name, "C", "", owner=names.RESTORER)
         say("restoring the database")
         pg_restore.fill(
-            sandbox_result.DUMP, name, answer.roles, lambda: answer.functions, user=names.RESTORER
-        )
+            sandbox_result.DUMP, name, answer.roles, lambda: answer.functions,
+            user=names.RESTORER, told=Percentage("database"),
+        )  # fmt: skip
         with closing(postgres.connect(name)) as connection:
             wanted = contents.wanted_files(connection)
             about = contents.describe(connection)

@@ -8,7 +8,7 @@ from toolbox.backup import restic
 from toolbox.contract.backups import Parts
 from toolbox.core import filestore
 from toolbox.core.errors import require_none
-from toolbox.core.progress import say
+from toolbox.core.progress import Percentage, say
 
 
 @dataclass
@@ -25,6 +25,7 @@ class AttachmentRestore:
     live: str  # the database whose filestore is linked from; '' if none is
     count: int  # of the attachments that the set has whole
     lost: Collection[str] = ()  # those of which it has no whole file
+    told: Percentage = field(default_factory=lambda: Percentage("files"))
     _intact: set[str] = field(default_factory=set)  # in `folder`, and seen to be whole
     _restored: bool = False
 
@@ -56,6 +57,9 @@ class AttachmentRestore:
         # Never over a file that is there: it is the live one, under a second name.
         options = ["--no-lock", "--overwrite", "never", "--target", str(self.folder)]
         source = f"{self.chosen.snapshots['files']}:{self.chosen.paths['files']}"
-        restic.run("restore", source, *options)
+        for message in restic.messages("restore", "--json", source, *options):
+            if message.get("message_type") == "status":
+                self.told.tell(message.get("percent_done", 0.0), "files")
+        self.told.tell(1.0, "files")
         fresh = set(filestore.stored(self.folder)) - self._intact
         self._intact |= fresh - set(filestore.damaged(self.folder, fresh))

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from toolbox.backup import repository, restic
-from toolbox.core import filestore
+from toolbox.core import filestore, progress
+from toolbox.core.progress import Percentage
 
 UNREADABLE = 3  # restic saved all but some files; whether one mattered is seen afterwards
 # What may be wrong with the file of an attachment, as manifests have it.
@@ -33,14 +34,17 @@ class Saved:
     names: set[str] = field(default_factory=set)  # that restic says to have saved
 
 
-def save(folder: Path, tags: list[str]) -> Saved:
-    """Save the filestore in `folder`."""
+def save(folder: Path, tags: list[str], told: Percentage | None = None) -> Saved:
+    """Save the filestore in `folder`; `told` hears how far that is, which takes a look at all."""
     saved, prefix = Saved(str(folder)), f"{folder}/"
-    options = ["--no-scan", "--verbose=2", "--exclude", str(folder / "checklist")]
+    options = ["--verbose=2", "--exclude", str(folder / "checklist")]
+    options += [] if told and progress.wanted() else ["--no-scan"]
     accept = (0, UNREADABLE)
     for message in restic.messages("backup", *tags, *options, str(folder), accept=accept):
         if message["message_type"] == "summary":
             saved.summary = message
+        elif message["message_type"] == "status" and told:
+            told.tell(message.get("percent_done", 0.0))
         elif message["message_type"] == "verbose_status":
             saved.names.add(message.get("item", "").removeprefix(prefix))
     return saved

@@ -8,3 +8,7 @@ ERROR: Final = "error: "
 HINT: Final = "hint: "
 NOTE: Final = "note: "
 PROGRESS: Final = "… "
+# `percent: 43.2 saving the files`, or `-` where nobody knows: only with PLATFORM_PROGRESS=1, as for
+# somebody at a terminal.
+PERCENT: Final = "percent: "
+PROGRESS_WANTED: Final = "PLATFORM_PROGRESS"

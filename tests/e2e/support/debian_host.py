@@ -11,12 +11,10 @@ from pathlib import Path
 from scripts.stack import debian
 from tests.conftest import ROOT
 
-IMAGE = "localhost/ipai/test-cron:1"
-
 
 @dataclass(frozen=True)
 class DebianHost:
-    """A container with cron as its main process, and this project read-only in /src."""
+    """A container, by default with cron as its main process, and this project read-only in /src."""
 
     name: str
 
@@ -41,23 +39,25 @@ class DebianHost:
         self.ok("sh", "-c", 'mkdir -p "$(dirname "$0")" && cat >"$0"', path, stdin=content)
 
 
-def _build() -> None:
+def _build(kind: str) -> str:
+    """The image of the Dockerfile in the folder `kind` beside this file."""
     # Our own base is there wherever images were built here, as without a registry.
     base = subprocess.run(["docker", "image", "inspect", debian.BASE], capture_output=True)
     options = [] if base.returncode else ["--build-arg", f"BASE_IMAGE={debian.BASE}"]
-    folder = str(Path(__file__).parent / "cron")
-    command = ["docker", "build", "--quiet", "--tag", IMAGE, *options, folder]
+    folder, image = str(Path(__file__).parent / kind), f"localhost/ipai/test-{kind}:1"
+    command = ["docker", "build", "--quiet", "--tag", image, *options, folder]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return image
 
 
 @contextmanager
-def debian_host(*command: str) -> Iterator[DebianHost]:
-    """A fresh machine, removed at the end; `command` is its main process instead of cron."""
-    _build()
+def debian_host(*command: str, kind: str = "cron") -> Iterator[DebianHost]:
+    """A fresh machine, removed at the end; `command` is its main process instead of the image's."""
+    image = _build(kind)
     name = f"ipai-machine-{os.getpid()}-{secrets.token_hex(3)}"
     mount = ["--volume", f"{ROOT}:/src:ro"]
-    start = ["docker", "run", "--detach", "--rm", "--name", name, *mount, IMAGE, *command]
+    start = ["docker", "run", "--detach", "--rm", "--name", name, *mount, image, *command]
     try:
         done = subprocess.run(start, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

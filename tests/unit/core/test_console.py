@@ -79,3 +79,15 @@ def test_a_question_that_nobody_can_answer_is_shown_where_that_means_no(
         assert console.confirm("Destroy it?", unattended=unattended) is unattended
         expected = "" if unattended else "Destroy it? (nobody is here to answer)\n"
         assert (out.getvalue(), err.getvalue()) == ("", expected)
+
+
+def test_what_is_no_error_keeps_its_colour_where_errors_have_one() -> None:
+    err = io.StringIO()
+    console = Console(io.StringIO(), err, colour=False, live=False, colour_err=True)
+    console.note("warning: the platform is another folder's")
+    console.note("… Building: the first image")
+    console.note("errors: none")
+    assert err.getvalue() == (
+        "\033[33mwarning:\033[0m the platform is another folder's\n"
+        "… Building: the first image\nerrors: none\n"
+    )

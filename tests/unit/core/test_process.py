@@ -85,6 +85,44 @@ def test_a_given_stream_receives_both_outputs(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
+def test_lines_of_errors_are_told_as_they_come_without_secrets() -> None:
+    heard: list[tuple[str, float]] = []
+    done = _SHY.run(
+        ["sh", "-c", f"echo one >&2; echo {_SECRET} >&2; sleep 0.3; echo out; printf end >&2"],
+        on_line=lambda line: heard.append((line, time.monotonic())),
+    )
+    assert [line for line, _ in heard] == ["one", "***", "end"]
+    assert heard[2][1] - heard[0][1] > 0.2
+    assert (done.stdout, done.stderr) == ("out\n", "one\n***\nend")
+
+
+def test_lines_that_are_told_go_into_a_given_stream_as_well(tmp_path: Path) -> None:
+    heard: list[str] = []
+    log = tmp_path / "log"
+    with log.open("wb") as stream:
+        done = SystemRunner().run(
+            ["sh", "-c", "echo out; echo err >&2"], stdout=stream, on_line=heard.append
+        )
+    assert log.read_text() == "out\nerr\n"
+    assert heard == ["out", "err"] and (done.stdout, done.stderr) == ("", "")
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_program_whose_lines_are_told_ends_in_time_and_leaves_no_pipe() -> None:
+    before = _open_files()
+    with pytest.raises(OpsError, match="gave no answer within"):
+        SystemRunner().run(["sh", "-c", "echo a >&2; sleep 60"], timeout=0.2, on_line=print)
+    with pytest.raises(OpsError, match="is not installed"):
+        SystemRunner().run(["no-such-program"], on_line=print)
+    deadline = time.monotonic() + 10
+    while _open_files() > before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert _open_files() == before
+
+
 def test_bytes_that_are_no_text_do_not_crash() -> None:
     assert SystemRunner().run(["printf", r"a\377b"]).stdout == "a\ufffdb"
 
@@ -134,14 +172,14 @@ def test_the_last_line_prefers_the_errors(stdout: str, stderr: str, last: str) -
     assert Completed((), 1, stdout, stderr).last_line == last
 
 
-def _terminated(child: str, folder: Path) -> subprocess.Popen[str]:
+def _terminated(child: str, folder: Path, more: str = "") -> subprocess.Popen[str]:
     """A process that runs `child`, and prints 'terminated' when a SIGTERM has ended that."""
     code = f"""
 from scripts.core.interruption import TerminatedError, raise_on_sigterm
 from scripts.core.process import SystemRunner
 raise_on_sigterm()
 try:
-    SystemRunner().run(["sh", "-c", {child!r}])
+    SystemRunner().run(["sh", "-c", {child!r}]{more})
 except TerminatedError:
     print("terminated")
 """
@@ -156,10 +194,11 @@ _WAIT = "sleep 60 >/dev/null 2>&1 & wait"
 
 
 @pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGHUP, signal.SIGHUP]])
+@pytest.mark.parametrize("more", ["", ", on_line=print"])
 def test_a_termination_reaches_what_runs_and_waits_for_it(
-    tmp_path: Path, numbers: list[signal.Signals]
+    tmp_path: Path, numbers: list[signal.Signals], more: str
 ) -> None:
-    with _terminated(f"{_PUT_RIGHT}; echo > ready; {_WAIT}", tmp_path) as ours:
+    with _terminated(f"{_PUT_RIGHT}; echo > ready; {_WAIT}", tmp_path, more) as ours:
         assert eventually((tmp_path / "ready").exists, 30, interval=0.02)
         for number in numbers:  # a terminal that is closed sends it, and the shell once more
             ours.send_signal(number)
@@ -199,6 +238,23 @@ def test_a_termination_while_a_process_is_starting_reaches_it(tmp_path: Path, na
     with _terminated(f"{_PUT_RIGHT}; kill -{name} $PPID; {_WAIT}", tmp_path) as ours:
         assert ours.communicate(timeout=30)[0] == "terminated\n"
     assert (tmp_path / "put").read_text() == "right\n"
+
+
+def test_a_program_in_our_place_ends_silently_where_its_reader_has_gone() -> None:
+    code = """
+from scripts.core.interruption import raise_on_sigterm
+from scripts.core.process import SystemRunner
+raise_on_sigterm()
+SystemRunner().replace_process(["sh", "-c", "yes"])
+"""
+    with subprocess.Popen(
+        _python(code), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as ours:
+        assert ours.stdout and ours.stderr
+        assert ours.stdout.readline() == b"y\n"
+        ours.stdout.close()
+        assert ours.stderr.read() == b""
+    assert ours.returncode in (-signal.SIGPIPE, 128 + signal.SIGPIPE)
 
 
 def test_what_nohup_has_started_outlives_the_terminal(tmp_path: Path) -> None:

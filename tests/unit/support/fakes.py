@@ -87,6 +87,9 @@ class FakeRunner:
         if isinstance(answer, OpsError):
             raise answer
         done = Completed(tuple(argv), answer.code, answer.stdout, answer.stderr)
+        if on_line := options.get("on_line"):
+            for line in done.stderr.splitlines():
+                on_line(line)
         if stdout := options.get("stdout"):
             stdout.write((done.stdout + done.stderr).encode())
         if options.get("check", True) and not done.ok:
@@ -219,6 +222,11 @@ class FakeReporter:
     answer: bool = True
     said: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    live: bool = False
+    told: list[tuple[str, float | None]] = field(default_factory=list)
+
+    def progress(self, doing: str, percent: float | None = None) -> None:
+        self.told.append((doing, percent))
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:

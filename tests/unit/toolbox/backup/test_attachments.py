@@ -106,15 +106,16 @@ def test_a_restore_takes_what_is_here_and_restores_only_what_is_not(
     put(live, b"damaged", "c" * 40)
     calls: list[str] = []
 
-    def restore(*arguments: str) -> None:
+    def restore(*arguments: str) -> list[dict[str, Any]]:
         calls.append(arguments[0])
         for name in names:
             if not (folder / name).exists():
                 (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name).write_bytes((repository / name).read_bytes())
+        return [{"message_type": "status", "percent_done": 0.5}]
 
     monkeypatch.setattr(filestore, "folder", lambda name: live)
-    monkeypatch.setattr(restic, "run", restore)
+    monkeypatch.setattr(restic, "messages", restore)
     parts = Parts(snapshots={"files": "1"}, paths={"files": "/f"})
     attachments = restored_files.AttachmentRestore(parts, folder, "odoo", 3)
     attachments.begin()
@@ -127,7 +128,9 @@ def test_a_restore_takes_what_is_here_and_restores_only_what_is_not(
 def test_a_restored_file_that_is_damaged_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restic, "run", lambda *_: put(tmp_path, b"half", "d" * 40))
+    monkeypatch.setattr(
+        restic, "messages", lambda *_: [{}] if put(tmp_path, b"half", "d" * 40) else []
+    )
     parts = Parts(snapshots={"files": "1"}, paths={"files": "/f"})
     attachments = restored_files.AttachmentRestore(parts, tmp_path, "", 1)
     attachments.begin()
