@@ -16,10 +16,18 @@ _CONFIGURATION = sorted(
 )
 # Those who make the software or the standard: no blogs, no answers of somebody.
 _SOURCES = {
-    "nginx.org", "www.rfc-editor.org", "developer.mozilla.org", "wiki.mozilla.org",
-    "cheatsheetseries.owasp.org", "www.odoo.com", "docs.docker.com", "docs.openssl.org",
-    "docs.postgrest.org", "hub.docker.com", "letsencrypt.org",
-}  # fmt: skip
+    "nginx.org",
+    "www.rfc-editor.org",
+    "developer.mozilla.org",
+    "wiki.mozilla.org",
+    "cheatsheetseries.owasp.org",
+    "www.odoo.com",
+    "docs.docker.com",
+    "docs.openssl.org",
+    "docs.postgrest.org",
+    "hub.docker.com",
+    "letsencrypt.org",
+}
 
 
 def _links(path: Path) -> list[str]:

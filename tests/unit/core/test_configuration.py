@@ -73,32 +73,42 @@ def test_secrets_are_left_out(tmp_path: Path) -> None:
     assert shown["ACME_SERVER"][0] == "https://***@ca.example.com/dir?***"
 
 
-@pytest.mark.parametrize(("name", "value", "shown"), [
-    ("SMTP_PASSWORD", "x", "***"), ("SMTP_PASSWORD", "", ""), ("SSH_KEY_FILE", "/id", "/id"),
-    ("A", "sftp:user@host:/folder", "sftp:user@host:/folder"),
-    ("A", "sftp://user@host/folder", "sftp://user@host/folder"),
-    ("A", "sftp://user:p@ss/word@host/folder", "sftp://user:***@host/folder"),
-    ("A", "https://:p@host", "https://:***@host"), ("A", "https://host/a#b", "https://host/a#***"),
-    ("MY_WEBHOOK", "https://host/abc", "https://host/***"), ("A", "plain", "plain"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("SMTP_PASSWORD", "x", "***"),
+        ("SMTP_PASSWORD", "", ""),
+        ("SSH_KEY_FILE", "/id", "/id"),
+        ("A", "sftp:user@host:/folder", "sftp:user@host:/folder"),
+        ("A", "sftp://user@host/folder", "sftp://user@host/folder"),
+        ("A", "sftp://user:p@ss/word@host/folder", "sftp://user:***@host/folder"),
+        ("A", "https://:p@host", "https://:***@host"),
+        ("A", "https://host/a#b", "https://host/a#***"),
+        ("MY_WEBHOOK", "https://host/abc", "https://host/***"),
+        ("A", "plain", "plain"),
+    ],
+)
 def test_what_may_be_shown_of_a_value(name: str, value: str, shown: str) -> None:
     assert redact.variable(name, value) == shown
 
 
-@pytest.mark.parametrize(("text", "error"), [
-    ("NGINX_HTTP_PORT=8069\n", "NGINX_HTTP_PORT and ODOO_PORT are both 8069"),
-    ("NGINX_BIND=0.0.0.0\nODOO_PORT=80\n", "NGINX_HTTP_PORT and ODOO_PORT are both 80"),
-    ("PLATFORM_ENV=prod\nNGINX_HTTPS_PORT=80\n", "and NGINX_HTTPS_PORT are both 80"),
-    ("REDIS_MEMORY=256M\n", "REDIS_MAXMEMORY=256mb leaves Redis no room in REDIS_MEMORY=256M"),
-    ("REDIS_MAXMEMORY=0\n", "REDIS_MAXMEMORY=0 leaves"),
-    ("ODOO_DATBASE=x\n", "ODOO_DATBASE in .env is unknown; did you mean ODOO_DATABASE?"),
-    ("odoo_port=80\n", "did you mean ODOO_PORT?"),
-    ("NGINX_PORT=80\n", "did you mean NGINX_HTTP_PORT?"),
-    ("COMPOSE_PROJET_NAME=x\n", "did you mean COMPOSE_PROJECT_NAME?"),
-    ("ODOO_MEMORY=lots\n", "ODOO_MEMORY='lots' is no amount of memory"),
-    ("ODOO_PORT='80\n", "line 1: a value begins with ' and has no second one"),
-    ("BACKUP_FOLDER=${NO:?where}\n", "line 1: NO is required and has no value: where"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("NGINX_HTTP_PORT=8069\n", "NGINX_HTTP_PORT and ODOO_PORT are both 8069"),
+        ("NGINX_BIND=0.0.0.0\nODOO_PORT=80\n", "NGINX_HTTP_PORT and ODOO_PORT are both 80"),
+        ("PLATFORM_ENV=prod\nNGINX_HTTPS_PORT=80\n", "and NGINX_HTTPS_PORT are both 80"),
+        ("REDIS_MEMORY=256M\n", "REDIS_MAXMEMORY=256mb leaves Redis no room in REDIS_MEMORY=256M"),
+        ("REDIS_MAXMEMORY=0\n", "REDIS_MAXMEMORY=0 leaves"),
+        ("ODOO_DATBASE=x\n", "ODOO_DATBASE in .env is unknown; did you mean ODOO_DATABASE?"),
+        ("odoo_port=80\n", "did you mean ODOO_PORT?"),
+        ("NGINX_PORT=80\n", "did you mean NGINX_HTTP_PORT?"),
+        ("COMPOSE_PROJET_NAME=x\n", "did you mean COMPOSE_PROJECT_NAME?"),
+        ("ODOO_MEMORY=lots\n", "ODOO_MEMORY='lots' is no amount of memory"),
+        ("ODOO_PORT='80\n", "line 1: a value begins with ' and has no second one"),
+        ("BACKUP_FOLDER=${NO:?where}\n", "line 1: NO is required and has no value: where"),
+    ],
+)
 def test_what_cannot_be_is_an_error(tmp_path: Path, text: str, error: str) -> None:
     _env(tmp_path, text)
     report = configuration.examine(tmp_path)
@@ -106,15 +116,21 @@ def test_what_cannot_be_is_an_error(tmp_path: Path, text: str, error: str) -> No
     assert error in report.errors[0]
 
 
-@pytest.mark.parametrize(("text", "warning"), [
-    ("MY_OWN=1\n", "MY_OWN in .env is unknown, and no compose file uses it"),
-    ("ODOO_PORT=1\nODOO_PORT=2\n", "ODOO_PORT is more than once in .env"),
-    ("BACKUP_FOLDER=/mnt/$WHERE\n", "BACKUP_FOLDER in .env refers to $WHERE, which has no value"),
-    ("PLATFORM_ENV=prod\n", "production without ODOO_DOMAIN"),
-    ("BACKUP_REPOSITORY=s3:x\nBACKUP_FOLDER=/mnt\n", "BACKUP_FOLDER has no effect"),
-    ("SUPABASE_CLOUD_HOST=db.example.com\n", "SUPABASE_CLOUD_HOST has no effect"),
-    ("ACME_CA_FILE=./ca.pem\n", "certbot does not trust Let's Encrypt"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ("MY_OWN=1\n", "MY_OWN in .env is unknown, and no compose file uses it"),
+        ("ODOO_PORT=1\nODOO_PORT=2\n", "ODOO_PORT is more than once in .env"),
+        (
+            "BACKUP_FOLDER=/mnt/$WHERE\n",
+            "BACKUP_FOLDER in .env refers to $WHERE, which has no value",
+        ),
+        ("PLATFORM_ENV=prod\n", "production without ODOO_DOMAIN"),
+        ("BACKUP_REPOSITORY=s3:x\nBACKUP_FOLDER=/mnt\n", "BACKUP_FOLDER has no effect"),
+        ("SUPABASE_CLOUD_HOST=db.example.com\n", "SUPABASE_CLOUD_HOST has no effect"),
+        ("ACME_CA_FILE=./ca.pem\n", "certbot does not trust Let's Encrypt"),
+    ],
+)
 def test_what_is_doubtful_is_a_warning(tmp_path: Path, text: str, warning: str) -> None:
     _env(tmp_path, text)
     report = configuration.examine(tmp_path)
@@ -124,13 +140,21 @@ def test_what_is_doubtful_is_a_warning(tmp_path: Path, text: str, warning: str) 
     assert report.lines == [f"warning: {report.warnings[0]}"]
 
 
-@pytest.mark.parametrize("text", [
-    "", "ODOO_PORT=1\nODOO_PORT=1\n", "COMPOSE_PROFILES=supabase\nDOCKER_HOST=x\nCI=1\n",
-    "NGINX_HTTP_PORT=3000\nODOO_DEBUG_PORT=80\n", "NGINX_BIND=127.0.0.2\nODOO_PORT=80\n",
-    "PLATFORM_ENV=prod\nODOO_DOMAIN=a.example.com\nODOO_PORT=80\n", "REDIS_MEMORY=0\n",
-    f"SUPABASE_CLOUD_HOST=db.example.com\nSUPABASE_PROJECT_REF={_REF}\n",
-    "DISK=/mnt\nBACKUP_FOLDER=$DISK/bk\n", "BACKUP_FOLDER=${DISK:-/mnt}\n",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ODOO_PORT=1\nODOO_PORT=1\n",
+        "COMPOSE_PROFILES=supabase\nDOCKER_HOST=x\nCI=1\n",
+        "NGINX_HTTP_PORT=3000\nODOO_DEBUG_PORT=80\n",
+        "NGINX_BIND=127.0.0.2\nODOO_PORT=80\n",
+        "PLATFORM_ENV=prod\nODOO_DOMAIN=a.example.com\nODOO_PORT=80\n",
+        "REDIS_MEMORY=0\n",
+        f"SUPABASE_CLOUD_HOST=db.example.com\nSUPABASE_PROJECT_REF={_REF}\n",
+        "DISK=/mnt\nBACKUP_FOLDER=$DISK/bk\n",
+        "BACKUP_FOLDER=${DISK:-/mnt}\n",
+    ],
+)
 def test_of_what_is_right_nothing_is_said(tmp_path: Path, text: str) -> None:
     _env(tmp_path, text)
     assert configuration.examine(tmp_path).lines == ["no problem was found"]
@@ -140,8 +164,10 @@ def test_everything_is_said_at_once(tmp_path: Path) -> None:
     _env(tmp_path, "ODOO_MEMORY=lots\nODOO_PORT=x\nODOO_DATBASE=y\nMY_OWN=1\n")
     report = configuration.examine(tmp_path)
     assert [line.split("=")[0].split()[0] for line in report.errors] == [
-        "ODOO_PORT", "ODOO_MEMORY", "ODOO_DATBASE",
-    ]  # fmt: skip
+        "ODOO_PORT",
+        "ODOO_MEMORY",
+        "ODOO_DATBASE",
+    ]
     assert len(report.warnings) == 1
 
 
@@ -153,11 +179,16 @@ def test_what_an_own_compose_file_uses_is_known(tmp_path: Path, line: str) -> No
     assert configuration.examine(tmp_path).lines == ["no problem was found"]
 
 
-@pytest.mark.parametrize(("name", "value", "wrong"), [
-    ("COMPOSE_ENV_FILES", "other.env", True), ("COMPOSE_ENV_FILES", ".env", False),
-    ("COMPOSE_ENV_FILES", "", False), ("COMPOSE_DISABLE_ENV_FILE", "1", True),
-    ("COMPOSE_DISABLE_ENV_FILE", "0", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value", "wrong"),
+    [
+        ("COMPOSE_ENV_FILES", "other.env", True),
+        ("COMPOSE_ENV_FILES", ".env", False),
+        ("COMPOSE_ENV_FILES", "", False),
+        ("COMPOSE_DISABLE_ENV_FILE", "1", True),
+        ("COMPOSE_DISABLE_ENV_FILE", "0", False),
+    ],
+)
 def test_compose_has_to_read_the_same_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, wrong: bool
 ) -> None:

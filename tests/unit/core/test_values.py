@@ -107,10 +107,21 @@ def test_the_defaults_are_right(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "size"),
-    [("0", 0), ("4G", 4 * 2**30), ("4g", 4 * 2**30), ("4 GB", 4 * 2**30), ("4GiB", 4 * 2**30),
-     ("1.5G", 3 * 2**29), (".5g", 2**29), ("512m", 2**29), ("8388608", 2**23), ("8388608b", 2**23),
-     ("1T", 2**40), ("8192k", 2**23)],
-)  # fmt: skip
+    [
+        ("0", 0),
+        ("4G", 4 * 2**30),
+        ("4g", 4 * 2**30),
+        ("4 GB", 4 * 2**30),
+        ("4GiB", 4 * 2**30),
+        ("1.5G", 3 * 2**29),
+        (".5g", 2**29),
+        ("512m", 2**29),
+        ("8388608", 2**23),
+        ("8388608b", 2**23),
+        ("1T", 2**40),
+        ("8192k", 2**23),
+    ],
+)
 def test_memory_is_what_docker_takes(value: str, size: int) -> None:
     values = Values({"X": value})
     assert (values.memory("X", "1G"), values.problems) == (size, [])
@@ -118,9 +129,17 @@ def test_memory_is_what_docker_takes(value: str, size: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "size"),
-    [("0", 0), ("1000", 1000), ("1k", 1000), ("1kb", 1024), ("256mb", 2**28), ("1GB", 2**30),
-     ("2m", 2_000_000), ("7b", 7)],
-)  # fmt: skip
+    [
+        ("0", 0),
+        ("1000", 1000),
+        ("1k", 1000),
+        ("1kb", 1024),
+        ("256mb", 2**28),
+        ("1GB", 2**30),
+        ("2m", 2_000_000),
+        ("7b", 7),
+    ],
+)
 def test_memory_of_redis_is_what_redis_takes(value: str, size: int) -> None:
     values = Values({"X": value})
     assert (values.redis_memory("X", "1mb"), values.problems) == (size, [])
@@ -128,18 +147,27 @@ def test_memory_of_redis_is_what_redis_takes(value: str, size: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["postgres", "postgres:16.15-bookworm", "localhost/ipai-platform/odoo:18.0", "a__b/c-d.e:V1",
-     "registry.example.com:5000/a/b:1", "[2001:db8::1]:5000/a", f"a@sha256:{'0' * 64}",
-     f"a/b:1@sha256:{'f' * 64}", f"sha256:{'a' * 64}"],
-)  # fmt: skip
+    [
+        "postgres",
+        "postgres:16.15-bookworm",
+        "localhost/ipai-platform/odoo:18.0",
+        "a__b/c-d.e:V1",
+        "registry.example.com:5000/a/b:1",
+        "[2001:db8::1]:5000/a",
+        f"a@sha256:{'0' * 64}",
+        f"a/b:1@sha256:{'f' * 64}",
+        f"sha256:{'a' * 64}",
+    ],
+)
 def test_an_image_may_have_every_name_that_docker_takes(name: str) -> None:
     values = Values({"X": name})
     assert (values.image("X", ""), values.problems) == (name, [])
 
 
-@pytest.mark.parametrize(("value", "address"), [
-    ("127.0.0.1", "127.0.0.1"), ("::", "::"), ("[::1]", "::1"), ("2001:db8::1", "2001:db8::1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [("127.0.0.1", "127.0.0.1"), ("::", "::"), ("[::1]", "::1"), ("2001:db8::1", "2001:db8::1")],
+)
 def test_an_address_may_be_in_brackets(value: str, address: str) -> None:
     values = Values({"X": value})
     assert (values.address("X", ""), values.problems) == (address, [])
