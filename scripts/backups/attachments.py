@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from scripts.backups import service
-from scripts.core.errors import WarningError
+from scripts.core.errors import OpsError, WarningError
 from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import FilestoreReport, LostFile, Manifest, UnusedFile
@@ -59,6 +59,12 @@ class Report:
             f" {len(self.unused)} that no attachment names ({size:.1f} MB), {marked} of which"
             " Odoo's next clean-up removes",
         ]
+
+
+def require_all(found: Report) -> None:
+    """Raises OpsError where files of attachments are lost."""
+    if found.lost:
+        raise OpsError(f"{len(found.lost)} files of attachments are lost", REPAIR)
 
 
 def check(stack: Stack, reporter: Reporter, database: str, *, data: bool) -> Report:

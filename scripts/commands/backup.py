@@ -5,7 +5,7 @@ from invoke.context import Context
 
 from scripts.commands.help_texts import DATABASE, JSON, YES
 from scripts.commands.session import Session, open_session, open_to_change
-from scripts.core.errors import OpsError
+from scripts.core.errors import of_what_was_reported
 from scripts.core.tasklib import command
 
 
@@ -46,7 +46,8 @@ def backup_create(
         *files, notify, forget=prune, new_repository=new_repository, database=database
     )
     if schedule or unschedule:
-        session.console.say(nightly.plan(session.stack, request, on=schedule))
+        line = nightly.plan(session.stack, request, on=schedule)
+        session.console.show({"result": line}, [line], as_json=json)
     else:
         made = repository.create(session.stack, QuietReporter(session.console), request)
         render.show_made(session.console, made, as_json=json)
@@ -77,14 +78,15 @@ def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
     session.console.show(value, lines, as_json=json)
 
 
-@command({"data": "Read every byte of the repository, too."}, name="check")
-def backup_check(c: Context, data: bool = False) -> None:
+@command({"data": "Read every byte of the repository, too.", "json": JSON}, name="check")
+def backup_check(c: Context, data: bool = False, json: bool = False) -> None:
     """Check that the repository is whole."""
     from scripts.backups import repository
 
     session = open_to_change(c)
     count = repository.check(session.stack, session.console, data=data)
-    session.console.say(f"The repository is whole; it holds {count} backups")
+    line = f"The repository is whole; it holds {count} backups"
+    session.console.show({"backups": count}, [line], as_json=json)
 
 
 @command(
@@ -141,6 +143,7 @@ def backup_key(c: Context) -> None:
         "neutralize": "Disarm mail servers, payments and scheduled actions first.",
         "undo": "Go back to what the last restore replaced.",
         "configuration": "Show how .env, requirements and odoo.conf were, and write them; asks.",
+        "json": JSON,
         "yes": YES,
     },
     name="restore",
@@ -154,6 +157,7 @@ def restore_task(
     neutralize: bool = False,
     undo: bool = False,
     configuration: bool = False,
+    json: bool = False,
     yes: bool = False,
 ) -> None:
     """Bring a backup back; verified before anything live is touched; asks."""
@@ -162,7 +166,7 @@ def restore_task(
 
     session = open_to_change(c, yes=yes)
     if configuration:
-        _restore_configuration(session, source)
+        _restore_configuration(session, source, as_json=json)
         return
     startup.prepare_restore(session.stack, session.console)
     if undo:
@@ -174,34 +178,38 @@ def restore_task(
         done = restore.restore(
             session.stack, session.console, given, **options, neutralize=neutralize
         )
-    session.console.say(*done.lines)
+    session.console.show(done, done.lines, as_json=json)
     done.warn()
 
 
-def _restore_configuration(session: Session, source: str) -> None:
+def _restore_configuration(session: Session, source: str, *, as_json: bool) -> None:
     from scripts.backups import configuration as saved
 
     found = saved.compare(session.stack, session.console, source)
-    session.console.say(*found.lines)
+    if not as_json:
+        session.console.say(*found.lines)
     written = saved.write(session.settings, session.console, found)
-    session.console.say(*written)
+    session.console.show({"differences": found.lines, "written": written}, written, as_json=as_json)
 
 
 @command(
     {
         "database": "The database to copy; if empty, the platform's own.",
         "to": "The name of the copy.",
+        "json": JSON,
         "yes": YES,
     },
     aliases={"from": "database"},
 )
-def clone(c: Context, database: str = "", to: str = "staging", yes: bool = False) -> None:
+def clone(
+    c: Context, database: str = "", to: str = "staging", json: bool = False, yes: bool = False
+) -> None:
     """Copy a database, neutralised and scanned for what could still reach somebody."""
     from scripts.backups import restore
 
     session = open_to_change(c, yes=yes)
     done = restore.clone(session.stack, session.console, database, to)
-    session.console.say(*done.lines)
+    session.console.show(done, done.lines, as_json=json)
     done.warn()
 
 
@@ -220,8 +228,8 @@ def files_check(c: Context, database: str = "", data: bool = False, json: bool =
     session = open_to_change(c)
     found = attachments.check(session.stack, session.console, database, data=data)
     session.console.show(found, found.lines, as_json=json)
-    if found.lost:
-        raise OpsError(f"{len(found.lost)} files of attachments are lost", attachments.REPAIR)
+    with of_what_was_reported():
+        attachments.require_all(found)
 
 
 COLLECTION = Collection(

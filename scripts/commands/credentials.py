@@ -5,6 +5,7 @@ from invoke.context import Context
 
 from scripts.commands.help_texts import JSON
 from scripts.commands.session import open_session, open_to_change
+from scripts.core.errors import of_what_was_reported
 from scripts.core.tasklib import command
 
 
@@ -29,34 +30,35 @@ def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
         reports = dependents.ensure(session.stack)
     table = credentials.table(reports)
     session.console.show(table.records, table.lines, as_json=json)
-    credentials.refuse_lost(reports)
-    if check:
-        ready = credentials.preflight(session.settings.secrets_folder)
-        checks.require(checks.run_all([ready]), "the secrets are not ready")
+    with of_what_was_reported():
+        credentials.refuse_lost(reports)
+        if check:
+            ready = credentials.preflight(session.settings.secrets_folder)
+            checks.require(checks.run_all([ready]), "the secrets are not ready")
 
 
 @command(
-    {"names": "Which, with commas between (db_password,backup_key), or all."},
+    {"names": "Which, with commas between (db_password,backup_key), or all.", "json": JSON},
     name="rotate",
     positional=("names",),
 )
-def secrets_rotate(c: Context, names: str = "all") -> None:
+def secrets_rotate(c: Context, names: str = "all", json: bool = False) -> None:
     """Replace secrets of a living platform everywhere; each is tried, or all are as before."""
     from scripts.rotation import rotate
 
     session = open_to_change(c)
     done = rotate.rotate(session.stack, session.console, names)
-    session.console.say(*done)
+    session.console.show(done, done.lines, as_json=json)
 
 
-@command({"who": "Whose password: admin."}, name="reset", positional=("who",))
-def secrets_reset(c: Context, who: str = "admin") -> None:
+@command({"who": "Whose password: admin.", "json": JSON}, name="reset", positional=("who",))
+def secrets_reset(c: Context, who: str = "admin", json: bool = False) -> None:
     """Give Odoo's administrator a new password, and say where it is."""
     from scripts.rotation import rotate
 
     session = open_to_change(c)
     done = rotate.reset(session.stack, session.console, who)
-    session.console.say(*done)
+    session.console.show(done, done.lines, as_json=json)
 
 
 COLLECTION = Collection("secrets", secrets_make, secrets_rotate, secrets_reset)

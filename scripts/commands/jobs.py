@@ -46,6 +46,7 @@ def jobs_list(
         "timeout": "Seconds for one try.",
         "key": "The same source and key never make a second job.",
         "target": TARGET,
+        "json": JSON,
     },
     name="enqueue",
 )
@@ -60,6 +61,7 @@ def jobs_enqueue(
     timeout: int = 300,
     key: str = "",
     target: str = "local",
+    json: bool = False,
 ) -> None:
     """Put a job into the queue and print its id."""
     from scripts.supabase import jobs
@@ -79,7 +81,7 @@ def jobs_enqueue(
         timeout=timeout,
         key=key,
     )
-    session.console.say(job)
+    session.console.show({"id": job}, [job], as_json=json)
 
 
 def _from_here(session: Session, payload: str) -> str:
@@ -99,8 +101,8 @@ def jobs_show(c: Context, id: str, target: str = "local", json: bool = False) ->
     session.console.show(job, jobs.details(job), as_json=json)
 
 
-@command({"id": "Which job.", "target": TARGET}, name="retry")
-def jobs_retry(c: Context, id: str, target: str = "local") -> None:
+@command({"id": "Which job.", "target": TARGET, "json": JSON}, name="retry")
+def jobs_retry(c: Context, id: str, target: str = "local", json: bool = False) -> None:
     """Give a dead or cancelled job all its tries again."""
     from scripts.supabase import jobs
     from scripts.supabase.database import Target
@@ -108,7 +110,7 @@ def jobs_retry(c: Context, id: str, target: str = "local") -> None:
 
     session = open_session(c)
     jobs.retry(Queue.of(session.settings, Target.parse(target)), id)
-    session.console.say(f"{id} is queued again")
+    session.console.show({"id": id}, [f"{id} is queued again"], as_json=json)
 
 
 @command({"limit": LIMIT, "target": TARGET, "json": JSON}, name="dead")

@@ -107,14 +107,16 @@ def maintenance(
     raise SystemExit(found.differs)
 
 
-@command({"yes": YES})
-def adopt(c: Context, yes: bool = False) -> None:
+@command({"json": JSON, "yes": YES})
+def adopt(c: Context, json: bool = False, yes: bool = False) -> None:
     """Have the platform belong to this folder: after a move, or instead of another; asks."""
     from scripts.stack import engine, identity
 
     session = open_session(c, yes=yes)
     engine.probe(session.runner)
-    session.console.say(identity.adopt(session.stack, session.console))
+    line = identity.adopt(session.stack, session.console)
+    found = {"project": session.settings.project, "folder": session.settings.root, "result": line}
+    session.console.show(found, [line], as_json=json)
 
 
 @command({"check": "Only show what would change.", "yes": YES, "json": JSON})

@@ -154,6 +154,7 @@ def module_rehearse(
         "snapshot": "Which; if empty, the last.",
         "database": DATABASE,
         "accept": "Keep what an interrupted change has left instead.",
+        "json": JSON,
         "yes": YES,
     },
     name="rollback",
@@ -164,14 +165,15 @@ def module_rollback(
     snapshot: str = "",
     database: str = "",
     accept: bool = False,
+    json: bool = False,
     yes: bool = False,
 ) -> None:
     """Go back to the state before a change; what is there now becomes a snapshot; asks."""
     from scripts.modules import change
 
     session = open_to_change(c, yes=yes)
-    lines = change.roll_back(session.stack, session.console, snapshot, database, accept=accept)
-    session.console.say(*lines)
+    done = change.roll_back(session.stack, session.console, snapshot, database, accept=accept)
+    session.console.show(done, done.lines, as_json=json)
 
 
 @command({"database": DATABASE, "json": JSON}, name="snapshots")
@@ -184,14 +186,16 @@ def module_snapshots(c: Context, database: str = "", json: bool = False) -> None
     session.console.show(found, listing.snapshot_table(found).lines, as_json=json)
 
 
-@command({"keep": "How many of the last to keep.", "database": DATABASE}, name="prune")
-def module_prune(c: Context, keep: int = 1, database: str = "") -> None:
+@command(
+    {"keep": "How many of the last to keep.", "database": DATABASE, "json": JSON}, name="prune"
+)
+def module_prune(c: Context, keep: int = 1, database: str = "", json: bool = False) -> None:
     """Forget older snapshots and free their room."""
     from scripts.modules import listing
 
     session = open_to_change(c)
     gone = listing.prune(session.stack, session.console, database, keep)
-    session.console.say(f"{len(gone)} forgotten")
+    session.console.show(gone, [f"{len(gone)} forgotten"], as_json=json)
 
 
 @command(
@@ -235,14 +239,15 @@ def module_info(c: Context, module: str, database: str = "", json: bool = False)
     session.console.show(found, listing.details(found), as_json=json)
 
 
-@command({"module": "Its name."}, name="test")
-def module_test(c: Context, module: str) -> None:
+@command({"module": "Its name.", "json": JSON}, name="test")
+def module_test(c: Context, module: str, json: bool = False) -> None:
     """Run the Odoo tests of one module in a database that is thrown away."""
     from scripts.modules import change
 
     session = open_to_change(c)
     done = change.test(session.stack, session.console, module)
-    session.console.say(f"{done.module}: {done.summary} ({done.seconds} s)")
+    line = f"{done.module}: {done.summary} ({done.seconds} s)"
+    session.console.show(done, [line], as_json=json)
 
 
 @command({"name": "Lower-case letters, digits, underscores."}, name="new")

@@ -19,24 +19,25 @@ def sessions_list(c: Context, json: bool = False) -> None:
     session.console.show(sessions.as_json(found), lines, as_json=json)
 
 
-@command({"user": "The login whose sessions end.", "yes": YES}, name="revoke")
-def sessions_revoke(c: Context, user: str, yes: bool = False) -> None:
+@command({"user": "The login whose sessions end.", "json": JSON, "yes": YES}, name="revoke")
+def sessions_revoke(c: Context, user: str, json: bool = False, yes: bool = False) -> None:
     """Log a user out everywhere; asks first."""
     from scripts import sessions
 
     session = open_to_change(c, yes=yes)
     ended = sessions.revoke(session.stack, session.console, user)
-    session.console.say(f"{ended} sessions of {user!r} ended")
+    found, lines = {"user": user, "ended": ended}, [f"{ended} sessions of {user!r} ended"]
+    session.console.show(found, lines, as_json=json)
 
 
-@command(name="import")
-def sessions_import(c: Context) -> None:
+@command({"json": JSON}, name="import")
+def sessions_import(c: Context, json: bool = False) -> None:
     """Move sessions that were kept in files into Redis; a start does it by itself."""
     from scripts import sessions
 
     session = open_to_change(c)
     moved = sessions.bring_files(session.stack)
-    session.console.say(f"{moved} sessions moved")
+    session.console.show({"moved": moved}, [f"{moved} sessions moved"], as_json=json)
 
 
 COLLECTION = Collection("sessions", sessions_list, sessions_revoke, sessions_import)

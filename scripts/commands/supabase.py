@@ -28,8 +28,10 @@ def supabase_keys(c: Context, show: bool = False, days: int = 365, json: bool = 
     session.console.show(value, lines, as_json=json)
 
 
-@command({"target": TARGET, "yes": YES}, name="migrate")
-def supabase_migrate(c: Context, target: str = "local", yes: bool = False) -> None:
+@command({"target": TARGET, "json": JSON, "yes": YES}, name="migrate")
+def supabase_migrate(
+    c: Context, target: str = "local", json: bool = False, yes: bool = False
+) -> None:
     """Apply supabase/migrations/*.sql, each once and in a transaction; asks for the cloud."""
     from scripts.supabase import migrations
     from scripts.supabase.database import Database, Target
@@ -37,8 +39,9 @@ def supabase_migrate(c: Context, target: str = "local", yes: bool = False) -> No
     session = open_to_change(c, yes=yes)
     database = Database(session.stack, Target.parse(target))
     applied = migrations.migrate(database, session.console)
-    names = ", ".join(migration.path.name for migration in applied)
-    session.console.say(f"Applied: {names}" if applied else "Nothing to apply")
+    names = [migration.path.name for migration in applied]
+    line = f"Applied: {', '.join(names)}" if applied else "Nothing to apply"
+    session.console.show({"applied": names}, [line], as_json=json)
 
 
 @command({"target": TARGET, "json": JSON}, name="status")

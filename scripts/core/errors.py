@@ -1,5 +1,7 @@
 """The one error that is meant for people."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 EXIT_FAILED: Final = 1
@@ -19,6 +21,17 @@ class OpsError(Exception):
         self.message = message
         self.hint = hint
         self.exit_code = exit_code
+        self.reported = False  # what --json has printed already tells of it
+
+
+@contextmanager
+def of_what_was_reported() -> Iterator[None]:
+    """Errors of the block are about what was printed just now: --json prints no second object."""
+    try:
+        yield
+    except OpsError as error:
+        error.reported = True
+        raise
 
 
 class UsageError(OpsError):

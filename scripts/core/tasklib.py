@@ -118,7 +118,7 @@ def command(
 def show_error(error: OpsError, *, as_json: bool) -> None:
     """Print `error` for people and, with `as_json`, for machines as well."""
     console = Console.standard()
-    if as_json and error.message and not isinstance(error, WarningError):
+    if as_json and error.message and not (error.reported or isinstance(error, WarningError)):
         console.json({"error": error.message, "hint": error.hint})
     kind = "warning" if isinstance(error, WarningError) else "error"
     console.error(error.message, error.hint, kind=kind)

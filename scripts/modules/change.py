@@ -75,6 +75,26 @@ class Outcome:
         return found
 
 
+@dataclass(frozen=True)
+class RolledBack:
+    """What a rollback has done."""
+
+    snapshot: Snapshot
+    present: str | None  # the snapshot of what was replaced, '' if nothing was; None: it was kept
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        chosen = self.snapshot
+        if self.present is None:
+            return [f"What is there is kept; the way back is the snapshot {chosen.name}"]
+        present = f"What was there is the snapshot {self.present}"
+        return [
+            f"{chosen.database} is what it was on {chosen.made}",
+            f"{present if self.present else 'It was missing'}; the code on disk is as it was",
+        ]
+
+
 def split(text: str) -> tuple[str, ...]:
     """Names with commas between; raises UsageError for what cannot be names."""
     found = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -179,7 +199,7 @@ def rehearsed(done: Outcome) -> list[str]:
 
 def roll_back(
     stack: Stack, reporter: Reporter, name: str, database: str, *, accept: bool
-) -> list[str]:
+) -> RolledBack:
     """Go back to a snapshot, or (`accept`) keep what an interrupted change has left."""
     with service.alone(stack.settings, "module.rollback"):
         service.prepare(stack)
@@ -190,7 +210,7 @@ def roll_back(
             if accept:
                 program.answer(Answer.ACCEPT)
                 program.result(RollbackResult)
-                return [f"What is there is kept; the way back is the snapshot {chosen.name}"]
+                return RolledBack(chosen, present=None)
             question = (
                 f"This replaces {chosen.database!r} by its state of {chosen.made},"
                 f" before `{chosen.doing}`. Continue?"
@@ -208,11 +228,7 @@ def roll_back(
                 odoo_restart.bring_up(stack, reporter, restart=True)
             program.answer(Answer.KEEP)
             result = program.result(RollbackResult)
-    present = f"What was there is the snapshot {result.present}"
-    return [
-        f"{chosen.database} is what it was on {chosen.made}",
-        f"{present if result.present else 'It was missing'}; the code on disk is as it was",
-    ]
+    return RolledBack(chosen, result.present)
 
 
 def test(stack: Stack, reporter: Reporter, module: str) -> ModuleTestResult:

@@ -22,6 +22,7 @@ from scripts.core.settings import Settings
 from scripts.modules.service import alone
 from scripts.rotation import dependents, local_supabase, odoo_restart, repository
 from scripts.rotation.journal import PROVEN, UNDONE, Journal, Plan
+from scripts.rotation.rotated import Rotated, RotatedSecret, old_key
 from scripts.rotation.work import STARTED, Work
 from scripts.stack import engine
 from scripts.stack.compose import Stack
@@ -32,7 +33,7 @@ _CONTAINER_SECONDS: Final = 60
 _AGAIN: Final = "To undo it: inv secrets"
 
 
-def rotate(stack: Stack, reporter: Reporter, wanted: str) -> list[str]:
+def rotate(stack: Stack, reporter: Reporter, wanted: str) -> Rotated:
     """Replace the secrets `wanted` (names with commas between, or `all`) everywhere.
 
     Returns lines for people. Raises OpsError where one of the new ones does not work; all
@@ -54,10 +55,10 @@ def rotate(stack: Stack, reporter: Reporter, wanted: str) -> list[str]:
             reporter.note(_try_to_undo(work))
             raise
         kept = _finish(work)
-    return _told(work) + kept
+    return _told(work, kept)
 
 
-def reset(stack: Stack, reporter: Reporter, who: str) -> list[str]:
+def reset(stack: Stack, reporter: Reporter, who: str) -> Rotated:
     """A new password for somebody who has lost his; so far that is `admin`."""
     if who not in _RESETS:
         raise UsageError(f"{who!r} is none of: {', '.join(_RESETS)}", "inv secrets.reset admin")
@@ -182,8 +183,8 @@ def _carry_out(work: Work) -> None:
     odoo_restart.stop_what_did_not_run(work)
 
 
-def _finish(work: Work) -> list[str]:
-    """End what the old values open; returns lines for people."""
+def _finish(work: Work) -> str:
+    """End what the old values open; the file that keeps an old key, '' for none."""
     try:
         repository.finish(work)
         odoo_restart.finish(work)
@@ -192,7 +193,7 @@ def _finish(work: Work) -> list[str]:
         raise OpsError(f"the new secrets are in use, but {error.message}", hint) from error
     kept = repository.keep_old(work)
     work.journal.discard()
-    return [f"secrets/{kept}: the old key, for backups that nobody has seen here"] if kept else []
+    return kept
 
 
 def _try_to_undo(work: Work) -> str:
@@ -237,20 +238,20 @@ def _recover(stack: Stack, reporter: Reporter) -> None:
     _await_containers(stack)
     if work.plan.state == PROVEN:
         reporter.note("An interrupted rotation of the secrets is finished")
-        for line in _finish(work):
-            reporter.note(line)
+        if kept := _finish(work):
+            reporter.note(old_key(kept))
     else:
         reporter.note("An interrupted rotation of the secrets is undone")
         reporter.note(_undo(work))
 
 
-def _told(work: Work) -> list[str]:
+def _told(work: Work, kept: str) -> Rotated:
     names = work.plan.names
     tried = odoo_restart.tried(work) | local_supabase.tried(work) | repository.tried(work)
-    used, unused = "new, tried and in use", "new; nothing has used the old one yet"
-    lines = [f"secrets/{name}.txt: {used if name in tried else unused}" for name in names]
+    advice = []
     if repository.NAME in tried:
-        lines.append(f"The copy of the old key elsewhere opens nothing. {state.KEY_HINT}")
+        advice.append(f"The copy of the old key elsewhere opens nothing. {state.KEY_HINT}")
     if local_supabase.SIGNING in tried:
-        lines.append("Keys made before end with the old secret: inv supabase.keys --show")
-    return lines
+        advice.append("Keys made before end with the old secret: inv supabase.keys --show")
+    secrets = tuple(RotatedSecret(f"secrets/{name}.txt", name in tried) for name in names)
+    return Rotated(secrets, tuple(advice), kept)

@@ -170,7 +170,7 @@ def test_going_back_names_what_was_there_or_says_that_nothing_was(
     }
     result = {"step": "result", "result": {"name": "odoo__s1", "present": present}}
     _runner(stack).answers[f"{RUN} odoo_modules rollback"] = says(_lines(plan, CHANGED, result))
-    lines = change.roll_back(stack, FakeReporter(), "", "", accept=False)
+    lines = change.roll_back(stack, FakeReporter(), "", "", accept=False).lines
     assert lines[0] == "odoo is what it was on 2026" and said in lines[1]
 
 

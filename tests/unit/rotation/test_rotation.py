@@ -123,7 +123,7 @@ def test_a_lost_backup_key_is_never_replaced(made: Installation) -> None:
 def test_a_reset_makes_a_password_for_the_administrator_alone(made: Installation) -> None:
     before = made.files()
     (made.folder / "odoo_admin_password.txt").unlink()
-    [line] = rotate.reset(made.stack, made.reporter, "admin")
+    [line] = rotate.reset(made.stack, made.reporter, "admin").lines
     assert "secrets/odoo_admin_password.txt" in line
     after = made.files()
     assert {n for n in before if before[n] != after[n]} == {"odoo_admin_password.txt"}

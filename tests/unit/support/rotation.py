@@ -155,7 +155,7 @@ class Installation:
         return self.stack.settings.secrets_folder
 
     def rotate(self, names: str = "all") -> list[str]:
-        return rotate.rotate(self.stack, self.reporter, names)
+        return rotate.rotate(self.stack, self.reporter, names).lines
 
     def recover(self) -> None:
         rotate.recover(self.stack, self.reporter)

@@ -16,6 +16,7 @@ from scripts.tls.renewal import Renewal
 from scripts.tls.selfsigned import Done
 from scripts.tls.setup import Outcome
 from scripts.tls.store import Installed, Kind
+from tests.support.json_documentation import problems
 from tests.unit.support.fakes import FakeReporter, FakeRunner, settings_in
 from tests.unit.support.pki import DOMAIN, issued_now
 
@@ -227,7 +228,9 @@ def test_a_person_is_told_how_many_days_are_left(outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("renewal", [Renewal.RENEWED, Renewal.NOT_DUE])
 def test_a_machine_always_gets_the_same_fields(outcome: Outcome, renewal: Renewal) -> None:
-    shown = json.loads(_shown(io.StringIO(), renewal, outcome, as_json=True))
+    text = _shown(io.StringIO(), renewal, outcome, as_json=True)
+    assert problems("renew-tls", text) == []
+    shown = json.loads(text)
     end = datetime.fromisoformat(shown.pop("expires"))
     assert end == outcome.expires and end.utcoffset() == timedelta(0)
     assert shown == {
