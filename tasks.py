@@ -14,6 +14,7 @@ from scripts.commands import (
     development,
     jobs,
     lifecycle,
+    mail,
     modules,
     sessions,
     supabase,
@@ -34,6 +35,7 @@ namespace = Collection(
     credentials.COLLECTION,
     modules.COLLECTION,
     sessions.COLLECTION,
+    mail.COLLECTION,
     supabase.COLLECTION,
     jobs.COLLECTION,
 )
@@ -56,6 +58,7 @@ GROUPS: Final[Mapping[str, Sequence[Command]]] = {
     "HTTPS": tls.TASKS,
     "Secrets": _of(credentials.COLLECTION),
     "Sessions": _of(sessions.COLLECTION),
+    "Mail": _of(mail.COLLECTION),
     "Supabase and jobs": _of(supabase.COLLECTION, jobs.COLLECTION),
     "Work on this project": development.TASKS,
 }

@@ -12,10 +12,16 @@ freely; afterwards run: ./scripts/inv restart --service odoo
 | name of its connections | ODOO_PGAPPNAME | PGAPPNAME, which is libpq's own |
 | identifiers that are none | left alone | ValueError |
 | http.SESSION_DELETION_TIMER | since April 2025 | there |
+| class of the model ir.mail_server | IrMailServer | IrMail_Server |
+| its, and fetchmail.server's, method that connects | connect | _connect__ |
+| its method that makes a message | build_email | _build_email__ |
+| a connection to a mail server is | SMTPConnection | smtplib's own |
 
-Source: odoo/modules/module.py, odoo/tools/config.py, odoo/sql_db.py, odoo/http.py of both.
+Source: odoo/modules/module.py, odoo/tools/config.py, odoo/sql_db.py, odoo/http.py and
+odoo/addons/base/models/ir_mail_server.py of both.
 """
 
+import smtplib
 from typing import Any
 
 
@@ -69,3 +75,52 @@ def refuses_odd_identifiers() -> bool:
 def rotated_seconds(http: Any) -> int:
     """How long a session id that was renewed stays good; `http` is Odoo's module of that name."""
     return int(getattr(http, "SESSION_DELETION_TIMER", 120))
+
+
+def mail_server_class() -> Any:
+    """The class of the model ir.mail_server."""
+    from odoo.addons.base.models import ir_mail_server
+
+    name = "IrMail_Server" if series() >= (19, 0) else "IrMailServer"
+    return getattr(ir_mail_server, name)
+
+
+def mail_connect() -> str:
+    """The method of ir.mail_server and of fetchmail.server that connects."""
+    return "_connect__" if series() >= (19, 0) else "connect"
+
+
+def mail_build() -> str:
+    """The method of ir.mail_server that makes a message."""
+    return "_build_email__" if series() >= (19, 0) else "build_email"
+
+
+def sends_mail(servers: Any) -> bool:
+    """Whether Odoo sends now; in tests, and while 19 loads a database, it only pretends."""
+    from odoo.modules import module
+
+    if series() >= (19, 0):
+        return not servers._disable_send()
+    return not module.current_test
+
+
+def check_mail_server(row: Any, allow_archived: bool, sender: str) -> None:
+    """Raises UserError for a row of ir.mail_server that must not be named for a message."""
+    if series() >= (19, 0):
+        row._check_forced_mail_server(row, allow_archived, sender)
+    elif not allow_archived and not row.active:
+        from odoo.exceptions import UserError
+
+        raise UserError(f'The server "{row.display_name}" cannot be used because it is archived.')
+
+
+def smtp_connection(address: tuple[str, int], encryption: str, context: Any) -> Any:
+    """A connection of the kind that Odoo sends by; `encryption` is none, starttls or ssl."""
+    from odoo.addons.base.models import ir_mail_server
+
+    if series() < (19, 0):
+        return ir_mail_server.SMTPConnection(*address, encryption, context=context)
+    timeout = ir_mail_server.SMTP_TIMEOUT
+    if encryption == "ssl":
+        return smtplib.SMTP_SSL(*address, timeout=timeout, context=context)
+    return smtplib.SMTP(*address, timeout=timeout)

@@ -25,6 +25,7 @@ class Outcome:
     login: str
     password: str  # where it is, for people
     version: str  # of Odoo, such as 18.0
+    mail: str = ""  # where what Odoo sends is shown, in development
 
     @property
     def lines(self) -> list[str]:
@@ -34,6 +35,7 @@ class Outcome:
             f"Login:    {self.login}",
             f"Password: {self.password}",
             f"Version:  {self.version}",
+            *([f"Mail:     {self.mail}"] if self.mail else []),
         ]
 
 
@@ -107,7 +109,8 @@ def _way_in(stack: Stack, version: str) -> Outcome:
     else:
         place = f"it is in no file here (first one: {_FIRST_PASSWORD}); if it is lost: {_RESET}"
     login = found.login if found else "admin"
-    return Outcome(stack.settings.url, login, place, version)
+    page = "" if stack.settings.tls else stack.settings.mail.page
+    return Outcome(stack.settings.url, login, place, version, page)
 
 
 def _settings_file(settings: Settings, reporter: Reporter) -> None:

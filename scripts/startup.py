@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scripts import credentials
+from scripts import credentials, mail
 from scripts.core import configuration, env_file, last_backup, scheduler
 from scripts.core.checks import Check, Finding, Status, worst
 from scripts.core.report import Reporter
@@ -25,6 +25,8 @@ def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[
     if not stack.runner.dry:
         release.remember(stack.settings, release.here(stack.settings, stack.runner))
     yield f"Odoo: {stack.settings.url}"
+    if not stack.settings.tls:
+        yield f"Mail: {stack.settings.mail.page} shows what Odoo sends; none leaves"
     if window := maintenance_window.active(stack.settings):
         yield f"Visitors are kept out for maintenance {window.period}"
     if supabase:
@@ -34,7 +36,7 @@ def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[
 def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
     """What `inv up` checks on top of the host."""
     also = service.preflight(settings) if supabase else []
-    return [credentials.preflight(settings.secrets_folder), *also]
+    return [credentials.preflight(settings.secrets_folder), mail.preflight(settings), *also]
 
 
 def prepare(stack: Stack, reporter: Reporter) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.backups import foreign_files, repository, service
+from scripts.backups import agreement, foreign_files, repository, service
 from scripts.backups.restored import Restored
 from scripts.core import known_names
 from scripts.core.errors import OpsError, UsageError
@@ -44,14 +44,15 @@ def restore(
     name = new_name(to or stack.settings.database)
     with file_lock(repository.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
+        warning = "" if neutralize else agreement.danger(stack, name)
         file = foreign_files.file(source)
         if of and not file:
             raise UsageError("--from-database is for a file", "A backup is of one database.")
         origin: Path | Saved
         if file:
-            origin, odoo = _read(stack, reporter, file, name, of)
+            origin, odoo = _read(stack, reporter, file, name, of, warning)
         else:
-            origin, odoo = _choose(stack, reporter, source, name)
+            origin, odoo = _choose(stack, reporter, source, name, warning)
         with _staged(stack, reporter, origin, name, odoo) as staged:
             if neutralize:
                 neutralise(stack, reporter, name + STAGED, RESTORER if file else "")
@@ -66,20 +67,24 @@ def restore(
         )
 
 
-def _choose(stack: Stack, reporter: Reporter, wanted: str, name: str) -> tuple[Saved, str]:
+def _choose(
+    stack: Stack, reporter: Reporter, wanted: str, name: str, warning: str
+) -> tuple[Saved, str]:
     """A backup that can replace `name`, and the version of the Odoo here, if the person agrees."""
     offer = service.ask(stack, reporter, service.RESTORE, "offer", wanted, kind=RestoreOffer)
     found = offer.backup
     odoo = _fit(stack, reporter, found)
     what = f"the backup {found.id} of {found.created} ({found.database})"
-    _agree(reporter, what, name, offer.databases)
+    agreement.agree(reporter, what, name, offer.databases, warning)
     return Saved(found.id, offer.handle), odoo
 
 
-def _read(stack: Stack, reporter: Reporter, file: Path, name: str, of: str) -> tuple[Path, str]:
+def _read(
+    stack: Stack, reporter: Reporter, file: Path, name: str, of: str, warning: str
+) -> tuple[Path, str]:
     """The same of a file, once the sandbox has read it."""
     known = databases(stack, reporter)
-    _agree(reporter, f"the file {file}", name, known)
+    agreement.agree(reporter, f"the file {file}", name, known, warning)
     image = image_names.effective(stack.settings)["ODOO_IMAGE"]
     odoo = image_facts.odoo_version(stack.runner, image) or service.odoo_here(stack).odoo
     foreign_files.read(stack, reporter, file, of)
@@ -104,7 +109,7 @@ def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
         known = databases(stack, reporter)
         if name + BEFORE not in known:
             raise OpsError("there is nothing to go back to", "See: inv backup.list")
-        _agree(reporter, f"the database {name}{BEFORE}", name, known)
+        agreement.agree(reporter, f"the database {name}{BEFORE}", name, known)
         if not _is_live(stack, name):
             service.run(stack, reporter, service.RESTORE, "back", name)
         else:
@@ -130,7 +135,7 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
         known = databases(stack, reporter)
         if origin not in known:
             raise UsageError(f"there is no database {origin!r}", "See: inv db.list")
-        _agree(reporter, f"a neutralised copy of {origin}", name, known)
+        agreement.agree(reporter, f"a neutralised copy of {origin}", name, known)
         with reporter.step(f"Backing up {origin}"):
             made = repository.make(stack, reporter, "--database", origin, "--handle")
         with _staged(stack, reporter, Saved(made.id, made.handle), name) as staged:
@@ -184,18 +189,6 @@ def _fit(stack: Stack, reporter: Reporter, found: Manifest) -> str:
             "inv restore --configuration tells where they came from; --yes goes on without them.",
         )
     return here.odoo
-
-
-def _agree(reporter: Reporter, what: str, name: str, known: Mapping[str, int]) -> None:
-    """Raises OpsError unless the person agrees to replace `name`, if it is there."""
-    if name not in known:
-        return
-    question = f"This replaces the database {name!r} and its files by {what}. Continue?"
-    if not reporter.confirm(question, unattended=False):
-        raise OpsError(
-            f"nothing was restored: there is a database {name!r}, which was not to be replaced",
-            "Say yes, give --yes where nobody can answer, or take another name.",
-        )
 
 
 @contextmanager

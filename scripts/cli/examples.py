@@ -70,6 +70,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         "inv sessions.revoke --user demo@example.com --yes",
     ),
     "sessions.import": ("inv sessions.import", "inv --echo sessions.import"),
+    "mail.test": ("inv mail.test --to me@example.com", "inv mail.test --to me@example.com --json"),
     "supabase.keys": ("inv supabase.keys", "inv supabase.keys --show --days 30"),
     "supabase.migrate": ("inv supabase.migrate", "inv supabase.migrate --target cloud"),
     "supabase.status": ("inv supabase.status", "inv supabase.status --target cloud"),

@@ -124,6 +124,8 @@ def _contradictions(
         report.warnings.append("BACKUP_FOLDER has no effect where BACKUP_REPOSITORY is set")
     if settings.supabase_host and not settings.supabase_ref:
         report.warnings.append("SUPABASE_CLOUD_HOST has no effect without SUPABASE_PROJECT_REF")
+    if settings.mail.user and not settings.mail.host:
+        report.warnings.append("SMTP_USER has no effect without SMTP_HOST")
     if values.get("ACME_CA_FILE") and settings.acme_server == LETSENCRYPT:
         report.warnings.append(
             "with ACME_CA_FILE, certbot does not trust Let's Encrypt, which ACME_SERVER names"
@@ -137,6 +139,7 @@ def _ports(settings: Settings, *, supabase: bool) -> Iterator[str]:
         published.append(("NGINX_HTTPS_PORT", settings.bind, settings.https_port))
     else:
         published.append(("ODOO_PORT", settings.odoo_bind, settings.odoo_port))
+        published.append(("MAIL_PORT", settings.mail.bind, settings.mail.port))
         if settings.debug:
             published.append(("ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
         if supabase:

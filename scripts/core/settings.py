@@ -10,6 +10,7 @@ from typing import Final
 
 from scripts.core import env_file, env_syntax
 from scripts.core.errors import UsageError
+from scripts.core.mail_settings import MailSettings
 from scripts.core.sources import Sources
 from scripts.core.values import HOST, Values, check_what_compose_reads
 from toolbox.contract.names import DATABASE_NAME
@@ -72,6 +73,7 @@ class Settings:
     debug_port: int
     postgrest_bind: str
     postgrest_port: int
+    mail: MailSettings
     supabase_ref: str  # of the project in Supabase Cloud; '' if there is none
     supabase_host: str  # its database, with an optional port
     backup_repository: str
@@ -183,6 +185,7 @@ class Settings:
             debug_port=values.port("ODOO_DEBUG_PORT", 5678),
             postgrest_bind=values.address("POSTGREST_BIND", "127.0.0.1"),
             postgrest_port=values.port("POSTGREST_PORT", 3000),
+            mail=MailSettings.read(values),
             supabase_ref=values.matching(
                 "SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?", "20 lower-case letters and digits"
             ),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from scripts.core.checks import Check, Finding, Status, worst
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.http import Reply
+from scripts.core.http import Reply, get
 from scripts.core.settings import Settings
 from scripts.health import volumes
 from scripts.health.answers import Answer, Answers, as_json
@@ -46,6 +46,7 @@ def checks(stack: Stack, certificate: Callable[[], Finding] = lambda: _OK) -> li
         Check("Odoo (container)", lambda: _odoo_in_container(answers.odoo())),
         Check("PostgreSQL", lambda: _postgresql(answers.odoo_db(), stack.settings.database)),
         Check("Redis", lambda: _redis(answers.redis(), answers.odoo)),
+        *([] if stack.settings.tls else [Check("Mail", lambda: _mail(stack.settings))]),
         Check("Volumes", lambda: _volumes(answers)),
     ]
 
@@ -163,6 +164,16 @@ def _redis(done: Completed, odoo: Answer) -> Finding:
         session = None
     lost = session in ("none", "lost")
     return _failed("a session that Odoo began is not found in it", "odoo") if lost else _OK
+
+
+def _mail(settings: Settings) -> Finding:
+    """Of the catcher. Without it Odoo works, and sends nothing."""
+    try:
+        status = get(settings.mail.page).status
+    except OpsError as error:
+        return Finding(Status.WARNING, error.message, "inv logs --service mail_catcher")
+    wrong = Finding(Status.WARNING, f"status {status}", "inv logs --service mail_catcher")
+    return _OK if status == 200 else wrong
 
 
 def _volumes(answers: Answers) -> Finding:

@@ -5,7 +5,7 @@ from typing import Final
 
 from scripts.core.checks import Result, Status
 
-_ONLY_IF_BAD: Final = ("Volumes", "Backups", "Schedule")
+_ONLY_IF_BAD: Final = ("Mail", "Volumes", "Backups", "Schedule")
 _MARKS: Final = {
     Status.OK: ("✓", "green", "OK"),
     Status.WARNING: ("!", "yellow", "WARNING"),

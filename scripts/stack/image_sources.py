@@ -1,7 +1,7 @@
 """Where each image comes from: it is kept, pulled, or built from Debian packages."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from scripts.core.completed import Completed
@@ -61,7 +61,8 @@ def bring(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, 
     if build:
         if _BASE in build and chosen[_BASE] != built[_BASE]:
             _agree_to_debians_odoo(stack, reporter)
-        chosen |= _from_debian(stack, reporter, build, chosen)
+        pulled = {*PULLED, *rest} - set(build)
+        chosen |= _from_debian(stack, reporter, build, chosen, pulled)
     return chosen if settings.odoo_package else _with_platform_image(stack, reporter, chosen)
 
 
@@ -116,11 +117,15 @@ def _with_platform_image(
 
 
 def _from_debian(
-    stack: Stack, reporter: Reporter, build: Sequence[str], before: Mapping[str, str]
+    stack: Stack,
+    reporter: Reporter,
+    build: Sequence[str],
+    before: Mapping[str, str],
+    pulled: Collection[str],
 ) -> dict[str, str]:
     """Build the images of the variables `build`; the variables that `.env` names then.
 
-    So are those that are not wanted yet, but for what somebody has named or brought.
+    So are those that are not wanted yet, but for what somebody has named, brought or `pulled`.
     """
     settings = stack.settings
     root, project = settings.root, settings.project
@@ -131,7 +136,7 @@ def _from_debian(
     chosen = dict(built)
     for name in built.keys() - set(build):
         named = before[name] not in (defaults[name], built[name])
-        if named or (name in PULLED and before[name] == defaults[name]):
+        if named or (name in pulled and before[name] == defaults[name]):
             del chosen[name]
     if _BASE not in chosen:
         chosen.pop("ODOO_IMAGE", None)

@@ -6,10 +6,10 @@ from pathlib import Path
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import digest, file_lock
 from scripts.core.report import Reporter
-from scripts.core.settings import ImageSource
+from scripts.core.settings import Environment, ImageSource
 from scripts.stack import debian, engine, image_facts, wheels
 from scripts.stack.compose import Stack
-from scripts.stack.image_names import BACKUP, POSTGREST, PULLED, effective
+from scripts.stack.image_names import BACKUP, MAIL_CATCHER, POSTGREST, PULLED, effective
 from scripts.stack.image_sources import NoRegistryError, bring, exists, pull
 
 
@@ -23,9 +23,14 @@ def ensure(stack: Stack, reporter: Reporter, *also: str) -> dict[str, str]:
     """
     if stack.runner.dry:
         return effective(stack.settings)
-    wanted = [*PULLED, *also]
+    wanted = [*PULLED, *_of_environment(stack), *also]
     with file_lock(stack.settings.state_folder / "images.lock", "images"):
         return _ensure(stack, reporter, wanted)
+
+
+def _of_environment(stack: Stack) -> list[str]:
+    """What a start needs in this environment only."""
+    return [MAIL_CATCHER] if stack.settings.environment is Environment.DEV else []
 
 
 def ensure_all(stack: Stack, reporter: Reporter) -> None:
@@ -34,7 +39,8 @@ def ensure_all(stack: Stack, reporter: Reporter) -> None:
     What is there is not built again: a restore is no upgrade.
     """
     chosen = effective(stack.settings)
-    wanted = [*PULLED[:-1], "ODOO_IMAGE", "BACKUP_IMAGE"]  # what containers are made of
+    # What containers are made of.
+    wanted = [*PULLED[:-1], "ODOO_IMAGE", "BACKUP_IMAGE", *_of_environment(stack)]
     if not all(image_facts.ids(stack.runner, [chosen[name] for name in wanted])):
         engine.probe(stack.runner)
         ensure(stack, reporter, BACKUP)

@@ -18,6 +18,7 @@ ADDONS: Final = "odoo/addons"
 REQUIRED: Final = (
     "platform_files",
     "platform_http",
+    "platform_mail",
     "session_redis",
 )  # as in odoo/bin/platform-addons
 # With all that is below, but of `odoo` the folder itself: see above.

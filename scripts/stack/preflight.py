@@ -28,6 +28,8 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         ports.append(("Nginx", "NGINX_HTTPS_PORT", settings.bind, settings.https_port))
     else:
         ports.append(("Odoo", "ODOO_PORT", settings.odoo_bind, settings.odoo_port))
+        ports.append(("The page with Odoo's mail", "MAIL_PORT", settings.mail.bind,
+                      settings.mail.port))  # fmt: skip
     if settings.debug:
         ports.append(("The debugger", "ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
     programs = permissions.PRODUCTION_PROGRAMS if settings.tls else permissions.PROGRAMS
@@ -88,7 +90,9 @@ def _port_probe(
             return Finding(Status.OK)
         if problem != errno.EADDRINUSE:
             detail = f"{bind} is no address of this machine"
-            return Finding(Status.FAILED, detail, "Correct NGINX_BIND or ODOO_BIND in .env.")
+            return Finding(
+                Status.FAILED, detail, f"Correct {variable.partition('_')[0]}_BIND in .env."
+            )
         holder = _container_on(stack, port) or _process_on(port) or "another program"
         return Finding(
             Status.FAILED,

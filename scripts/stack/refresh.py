@@ -42,7 +42,9 @@ def changes(stack: Stack, reporter: Reporter) -> list[str]:
 def _tags(stack: Stack) -> list[str]:
     """The images in use that are in the engine, but for those that are built on them."""
     used = image_names.effective(stack.settings)
-    further = (image_names.BACKUP, image_names.CERTBOT, image_names.POSTGREST)
+    further = (
+        image_names.BACKUP, image_names.CERTBOT, image_names.POSTGREST, image_names.MAIL_CATCHER,
+    )  # fmt: skip
     there = [used[name] for name in (*image_names.PULLED, *further) if made(stack, used[name])]
     return list(dict.fromkeys(there))
 

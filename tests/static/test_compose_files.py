@@ -35,7 +35,7 @@ _NOT_INTERPOLATED = {
     "SUPABASE_CLOUD_HOST",
 }
 # Empty in .env.example: what Compose mounts instead is no value to write there.
-_UNSET = {"ACME_CA_FILE"}
+_UNSET = {"ACME_CA_FILE", "SMTP_CA_FILE"}
 _ENVIRONMENTS = {
     "dev": COMPOSE_FILES[:1],
     "debug": (*COMPOSE_FILES[:1], DEBUG_FILE),
@@ -48,6 +48,7 @@ _EVERY = pytest.mark.parametrize(
         (environment, name)
         for environment, files in _ENVIRONMENTS.items()
         for name in sorted({s for file in files for s in compose(file)["services"]})
+        if compose(files[-1])["services"].get(name, {}) is not None  # !reset
     ],
 )
 _BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill"}
@@ -141,7 +142,9 @@ def test_every_variable_has_a_default_so_that_no_env_file_is_needed() -> None:
     for file in COMPOSE_FILES:
         found = variables((ROOT / file).read_text())
         # Without a name the engine makes one for every container: nobody else has it.
-        meant = {"BACKUP_HOST", "TRUSTED_PROXIES"}
+        # Without a relay Odoo sends as it does by itself.
+        meant = {"BACKUP_HOST", "TRUSTED_PROXIES", "SMTP_HOST", "SMTP_PORT", "SMTP_USER",
+                 "SMTP_FROM"}  # fmt: skip
         empty = {name for name, defaults in found.items() if "" in defaults} - meant
         assert not empty, file
 
@@ -156,7 +159,7 @@ def test_every_anchor_is_used(name: str) -> None:
 
 def test_image_defaults_are_pinned_to_a_version() -> None:
     images = {name: value for name, value in documented().items() if name.endswith("_IMAGE")}
-    assert len(images) == 9
+    assert len(images) == 10
     for name, image in images.items():
         tag = image.rpartition(":")[2]
         ours = name == "BACKUP_IMAGE"  # bears the major of PostgreSQL, all that matters
@@ -167,7 +170,7 @@ def test_image_defaults_are_pinned_to_a_version() -> None:
 def test_every_image_can_be_chosen_and_the_dockerfile_has_the_same_default() -> None:
     for file in COMPOSE_FILES:
         for name, service in compose(file)["services"].items():
-            assert service.get("image", "${").startswith("${"), name
+            assert (service or {}).get("image", "${").startswith("${"), name
     dockerfile = (ROOT / "odoo" / "Dockerfile").read_text()
     assert f"ARG ODOO_BASE_IMAGE={documented()['ODOO_BASE_IMAGE']}\n" in dockerfile
 
@@ -269,6 +272,7 @@ def test_development_publishes_nginx_and_odoo_to_this_machine_only() -> None:
         "nginx": {("127.0.0.1", "80", 80)},
         "odoo": {("127.0.0.1", "8069", 8069)},
         "postgrest": {("127.0.0.1", "3000", 3000)},
+        "mail_catcher": {("127.0.0.1", "8025", 8025)},
     }
 
 
@@ -337,3 +341,31 @@ def test_a_debugger_is_published_to_this_machine_only_and_by_its_own_file_only()
     assert _service("debug", "odoo")["environment"]["ODOO_DEBUGGER"] == "0.0.0.0:5678"
     also = {"odoo": {("127.0.0.1", "8069", 8069), ("127.0.0.1", "5678", 5678)}}
     assert _published("debug") == _published("dev") | also
+
+
+def test_mail_of_development_and_of_copies_is_caught_and_that_of_production_is_not() -> None:
+    catcher = "mail_catcher.:1025"  # with the dot: no search domain of this machine is tried
+    for environment in _ENVIRONMENTS:
+        for name in ("odoo", "odoo_init", "odoo_modules", "odoo_drill", "odoo_rehearsal"):
+            sends = environment == "prod" and name in ("odoo", "odoo_modules")
+            given = _service(environment, name)["environment"]
+            assert given["MAIL_CATCHER"] == ("" if sends else catcher), name
+            assert ("SMTP_HOST" in given) == sends, name
+    assert "mail_catcher" in _merged("dev")["services"]
+    assert "mail_catcher" not in _merged("prod")["services"]
+
+
+@pytest.mark.parametrize(("user", "folder"), [("", "secrets.example"), ("me", "secrets")])
+def test_the_password_of_the_relay_is_wanted_only_with_a_user(user: str, folder: str) -> None:
+    if not has_compose():
+        pytest.skip("the Compose client is not installed")
+    files = [part for name in COMPOSE_FILES for part in ("--file", str(ROOT / name))]
+    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "config", "--format", "json"]
+    done = run(*argv, env={**public_environment(), "SMTP_USER": user})
+    secret = json.loads(done.stdout)["secrets"]["smtp_password"]
+    assert secret["file"] == str(ROOT / folder / "smtp_password.txt")
+
+
+def test_nothing_waits_for_the_catcher_of_mail() -> None:
+    for name, service in _merged("dev")["services"].items():
+        assert "mail_catcher" not in service.get("depends_on", {}), name

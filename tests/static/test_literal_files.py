@@ -123,9 +123,11 @@ def test_what_is_wanted_is_locked(path: Path) -> None:
 
 def test_the_secrets_of_the_code_have_an_example_each_and_no_more() -> None:
     from scripts.credentials import SPECS
+    from scripts.mail import PASSWORD_FILE
 
     examples = {path.name for path in (ROOT / "secrets.example").glob("*.txt")}
-    assert examples == {f"{spec.name}.txt" for spec in SPECS}
+    # That of a relay is given by who runs it, and made by nobody here.
+    assert examples == {PASSWORD_FILE, *(f"{spec.name}.txt" for spec in SPECS)}
 
 
 def _nginx_image() -> str:
@@ -261,8 +263,11 @@ def test_gixy_would_find_a_hole(nginx_image: str, tmp_path: Path, old: str, new:
 
 
 def test_no_health_check_takes_longer_than_a_start_waits_for() -> None:
+    # No start waits for the catcher of mail.
     checks = [
-        s["healthcheck"] for s in compose("compose.yaml")["services"].values() if "healthcheck" in s
+        service["healthcheck"]
+        for name, service in compose("compose.yaml")["services"].items()
+        if "healthcheck" in service and name != "mail_catcher"
     ]
     assert {check["interval"] for check in checks} == {"${HEALTH_INTERVAL:-5s}"}
     longest = max(int(check["timeout"].removesuffix("s")) for check in checks)

@@ -18,8 +18,10 @@ def test_all_places_name_the_same_modules() -> None:
         found = re.search(r"^REQUIRED = (.+?)(  #|$)", (_BIN / program).read_text(), re.MULTILINE)
         assert found and set(ast.literal_eval(found[1])) == both, program
     entrypoint = (_BIN / "platform-entrypoint").read_text()
-    assert "for module in session_redis platform_http platform_files; do" in entrypoint
-    assert "server_wide_modules = %s,platform_http,session_redis,platform_files" in entrypoint
+    assert (
+        "for module in session_redis platform_http platform_files platform_mail; do" in entrypoint
+    )
+    assert "platform_http,session_redis,platform_files,platform_mail >>" in entrypoint
     for name in both:
         assert (ROOT / "odoo" / "addons" / name / "__manifest__.py").is_file()
 

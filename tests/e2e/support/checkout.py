@@ -56,6 +56,7 @@ class Checkout:
     root: Path
     http_port: int = field(default_factory=free_port)
     odoo_port: int = field(default_factory=free_port)
+    mail_port: int = field(default_factory=free_port)
     project: str = field(default_factory=lambda: f"{prefix()}{secrets.token_hex(4)}")
     variables: Mapping[str, str] = field(default_factory=dict)  # what else its commands are given
 
@@ -92,6 +93,7 @@ class Checkout:
             "NGINX_HTTP_PORT": str(self.http_port),
             "NGINX_BIND": "127.0.0.1",
             "ODOO_PORT": str(self.odoo_port),
+            "MAIL_PORT": str(self.mail_port),
             "NO_COLOR": "1",
         }
         return {**os.environ, **own, **self.variables, **more}

@@ -18,10 +18,12 @@ _SCALARS = ("bool", "int", "float", "null", "timestamp")
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads Compose's own tags (`!override`) as the plain value."""
+    """Reads Compose's own tags (`!override`) as the plain value, `!reset` as none."""
 
 
 def _plain(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
+    if suffix == "reset":
+        return None
     if isinstance(node, yaml.SequenceNode):
         return loader.construct_sequence(node, deep=True)
     if isinstance(node, yaml.MappingNode):

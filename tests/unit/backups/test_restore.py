@@ -1,12 +1,14 @@
 """Restores: what is asked, put back, undone."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from scripts.backups import restore
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
+from scripts.core.settings import Environment
 from scripts.stack import engine, lifecycle
 from scripts.stack.compose import Stack
 from tests.unit.support.backups import HERE, MANIFEST, RUN, STORED, runner_of
@@ -31,6 +33,33 @@ def test_a_restore_that_nobody_agrees_to_stages_nothing(stack: Stack) -> None:
             restore.restore(stack, reporter, "latest")
     assert "20260101-020000-abcd" in reporter.asked[0] and "'odoo'" in reporter.asked[0]
     assert not runner.ran(f"{RUN} restore stage")
+
+
+@pytest.mark.parametrize(
+    ("environment", "name", "neutralize", "warned"),
+    [
+        (Environment.DEV, "", False, True),
+        (Environment.DEV, "", True, False),
+        (Environment.DEV, "staging", False, False),
+        (Environment.PROD, "", False, False),
+    ],
+)
+def test_a_copy_that_would_live_in_development_is_warned_of_and_asked_for(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, environment: Environment, name: str,
+    neutralize: bool, warned: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(engine, "probe", lambda runner: None)
+    runner, reporter = runner_of(stack), FakeReporter(answer=False)
+    runner.answers[f"{RUN} restore offer"] = offers(postgres=1)  # there is nothing to replace
+    runner.answers[f"{RUN} --env"] = says(HERE)
+    runner.answers[f"{RUN} restore stage"] = says(code=1, stderr="error: that far\n")
+    settings = replace(stack.settings, environment=environment)
+    with pytest.raises(OpsError, match="nothing was restored" if warned else "that far"):
+        here = replace(stack, settings=settings)
+        restore.restore(here, reporter, "latest", name, neutralize=neutralize)
+    assert any("scheduled actions" in said for said in reporter.said) == warned
+    assert bool(reporter.asked) == warned
+    assert runner.ran(f"{RUN} restore stage") != warned
 
 
 def test_where_no_odoo_says_its_version_nothing_is_restored(

@@ -128,6 +128,7 @@ def test_what_cannot_be_is_an_error(tmp_path: Path, text: str, error: str) -> No
         ("PLATFORM_ENV=prod\n", "production without ODOO_DOMAIN"),
         ("BACKUP_REPOSITORY=s3:x\nBACKUP_FOLDER=/mnt\n", "BACKUP_FOLDER has no effect"),
         ("SUPABASE_CLOUD_HOST=db.example.com\n", "SUPABASE_CLOUD_HOST has no effect"),
+        ("SMTP_USER=me\n", "SMTP_USER has no effect without SMTP_HOST"),
         ("ACME_CA_FILE=./ca.pem\n", "certbot does not trust Let's Encrypt"),
     ],
 )

@@ -13,14 +13,14 @@ from scripts.core.checks import Finding, Result, Status, once, run_all, worst
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
-from scripts.core.settings import ROOT
+from scripts.core.settings import ROOT, Environment
 from scripts.health import probes
 from scripts.stack import ingress, maintenance_window
 from scripts.stack.compose import Stack
 from scripts.stack.maintenance_window import Window
 from tests.unit.support.fakes import FakeRunner, says, settings_in
 
-_NAMES = ("Nginx", "Odoo (proxy)", "Odoo (container)", "PostgreSQL", "Redis", "Volumes")
+_NAMES = ("Nginx", "Odoo (proxy)", "Odoo (container)", "PostgreSQL", "Redis", "Mail", "Volumes")
 _LOGIN = Reply(200, '<form class="oe_login_form">')
 _ROOM = "0 4096 25000000 20000000 6000000 5000000"  # of 95 GiB, 76 are free
 _EXEC = "docker exec"
@@ -56,6 +56,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
         pages = {"/nginx-health": Reply(200, "ok"), "/web/login": _LOGIN, **replies}
         monkeypatch.setattr(ingress, "get", lambda _, path, **__: pages[path])
 
+    monkeypatch.setattr(probes, "get", lambda _: Reply(200, "the mail"))
     answering({})
     return answering
 
@@ -283,3 +284,20 @@ def test_the_worst_of_several_findings_has_the_details_of_its_kind() -> None:
     assert worst(found) == Finding(Status.FAILED, "b; c", "B")
     assert worst(found[:1]) == found[0]
     assert worst([]) == Finding(Status.OK)
+
+
+def test_a_catcher_that_does_not_answer_is_a_warning_as_odoo_works_without(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(url: str) -> Reply:
+        raise OpsError(f"nothing answers at {url}")
+
+    for answer, said in ((nobody, "nothing answers at http://localhost:8025"),
+                         (lambda _: Reply(500, ""), "status 500")):  # fmt: skip
+        monkeypatch.setattr(probes, "get", answer)
+        row = _report(tmp_path)["Mail"]
+        assert (row.status, row.detail) == (Status.WARNING, said)
+
+
+def test_production_has_no_catcher_to_ask(tmp_path: Path, site: Site) -> None:
+    assert "Mail" not in _report(tmp_path, environment=Environment.PROD)

@@ -85,3 +85,73 @@ def test_what_odoo_is_told_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert new.refuses_odd_identifiers()
     assert old.rotated_seconds(SimpleNamespace()) == 120
     assert old.rotated_seconds(SimpleNamespace(SESSION_DELETION_TIMER=60)) == 60
+
+
+def _mail_models(monkeypatch: pytest.MonkeyPatch, **content: Any) -> None:
+    """odoo.addons.base.models.ir_mail_server with `content`."""
+    names = ["odoo.addons", "odoo.addons.base", "odoo.addons.base.models"]
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    models = sys.modules[names[-1]]
+    models.__dict__["ir_mail_server"] = SimpleNamespace(SMTP_TIMEOUT=60, **content)
+
+
+@pytest.mark.parametrize(
+    ("info", "name", "connect", "build"),
+    [
+        (_18, "IrMailServer", "connect", "build_email"),
+        (_19, "IrMail_Server", "_connect__", "_build_email__"),
+    ],
+)
+def test_the_mail_server_of_each_version_is_found_by_its_names(
+    monkeypatch: pytest.MonkeyPatch, info: tuple[object, ...], name: str, connect: str, build: str
+) -> None:
+    versions = _versions(monkeypatch, info)
+    _mail_models(monkeypatch, **{name: "the class"})
+    assert versions.mail_server_class() == "the class"
+    assert (versions.mail_connect(), versions.mail_build()) == (connect, build)
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_whether_mail_is_sent_is_asked_as_each_version_does(
+    monkeypatch: pytest.MonkeyPatch, sends: bool
+) -> None:
+    test = None if sends else "a test"
+    old = _versions(monkeypatch, _18, current_test=test)
+    assert old.sends_mail(SimpleNamespace()) is sends
+    new = _versions(monkeypatch, _19, current_test=None)
+    assert new.sends_mail(SimpleNamespace(_disable_send=lambda: not sends)) is sends
+
+
+@pytest.mark.parametrize(
+    ("info", "encryption", "kind"),
+    [(_18, "ssl", "Odoo's"), (_19, "ssl", "SMTP_SSL"), (_19, "starttls", "SMTP")],
+)
+def test_a_connection_is_of_the_kind_that_the_version_sends_by(
+    monkeypatch: pytest.MonkeyPatch, info: tuple[object, ...], encryption: str, kind: str
+) -> None:
+    versions = _versions(monkeypatch, info)
+    _mail_models(monkeypatch, SMTPConnection=lambda *_, **__: "Odoo's")
+    monkeypatch.setattr("smtplib.SMTP", lambda *_, **__: "SMTP")
+    monkeypatch.setattr("smtplib.SMTP_SSL", lambda *_, **__: "SMTP_SSL")
+    assert versions.smtp_connection(("relay", 1), encryption, None) == kind
+
+
+def test_an_archived_mail_server_is_refused_by_whoever_has_the_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class UserError(Exception):
+        pass
+
+    old = _versions(monkeypatch, _18)
+    exceptions = SimpleNamespace(UserError=UserError)
+    monkeypatch.setitem(sys.modules, "odoo.exceptions", exceptions)
+    row = SimpleNamespace(active=False, display_name="World")
+    with pytest.raises(UserError, match="World"):
+        old.check_mail_server(row, False, "me")
+    old.check_mail_server(row, True, "me")
+    asked: list[object] = []
+    new = _versions(monkeypatch, _19)
+    row._check_forced_mail_server = lambda *words: asked.append(words)
+    new.check_mail_server(row, True, "me")
+    assert asked == [(row, True, "me")]

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 
 _EX_CONFIG = 78
-_OURS = ("session_redis", "platform_http", "platform_files")
+_OURS = ("session_redis", "platform_http", "platform_files", "platform_mail")
 
 
 def _for_others(path: Any, wanted: int) -> bool:

@@ -24,6 +24,7 @@ def test_every_official_image_has_its_default_in_the_compose_files(root: Path) -
         image_names.CERTBOT,
         image_names.BACKUP,
         image_names.POSTGREST,
+        image_names.MAIL_CATCHER,
         "BACKUP_IMAGE",
         "ODOO_IMAGE",
     }

@@ -145,10 +145,10 @@ def _close(clone: Path) -> None:
 
 
 def test_free_ports_are_fine(tmp_path: Path) -> None:
-    stack = Stack(settings_in(tmp_path, http_port=_free(), odoo_port=_free()), FakeRunner())
-    rows = _rows(stack)
+    settings = settings_in(tmp_path, http_port=_free(), odoo_port=_free(), mail_port=_free())
+    rows = _rows(Stack(settings, FakeRunner()))
     assert {row.status for row in rows.values()} == {Status.OK}
-    assert len(rows) == 5
+    assert len(rows) == 6
 
 
 def test_a_port_that_our_own_running_container_has_is_not_taken(tmp_path: Path, taken: int) -> None:

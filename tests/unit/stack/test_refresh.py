@@ -48,7 +48,10 @@ def test_official_images_are_pulled_again_and_those_that_nobody_uses_are_not(roo
         official[image_names.POSTGREST],
     )
     refresh.refresh(Stack(settings_in(root), runner), FakeReporter())
-    wanted = {official[name] for name in (*image_names.PULLED, image_names.BACKUP)}
+    wanted = {
+        official[name]
+        for name in (*image_names.PULLED, image_names.BACKUP, image_names.MAIL_CATCHER)
+    }
     assert set(_pulled(runner)) == wanted and len(_pulled(runner)) == len(wanted)
 
 
@@ -70,7 +73,10 @@ def test_images_of_debian_packages_are_built_again_without_what_was_kept(
         if "ipai-platform/backup" not in " ".join(argv) and str(root / "images") in argv[-1]
     }
     packages = "localhost/ipai/odoo-packages:19"
-    expected = {debian.BASE, debian.POSTGRES, debian.REDIS, debian.NGINX, debian.ODOO, packages}
+    expected = {
+        debian.BASE, debian.POSTGRES, debian.REDIS, debian.NGINX, debian.ODOO, packages,
+        debian.MAIL_CATCHER,
+    }  # fmt: skip
     assert set(ours) == expected
     assert all("--no-cache" in argv for argv in ours.values())
     assert runner.ran("mmdebstrap") and not _pulled(runner)

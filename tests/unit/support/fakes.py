@@ -12,6 +12,7 @@ from typing import NoReturn, Unpack
 from scripts.core import env_file
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
+from scripts.core.mail_settings import MailSettings
 from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 from tests.unit.support import containers
@@ -76,11 +77,14 @@ class FakeRunner:
     calls: list[list[str]] = field(default_factory=list)
     changing: list[list[str]] = field(default_factory=list)
     processes: list[FakeProcess] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)  # on standard input
     lasting: tuple[str, ...] = ()  # what such processes begin with
     dry: bool = False
 
     def run(self, argv: Sequence[str], **options: Unpack[RunOptions]) -> Completed:
         self.calls.append(list(argv))
+        if given := options.get("stdin"):
+            self.inputs.append(str(given))
         if options.get("changes"):
             self.changing.append(list(argv))
         answer = self._answer(argv)
@@ -259,6 +263,9 @@ def settings_in(
     odoo_package: str = "",
     odoo_version: str = "",
     odoo_enterprise: str = "",
+    mail_port: int = 8025,
+    smtp_host: str = "",
+    smtp_user: str = "",
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -286,6 +293,7 @@ def settings_in(
         debug_port=5678,
         postgrest_bind="127.0.0.1",
         postgrest_port=3000,
+        mail=MailSettings("127.0.0.1", mail_port, smtp_host, smtp_user, ""),
         supabase_ref="",
         supabase_host="",
         image_source=image_source,

@@ -20,7 +20,10 @@ def engine_with_debian(root: Path, pull: Completed) -> FakeRunner:
     """An engine without official images, in which the Debian ones are built already."""
     tags = (
         debian.BASE,
-        *(debian.VARIABLES[name] for name in [*image_names.PULLED, image_names.CERTBOT]),
+        *(
+            debian.VARIABLES[name]
+            for name in (*image_names.PULLED, image_names.CERTBOT, image_names.MAIL_CATCHER)
+        ),
     )
     return FakeRunner(
         {
