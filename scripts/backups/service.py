@@ -71,9 +71,15 @@ def run(
         service += "_offsite"
     given = _environment(stack.settings)
     done = oneoff.run(
-        stack, service, *command, mounts=mounts, env=given, stdin=stdin,
-        timeout=_BACKUP_TIMEOUT, reporter=reporter,
-    )  # fmt: skip
+        stack,
+        service,
+        *command,
+        mounts=mounts,
+        env=given,
+        stdin=stdin,
+        timeout=_BACKUP_TIMEOUT,
+        reporter=reporter,
+    )
     for line in done.stderr.splitlines():
         if line.startswith(NOTE):
             reporter.note(line)

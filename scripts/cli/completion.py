@@ -95,8 +95,10 @@ def candidates(words: Sequence[str], commands: Mapping[str, Command]) -> list[st
     if place.waiting and place.call:
         found = _values(place.call, place.waiting, last)
     elif place.call and option and equals:
-        found = [(f"{flag}={value}", text) for value, text in
-                 _values(place.call, option, last.partition("=")[2])]  # fmt: skip
+        found = [
+            (f"{flag}={value}", text)
+            for value, text in _values(place.call, option, last.partition("=")[2])
+        ]
     elif place.topic is not None:
         found = _topics(place.topic, commands)
     elif last.startswith("-"):

@@ -41,8 +41,9 @@ def open_task(c: Context, print_: bool = False) -> None:
     session = open_session(c)
     url = browser.address(session.stack)
     if print_ or not browser.show(url):
-        return session.console.say(url)
-    return session.console.note(f"Opened {url}")
+        session.console.say(url)
+    else:
+        session.console.note(f"Opened {url}")
 
 
 @command({"json": JSON})

@@ -14,8 +14,14 @@ from typing import Any, Final, TextIO
 from scripts.core import streams
 from scripts.core.step import Step
 
-_COLOURS: Final = {"green": "32", "yellow": "33", "red": "31", "cyan": "36", "dim": "2",
-                  "bold": "1"}  # fmt: skip
+_COLOURS: Final = {
+    "green": "32",
+    "yellow": "33",
+    "red": "31",
+    "cyan": "36",
+    "dim": "2",
+    "bold": "1",
+}
 _KINDS: Final = {"error": "red", "warning": "yellow", "hint": "cyan"}
 _REDRAW_SECONDS: Final = 1.0
 

@@ -244,9 +244,14 @@ def logged(
     """Run a long command into `log`; raises OpsError with its last lines if it fails."""
     with log.open("ab") as stream:
         done = runner.run(
-            argv, stdout=stream, timeout=_BUILD_SECONDS, env=env, check=False, changes=True,
+            argv,
+            stdout=stream,
+            timeout=_BUILD_SECONDS,
+            env=env,
+            check=False,
+            changes=True,
             on_line=on_line,
-        )  # fmt: skip
+        )
     if not done.ok:
         tail = "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
         raise OpsError(f"`{argv[0]}` failed with exit code {done.code}:{tail}", f"All of it: {log}")

@@ -55,8 +55,11 @@ class Report:
     def json(self) -> dict[str, Any]:
         """For machines."""
         shown = {**vars(self), "maintenance": self.maintenance.json if self.maintenance else None}
-        return {**shown, "data": asdict(self.data) if self.data else None,
-                "backup": asdict(self.backup)}  # fmt: skip
+        return {
+            **shown,
+            "data": asdict(self.data) if self.data else None,
+            "backup": asdict(self.backup),
+        }
 
     @property
     def lines(self) -> list[str]:

@@ -127,9 +127,13 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> StageResult:
         databases.create(name, "C", "", owner=names.RESTORER)
         say("restoring the database")
         pg_restore.fill(
-            sandbox_result.DUMP, name, answer.roles, lambda: answer.functions,
-            user=names.RESTORER, told=Percentage("database"),
-        )  # fmt: skip
+            sandbox_result.DUMP,
+            name,
+            answer.roles,
+            lambda: answer.functions,
+            user=names.RESTORER,
+            told=Percentage("database"),
+        )
         with closing(postgres.connect(name)) as connection:
             wanted = contents.wanted_files(connection)
             about = contents.describe(connection)
