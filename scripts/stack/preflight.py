@@ -28,8 +28,8 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         ports.append(("Nginx", "NGINX_HTTPS_PORT", settings.bind, settings.https_port))
     else:
         ports.append(("Odoo", "ODOO_PORT", settings.odoo_bind, settings.odoo_port))
-        ports.append(("The page with Odoo's mail", "MAIL_PORT", settings.mail.bind,
-                      settings.mail.port))  # fmt: skip
+        mail = settings.mail
+        ports.append(("The page with Odoo's mail", "MAIL_PORT", mail.bind, mail.port))
     if settings.debug:
         ports.append(("The debugger", "ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
     programs = permissions.PRODUCTION_PROGRAMS if settings.tls else permissions.PROGRAMS

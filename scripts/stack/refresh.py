@@ -43,8 +43,11 @@ def _tags(stack: Stack) -> list[str]:
     """The images in use that are in the engine, but for those that are built on them."""
     used = image_names.effective(stack.settings)
     further = (
-        image_names.BACKUP, image_names.CERTBOT, image_names.POSTGREST, image_names.MAIL_CATCHER,
-    )  # fmt: skip
+        image_names.BACKUP,
+        image_names.CERTBOT,
+        image_names.POSTGREST,
+        image_names.MAIL_CATCHER,
+    )
     there = [used[name] for name in (*image_names.PULLED, *further) if made(stack, used[name])]
     return list(dict.fromkeys(there))
 

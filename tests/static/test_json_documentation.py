@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scripts import credentials, sessions, upgrade
+from scripts import credentials, mail, sessions, upgrade
 from scripts.backups import attachments, databases, restored, retention, verify
 from scripts.core import checks, configuration
 from scripts.modules import change, listing
@@ -45,6 +45,7 @@ _RECORDS = {
     "module.rollback": change.RolledBack,
     "module.test": ModuleTestResult,
     "sessions": sessions.Overview,
+    "mail.test": mail.Sent,
 }
 _CHANGES = ("module.install", "module.update", "module.uninstall", "module.rehearse")
 _ADDED = {"sessions": {"sessions"}, **{command: {"plan.empty"} for command in _CHANGES}}

@@ -1,34 +1,15 @@
 """`inv status` and `inv open` on a platform that runs and on one that is stopped."""
 
 import json
-import time
 from pathlib import Path
-from typing import Any, Final
-
-import pytest
 
 from tests.e2e.support.production import Production
-from tests.support.waiting import eventually
-
-_SECONDS: Final = 2
 
 
-def _in_time(production: Production) -> dict[str, Any] | None:
-    """What `inv status` tells within two seconds; None if that is not all, or comes later."""
-    began = time.monotonic()
+def test_status_tells_all_of_a_running_platform(production: Production) -> None:
     done = production.inv("status", "--json")
-    took = time.monotonic() - began
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found if took < _SECONDS and not found["unanswered"] else None
-
-
-@pytest.mark.serial
-def test_status_tells_all_of_a_running_platform_within_two_seconds(
-    production: Production,
-) -> None:
-    found = eventually(lambda: _in_time(production), 60)  # the machine may do other things, too
-    assert found
+    found = json.loads(done.stdout)
     assert (found["runs"], found["environment"]) == ("running", "production")
     assert found["url"] == production.url
     assert found["data"]["database"] > 1_000_000 and "free" in found["data"]["room"]
