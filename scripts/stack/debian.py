@@ -2,10 +2,9 @@
 
 import os
 import platform
-import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from scripts.core.files import digest
 from scripts.core.process import Runner
 from scripts.core.report import Reporter
 from scripts.core.settings import PROJECT
-from scripts.stack import image_facts
+from scripts.stack import image_build, image_facts
 from scripts.stack.engine import install_packages
 from scripts.stack.odoo_package import Package
 
@@ -44,10 +43,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "BACKUP_IMAGE": f"localhost/{PROJECT}/backup:16",
 }
 # The classic builder leaves the container of a step that failed; BuildKit has none.
-_BUILD: Final = ("docker", "build", "--force-rm")
-_BUILD_SECONDS: Final = 3600
 # Of the classic builder, and of BuildKit where there is no terminal.
-_STEP: Final = re.compile(r"(?:Step |#\d+ \[(?:\S+ +)?)(\d+)/(\d+)(?: :|\])")
 _FOLDERS: Final = {
     BASE: "base",
     POSTGRES: "postgres",
@@ -168,11 +164,11 @@ class Builder:
         mark = ["--label", f"{image_facts.LABEL}={self.source(tag)}"]
         given = [part for row in arguments.items() for part in ("--build-arg", "=".join(row))]
         fresh = ["--no-cache"] if self.refresh else []
-        logged(
+        image_build.logged(
             self.runner,
-            [*_BUILD, *fresh, "--tag", tag, *mark, *given, str(context)],
+            [*image_build.BUILD, *fresh, "--tag", tag, *mark, *given, str(context)],
             self.logs / f"build-{context.name}.log",
-            on_line=steps(self.reporter, context.name),
+            on_line=image_build.steps(self.reporter, context.name),
         )
 
     def _make_root_file_system(self) -> None:
@@ -230,62 +226,7 @@ class Builder:
         return [str(programs / "node"), str(cli)], programs
 
     def _logged(self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
-        logged(self.runner, argv, log, env)
-
-
-def logged(
-    runner: Runner,
-    argv: Sequence[str],
-    log: Path,
-    env: Mapping[str, str] | None = None,
-    *,
-    on_line: Callable[[str], None] | None = None,
-) -> None:
-    """Run a long command into `log`; raises OpsError with its last lines if it fails."""
-    with log.open("ab") as stream:
-        done = runner.run(
-            argv,
-            stdout=stream,
-            timeout=_BUILD_SECONDS,
-            env=env,
-            check=False,
-            changes=True,
-            on_line=on_line,
-        )
-    if not done.ok:
-        tail = "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
-        raise OpsError(f"`{argv[0]}` failed with exit code {done.code}:{tail}", f"All of it: {log}")
-
-
-def steps(reporter: Reporter, name: str) -> Callable[[str], None] | None:
-    """Tells `reporter` at which step of its Dockerfile the build of `name` is, if it is watched.
-
-    No percentage: one step may take longer than all others.
-    """
-    if not reporter.live:
-        return None
-
-    def tell(line: str) -> None:
-        if found := _STEP.match(line):
-            reporter.progress(f"{name}, step {found[1]} of {found[2]}")
-
-    return tell
-
-
-def build_image(
-    runner: Runner,
-    context: Path,
-    tag: str,
-    source: str,
-    args: Mapping[str, str],
-    log: Path,
-    reporter: Reporter,
-) -> None:
-    """Build `context` as `tag`, marked with `source`; raises OpsError if that fails."""
-    settings = [part for name, value in args.items() for part in ("--build-arg", f"{name}={value}")]
-    mark = ["--label", f"{image_facts.LABEL}={source}"]
-    argv = [*_BUILD, "--tag", tag, *mark, *settings, str(context)]
-    logged(runner, argv, log, on_line=steps(reporter, context.name))
+        image_build.logged(self.runner, argv, log, env)
 
 
 def _wheel(requirements: Path, target: Path) -> list[str]:

@@ -7,7 +7,7 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import digest, file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, ImageSource
-from scripts.stack import debian, engine, image_facts, wheels
+from scripts.stack import debian, engine, image_build, image_facts, wheels
 from scripts.stack.compose import Stack
 from scripts.stack.image_names import BACKUP, MAIL_CATCHER, POSTGREST, PULLED, effective
 from scripts.stack.image_sources import NoRegistryError, bring, exists, pull
@@ -137,7 +137,7 @@ def _build_on(
     if prepare:
         prepare(log)
     with reporter.step(f"Building {tag}"):
-        debian.build_image(stack.runner, context, tag, wanted, dict([base]), log, reporter)
+        image_build.build_image(stack.runner, context, tag, wanted, dict([base]), log, reporter)
 
 
 def in_use(stack: Stack) -> list[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ from scripts.core.errors import OpsError
 from scripts.core.files import write_atomic
 from scripts.core.process import Runner
 from scripts.core.report import Reporter
-from scripts.stack import debian
+from scripts.stack import image_build
 
 FOLDER: Final = "wheels"
 FETCHED_FOR: Final = "fetched-for.txt"  # odoo/bin/platform-requirements compares it
@@ -90,7 +90,7 @@ def _download(runner: Runner, requirements: Path, folder: Path, target: _Target,
     with tempfile.TemporaryDirectory() as name:
         stand_in = _stand_in(Path(name), target.odoo)
         pip = [sys.executable, "-m", "pip", "download", "--dest", str(folder), *target.flags]
-        debian.logged(runner, [*pip, "--find-links", name, "-r", str(requirements)], log)
+        image_build.logged(runner, [*pip, "--find-links", name, "-r", str(requirements)], log)
     (folder / stand_in.name).unlink(missing_ok=True)
 
 

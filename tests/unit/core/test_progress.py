@@ -11,7 +11,7 @@ import pytest
 from scripts.core.completed import Completed
 from scripts.core.console import Console
 from scripts.core.step import Step, duration
-from scripts.stack import debian, oneoff
+from scripts.stack import oneoff
 from scripts.stack.compose import Stack
 from tests.unit.support.fakes import FakeReporter, FakeRunner, settings_in
 from toolbox.backup import pg_restore
@@ -174,8 +174,8 @@ def test_entries_that_pg_restore_has_done_are_no_errors(monkeypatch: pytest.Monk
 )
 def test_a_build_tells_its_step(line: str, told: list[Any]) -> None:
     reporter = FakeReporter(live=True)
-    tell = debian.steps(reporter, "odoo")
+    tell = image_build.steps(reporter, "odoo")
     assert tell
     tell(line)
     assert reporter.told == told
-    assert debian.steps(FakeReporter(), "odoo") is None
+    assert image_build.steps(FakeReporter(), "odoo") is None
