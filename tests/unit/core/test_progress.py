@@ -11,7 +11,7 @@ import pytest
 from scripts.core.completed import Completed
 from scripts.core.console import Console
 from scripts.core.step import Step, duration
-from scripts.stack import oneoff
+from scripts.stack import image_build, oneoff
 from scripts.stack.compose import Stack
 from tests.unit.support.fakes import FakeReporter, FakeRunner, settings_in
 from toolbox.backup import pg_restore
