@@ -127,7 +127,7 @@ def ensure(folder: Path, lost: Mapping[str, str] | None = None) -> list[SecretRe
     then, and nothing is ever overwritten.
     """
     before = inspect(folder, lost)
-    _refuse(before)
+    _require_accepted(before)
     make_private_folder(folder)
     reports = []
     for spec, found in zip(SPECS, before, strict=True):
@@ -148,7 +148,7 @@ def table(reports: Sequence[SecretReport]) -> Table:
     return Table(("file", "state", "purpose"), rows)
 
 
-def refuse_lost(reports: Sequence[SecretReport], *, required: bool = False) -> None:
+def require_none_lost(reports: Sequence[SecretReport], *, required: bool = False) -> None:
     """Raises OpsError that names every lost secret and the way on; or only `required` ones."""
     specs = {spec.name: spec for spec in SPECS if spec.required or not required}
     gone = [r for r in reports if r.state is SecretState.LOST and r.name in specs]
@@ -186,13 +186,13 @@ def preflight(folder: Path) -> Check:
         if missing:
             names = ", ".join(f"secrets/{report.path.name}" for report in missing)
             return Finding(Status.FAILED, f"{names} does not exist", "Run: inv secrets")
-        _refuse(reports)
+        _require_accepted(reports)
         return Finding(Status.OK)
 
     return Check("Secrets", probe)
 
 
-def _refuse(reports: list[SecretReport]) -> None:
+def _require_accepted(reports: list[SecretReport]) -> None:
     refused = [report for report in reports if report.state is SecretState.REFUSED]
     if refused:
         listing = "; ".join(f"secrets/{r.path.name} {r.problem}" for r in refused)

@@ -30,7 +30,7 @@ _PAUSE: Final = 0.1
 
 
 @dataclass(frozen=True)
-class State:
+class MaintenanceState:
     """Whether visitors are kept out."""
 
     window: Window | None
@@ -96,7 +96,7 @@ def message(text: str) -> str:
     return text
 
 
-def requested(state: str, text: str, length: str) -> Callable[[Stack, Reporter], State]:
+def requested(state: str, text: str, length: str) -> Callable[[Stack, Reporter], MaintenanceState]:
     """What `inv maintenance STATE` does; raises UsageError for what cannot be meant."""
     if state not in ("on", "off", "status"):
         raise UsageError(f"inv maintenance takes on, off or status, not {state!r}")
@@ -108,12 +108,14 @@ def requested(state: str, text: str, length: str) -> Callable[[Stack, Reporter],
     return end if state == "off" else lambda stack, _: look(stack)
 
 
-def look(stack: Stack) -> State:
+def look(stack: Stack) -> MaintenanceState:
     """What it is now."""
-    return State(maintenance_window.active(stack.settings), _said_by_nginx(stack))
+    return MaintenanceState(maintenance_window.active(stack.settings), _said_by_nginx(stack))
 
 
-def begin(stack: Stack, reporter: Reporter, text: str, lasting: timedelta | None) -> State:
+def begin(
+    stack: Stack, reporter: Reporter, text: str, lasting: timedelta | None
+) -> MaintenanceState:
     """Keep visitors out from now on; another message or end where they are already.
 
     Raises OpsError, with all as it was before, if Nginx does not do so.
@@ -124,17 +126,17 @@ def begin(stack: Stack, reporter: Reporter, text: str, lasting: timedelta | None
         if present := _present(stack.settings):
             window = replace(window, since=present.since, message=text or present.message)
         _apply(stack, reporter, window, "Closing the site for maintenance")
-    return State(window, _said_by_nginx(stack))
+    return MaintenanceState(window, _said_by_nginx(stack))
 
 
-def end(stack: Stack, reporter: Reporter) -> State:
+def end(stack: Stack, reporter: Reporter) -> MaintenanceState:
     """Let visitors in again; a change of modules that keeps them out goes on doing so."""
     with _alone(stack.settings):
         if _present(stack.settings) or _said_by_nginx(stack):
             _apply(stack, reporter, None, "Opening the site")
         elif not stack.runner.dry:
             maintenance_window.file(stack.settings).unlink(missing_ok=True)
-    return State(None, _said_by_nginx(stack))
+    return MaintenanceState(None, _said_by_nginx(stack))
 
 
 def _alone(settings: Settings) -> Any:

@@ -87,7 +87,7 @@ def _make_secrets(stack: Stack, reporter: Reporter) -> None:
     """Raises OpsError if the one that a start needs is lost; the others can wait."""
     rotate.recover(stack, reporter)
     reports = dependents.ensure(stack)
-    credentials.refuse_lost(reports, required=True)
+    credentials.require_none_lost(reports, required=True)
     made = [r.path.name for r in reports if r.state is credentials.SecretState.CREATED]
     reporter.note(f"Secrets: created {', '.join(made)}" if made else "Secrets: already there")
     for report in reports:

@@ -62,7 +62,7 @@ class Copied:
 def listed(stack: Stack, reporter: Reporter) -> list[Database]:
     """All databases of the server but PostgreSQL's own, by name."""
     service.prepare(stack, reporter)
-    service.need_database(stack)
+    service.start_database(stack)
     found = service.ask(stack, reporter, service.RESTORE, "inventory", kind=list[Database])
     known_names.remember(stack.settings, known_names.DATABASES, (each.name for each in found))
     return found

@@ -44,7 +44,7 @@ def file(source: str) -> Path | None:
     if not path.exists():
         hint = "Name a file, or one of: inv backup.list"
         raise UsageError(f"there is no file {path}, and no backup has that name", hint)
-    service.refuse_colon(path)
+    service.validate_mount_path(path)
     return path
 
 

@@ -35,7 +35,7 @@ def plan(stack: Stack, request: BackupRequest, *, on: bool) -> str:
     if on and not state.key_was_shown(stack.settings):
         raise OpsError("nobody has taken the key of the backups elsewhere yet", state.KEY_HINT)
     if request.tell:  # an address may hold a token, and a command line is no place for it
-        notify.refuse_no_address(request.tell)
+        notify.validate_address(request.tell)
         remember(stack.settings, {"BACKUP_NOTIFY": request.tell})
     if on:
         return f"Backup: {scheduler.install(job(stack.settings), stack.runner)}"

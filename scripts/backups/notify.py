@@ -8,7 +8,7 @@ from scripts.core import http
 from scripts.core.errors import OpsError, UsageError
 
 
-def refuse_no_address(url: str) -> None:
+def validate_address(url: str) -> None:
     """Raises UsageError unless `url` is one."""
     if not re.match(r"https?://[^\s/]", url):
         raise UsageError("--notify wants an address that begins with https:// or http://")
@@ -22,7 +22,7 @@ def outcome(url: str, installation: str) -> Iterator[dict[str, str]]:
     Raises UsageError for an address that is none, before the block.
     """
     if url:
-        refuse_no_address(url)
+        validate_address(url)
     told = {"installation": installation, "status": "ok", "id": "", "message": ""}
     try:
         yield told

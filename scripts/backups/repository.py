@@ -84,7 +84,7 @@ def _targets(request: BackupRequest) -> dict[str, Path]:
             raise UsageError(f"{path} cannot be written: its folder must exist")
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is no file: what is there is not replaced")
-        service.refuse_colon(path.parent)
+        service.validate_mount_path(path.parent)
     if len(set(targets.values())) < len(targets):
         raise UsageError("--plain and --zip name the same file")
     return targets

@@ -95,7 +95,7 @@ def _is_live(stack: Stack, name: str) -> bool:
     return name == stack.settings.database
 
 
-def refuse_with_undo(source: str, *, neutralize: bool) -> None:
+def validate_undo(source: str, *, neutralize: bool) -> None:
     """Raises UsageError for what `--undo` ignores."""
     if source != "latest" or neutralize:
         raise UsageError("--undo takes no backup and no --neutralize")
@@ -159,7 +159,7 @@ def _prepare(stack: Stack, reporter: Reporter) -> None:
     engine.probe(stack.runner)
     service.prepare(stack, reporter)
     images.ensure_all(stack, reporter)
-    service.need_database(stack)
+    service.start_database(stack)
 
 
 def databases(stack: Stack, reporter: Reporter) -> dict[str, int]:

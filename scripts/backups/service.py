@@ -30,7 +30,7 @@ KEY_FILE: Final = "backup_key.txt"
 def prepare(stack: Stack, reporter: Reporter) -> None:
     """Image, key and folders; raises OpsError for what can be known to fail."""
     settings = stack.settings
-    interrupted_rotation.refuse(settings)
+    interrupted_rotation.require_finished(settings)
     if stack.runner.dry:
         raise UsageError("backups cannot be rehearsed", "`inv backup.list` changes nothing.")
     key = settings.secrets_folder / KEY_FILE
@@ -147,12 +147,12 @@ def failure(done: Completed) -> OpsError:
     return oneoff.failure(done, "backups", "BACKUP_MEMORY")
 
 
-def need_database(stack: Stack) -> None:
+def start_database(stack: Stack) -> None:
     """Start PostgreSQL, which is all that a restore needs of the platform."""
-    oneoff.need(stack, "odoo_db")
+    oneoff.ensure_running(stack, "odoo_db")
 
 
-def refuse_colon(path: Path) -> None:
+def validate_mount_path(path: Path) -> None:
     """Compose's `--volume` takes the first colon for its own."""
     if ":" in str(path):
         raise UsageError(f"{path} has a colon in its name", "Choose another folder.")

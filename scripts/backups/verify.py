@@ -69,7 +69,7 @@ def verify(stack: Stack, reporter: Reporter, wanted: str) -> VerificationRecord:
     with file_lock(repository.lock(stack.settings), "backup.verify"):
         engine.probe(stack.runner)
         service.prepare(stack, reporter)
-        service.need_database(stack)
+        service.start_database(stack)
         place = (name, "--data", _VOLUME)
         try:
             with reporter.step("Restoring into a throw-away database"):

@@ -170,7 +170,7 @@ def restore_task(
         return
     startup.prepare_restore(session.stack, session.console)
     if undo:
-        restore.refuse_with_undo(source, neutralize=neutralize)
+        restore.validate_undo(source, neutralize=neutralize)
         done = restore.undo(session.stack, session.console, to_database)
     else:
         given = source if foreign_files.is_backup(source) else session.path(source)

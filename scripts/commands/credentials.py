@@ -31,7 +31,7 @@ def secrets_make(c: Context, check: bool = False, json: bool = False) -> None:
     table = credentials.table(reports)
     session.console.show(table.records, table.lines, as_json=json)
     with of_what_was_reported():
-        credentials.refuse_lost(reports)
+        credentials.require_none_lost(reports)
         if check:
             ready = credentials.preflight(session.settings.secrets_folder)
             checks.require(checks.run_all([ready]), "the secrets are not ready")

@@ -25,7 +25,7 @@ def rotation_in(secrets: Path) -> bool:
     return not isinstance(stored, dict) or stored.get("state", BEGUN) == BEGUN
 
 
-def refuse(settings: Settings) -> None:
+def require_finished(settings: Settings) -> None:
     """Raises OpsError if one was."""
     if rotation_in(settings.secrets_folder):
         raise OpsError(MESSAGE, HINT)

@@ -57,8 +57,8 @@ def install(
         if host.crontab:  # it must not run twice
             _remove_line(job.name, runner)
         return _timer(job.name, host)
-    _refuse_to_double_root(job.name, host)
-    _need_crontab(host)
+    _require_no_timer_of_root(job.name, host)
+    _require_crontab(host)
     if not _cron_runs(host, runner):
         raise OpsError(f"no cron runs on this machine: nothing would start {job.name}", _START_CRON)
     _install_line(job, runner, minute)
@@ -68,7 +68,7 @@ def install(
 def remove(name: str, runner: Runner, *, host: Host | None = None) -> bool:
     """Forget the job `name`; False if there was none. Raises OpsError where that is impossible."""
     host = host or Host()
-    _refuse_to_double_root(name, host)
+    _require_no_timer_of_root(name, host)
     removed = _remove_units(name, runner, host)
     if host.crontab:
         removed = _remove_line(name, runner) or removed
@@ -116,7 +116,7 @@ def _cron_runs(host: Host, runner: Runner) -> bool:
     return host.systemd and runner.run(target, timeout=_SCHEDULER_TIMEOUT, check=False).ok
 
 
-def _refuse_to_double_root(name: str, host: Host) -> None:
+def _require_no_timer_of_root(name: str, host: Host) -> None:
     if not host.root and host.unit_files(name)[1].exists():
         raise OpsError(
             f"{name} is already a {_timer(name, host)}, which only root can change",
@@ -124,7 +124,7 @@ def _refuse_to_double_root(name: str, host: Host) -> None:
         )
 
 
-def _need_crontab(host: Host) -> None:
+def _require_crontab(host: Host) -> None:
     if host.crontab:
         return
     hint = "Install the Debian package cron, or have any other scheduler call the command."

@@ -37,7 +37,7 @@ class Values:
     def text(self, name: str, default: str) -> str:
         value = self._raw.get(name, default)
         if not value.isprintable():
-            self._refuse(name, value, "has a line break or another control character in it")
+            self._report(name, value, "has a line break or another control character in it")
             return default
         return value
 
@@ -48,13 +48,13 @@ class Values:
         """`rule` says for people what a value is, such as 'an address'."""
         value = self.text(name, default)
         if not re.fullmatch(pattern, value):
-            self._refuse(name, value, f"is not {rule}")
+            self._report(name, value, f"is not {rule}")
         return value
 
     def path(self, name: str, default: str) -> str:
         value = self.text(name, default)
         if re.match(r"~[^/]", value):  # Compose reads ~bob as a folder in one's own home
-            self._refuse(name, value, "is not a path; of the home directory only ~/ is known")
+            self._report(name, value, "is not a path; of the home directory only ~/ is known")
             return default
         return value
 
@@ -64,7 +64,7 @@ class Values:
         wrong = [repr(h) for h in hosts if not re.fullmatch(HOST, h.removeprefix("*."))]
         if wrong or not hosts or re.fullmatch(r"\*.*|[0-9.]+", hosts[0]):
             rule = "names with spaces between, the first no wildcard and no address"
-            self._refuse(name, value, f"is not a list of {rule}")
+            self._report(name, value, f"is not a list of {rule}")
             return (default,)
         return hosts
 
@@ -93,14 +93,14 @@ class Values:
                 raise ValueError
             ipaddress.ip_address(bare)
         except ValueError:
-            self._refuse(name, value, "is no IP address like 127.0.0.1, 0.0.0.0 or ::1")
+            self._report(name, value, "is no IP address like 127.0.0.1, 0.0.0.0 or ::1")
             return default
         return bare
 
     def port(self, name: str, default: int) -> int:
         value = self.text(name, str(default))
         if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
-            self._refuse(name, value, "is no port number")
+            self._report(name, value, "is no port number")
             return default
         return int(value)
 
@@ -110,7 +110,7 @@ class Values:
         found = _MEMORY.fullmatch(value)
         size = int(float(found[1]) * _unit(found[2])) if found else -1
         if not (size == 0 or _LEAST_MEMORY <= size < _MOST_MEMORY):
-            self._refuse(name, value, "is no amount of memory like 512M or 4G, at least 6M")
+            self._report(name, value, "is no amount of memory like 512M or 4G, at least 6M")
             return 0
         return size
 
@@ -119,14 +119,14 @@ class Values:
         value = self.text(name, default)
         found = _REDIS_MEMORY.fullmatch(value)
         if not found or int(found[1]) * _unit(found[2]) >= _MOST_MEMORY:
-            self._refuse(name, value, "is no amount of memory like 256mb or 1gb")
+            self._report(name, value, "is no amount of memory like 256mb or 1gb")
             return 0
         return int(found[1]) * (_unit(found[2]) if found[3] else _thousands(found[2]))
 
     def image(self, name: str, default: str) -> str:
         value = self.text(name, default)
         if not _IMAGE.fullmatch(value):
-            self._refuse(name, value, "is no name of an image like postgres:16.15-bookworm")
+            self._report(name, value, "is no name of an image like postgres:16.15-bookworm")
         return value
 
     def duration(self, name: str, default: str, bounds: tuple[float, float]) -> float:
@@ -136,7 +136,7 @@ class Values:
         seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
         if not bounds[0] <= seconds <= bounds[1]:
             least, most = (f"{bound:g}s" for bound in bounds)
-            self._refuse(name, value, f"is no duration from {least} to {most}, as 30s")
+            self._report(name, value, f"is no duration from {least} to {most}, as 30s")
             return bounds[0]
         return seconds
 
@@ -145,10 +145,10 @@ class Values:
         try:
             return type(default)(value)
         except ValueError:
-            self._refuse(name, value, f"is none of: {', '.join(type(default))}")
+            self._report(name, value, f"is none of: {', '.join(type(default))}")
             return default
 
-    def _refuse(self, name: str, value: str, reason: str) -> None:
+    def _report(self, name: str, value: str, reason: str) -> None:
         problem = f"{name}={redact.variable(name, value)!r} {reason}"
         if problem not in self.problems:  # a value may be asked for twice
             self.problems.append(problem)

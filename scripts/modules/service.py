@@ -42,14 +42,14 @@ def alone(settings: Settings, doing: str) -> Iterator[None]:
 def prepare(stack: Stack) -> None:
     """Start what the container asks; raises OpsError for what can be known to fail."""
     engine.probe(stack.runner)
-    interrupted_rotation.refuse(stack.settings)
+    interrupted_rotation.require_finished(stack.settings)
     if stack.runner.dry:
         raise UsageError("this cannot be shown without running it", "See: inv module.rehearse")
-    _refuse_other_image(stack)
-    oneoff.need(stack, "odoo_db", "redis")  # Odoo does not start without its sessions
+    _require_running_image(stack)
+    oneoff.ensure_running(stack, "odoo_db", "redis")  # Odoo does not start without its sessions
 
 
-def _refuse_other_image(stack: Stack) -> None:
+def _require_running_image(stack: Stack) -> None:
     """What runs is what is worked on: an image that was built since may have other modules."""
     running = [s.name for s in stack.services() if s.service == "odoo" and s.state == "running"]
     if running and _image_of(stack, running[0], "{{.Image}}") != _image_of(
@@ -175,7 +175,7 @@ def conversation(
 def _recover(stack: Stack, reporter: Reporter, database: str) -> None:
     try:
         with reporter.step("Putting back what was there before"):
-            oneoff.need(stack, "odoo_db")
+            oneoff.ensure_running(stack, "odoo_db")
             ask(stack, reporter, LIVE, database, "recover", kind=RecoverResult)
     except (OpsError, CommandFailedError) as error:
         reporter.note(f"that failed: {error.message}")

@@ -21,7 +21,7 @@ def change(work: Work) -> None:
     if not work.concerns(_PASSWORD, SIGNING) or not dependents.supabase(work.stack):
         return
     with work.reporter.step("Changing the local Supabase"):
-        _need(work)
+        _ensure_running(work)
         before = sql.role(work.stack, SERVICE, _ROLE)
         work.remember(roles={**work.plan.roles, SERVICE: before})
         if work.concerns(_PASSWORD):
@@ -31,7 +31,7 @@ def change(work: Work) -> None:
     stop_what_did_not_run(work)
 
 
-def _need(work: Work) -> None:
+def _ensure_running(work: Work) -> None:
     """Start its database, unless it runs."""
     if work.runs(SERVICE):
         return
@@ -81,7 +81,7 @@ def kept(work: Work) -> set[str]:
 def undo_database(work: Work) -> None:
     """Have its PostgreSQL keep what it kept before; the files are still the new ones."""
     if SERVICE in work.plan.roles and work.concerns(_PASSWORD):
-        _need(work)
+        _ensure_running(work)
         lost = _PASSWORD in kept(work)
         new = verifiers.scram(work.journal.new(_PASSWORD)) if lost else None
         _keep(work, new or work.plan.roles[SERVICE])

@@ -99,7 +99,7 @@ def undo(work: Work) -> None:
 
 def _ask(work: Work, command: str) -> None:
     folder = work.journal.folder
-    service.refuse_colon(folder)
+    service.validate_mount_path(folder)
     try:
         service.run(
             work.stack, work.reporter, service.MAKE, command, mounts={folder: f"{_MOUNTED}:ro"}

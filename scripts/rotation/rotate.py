@@ -98,7 +98,7 @@ def _with_key(
 ) -> tuple[tuple[str, ...], bool]:
     """The names that `words` are, and whether the key of a repository is exchanged."""
     names = words or _everything(stack)
-    _refuse_folders(stack.settings, names)
+    _require_files(stack.settings, names)
     if repository.NAME not in names:
         return names, False
     there = repository.to_change(stack, reporter, named=bool(words))
@@ -139,7 +139,7 @@ def _begin(
     return work
 
 
-def _refuse_folders(settings: Settings, names: tuple[str, ...]) -> None:
+def _require_files(settings: Settings, names: tuple[str, ...]) -> None:
     for name in names:
         if (settings.secrets_folder / f"{name}.txt").is_dir():
             raise OpsError(f"secrets/{name}.txt is a folder", "Remove it, then run this again.")

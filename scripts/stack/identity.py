@@ -225,7 +225,7 @@ def adopt(stack: Stack, reporter: Reporter) -> str:
     if claim.owner in (Owner.OURS, Owner.UNMARKED):
         require(stack)
         return f"{settings.project} belongs to this folder already"
-    _refuse_other_secrets(settings, claim.folder)
+    _require_same_secrets(settings, claim.folder)
     was = f" instead of {claim.folder}" if claim.folder else ""
     question = f"This has the platform {settings.project} belong to {settings.root}{was}. Continue?"
     if not reporter.confirm(question, unattended=False):
@@ -238,7 +238,7 @@ def adopt(stack: Stack, reporter: Reporter) -> str:
     return f"{settings.project} belongs to {settings.root} now; start it from here: inv up"
 
 
-def _refuse_other_secrets(settings: Settings, folder: str) -> None:
+def _require_same_secrets(settings: Settings, folder: str) -> None:
     """A start with another password than the database's would leave Odoo outside."""
     own = _read(settings.secrets_folder / _PASSWORD)
     there = _read(Path(folder) / "secrets" / _PASSWORD) if folder else ""

@@ -136,7 +136,7 @@ def failure(done: Completed, what: str, memory: str) -> OpsError:
     return OpsError(f"the container of {what} ended with code {done.code}: {reason}")
 
 
-def need(stack: Stack, *services: str) -> None:
+def ensure_running(stack: Stack, *services: str) -> None:
     """Start `services`, which those programs ask; what runs goes on as it is.
 
     Whatever the settings say by now.

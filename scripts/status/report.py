@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from scripts.maintenance import State as MaintenanceState
+from scripts.maintenance import MaintenanceState as MaintenanceState
 from scripts.stack import maintenance_window
 
 

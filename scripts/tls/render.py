@@ -8,7 +8,7 @@ from scripts.core.console import Console
 from scripts.core.settings import Settings
 from scripts.tls import setup, trust
 from scripts.tls.renewal import Renewal
-from scripts.tls.selfsigned import Done
+from scripts.tls.selfsigned import CertificateAction
 from scripts.tls.setup import Outcome
 from scripts.tls.store import Kind
 
@@ -27,7 +27,7 @@ def describe(settings: Settings, outcome: Outcome) -> list[str]:
         return [*lines, f"Authority:   {installed.server}"]
     ca = setup.authority(settings).certificate
     lines.append(f"Private CA:  {ca}: {outcome.ca}")
-    if outcome.ca is Done.REPLACED:
+    if outcome.ca is CertificateAction.REPLACED:
         why = "was near its end, or not good for all of these names"
         lines.append(f"The old CA {why}: trust the new one wherever the old was trusted.")
     return [*lines, "", *trust.by_hand(ca)]

@@ -11,7 +11,7 @@ from scripts.core.scheduled_job import RENEWAL, ScheduledJob
 from scripts.core.settings import Settings
 from scripts.stack.compose import Stack
 from scripts.tls import acme, certificates, setup
-from scripts.tls.selfsigned import Done
+from scripts.tls.selfsigned import CertificateAction
 from scripts.tls.setup import Outcome
 from scripts.tls.store import Installed, Kind, Store
 
@@ -52,7 +52,7 @@ def renew(stack: Stack, reporter: Reporter, *, force: bool = False) -> tuple[Ren
             outcome = _renew_issued(stack, reporter, present, force)
         else:
             outcome = _check_own(stack, present)
-    renewed = Renewal.NOT_DUE if outcome.done is Done.KEPT else Renewal.RENEWED
+    renewed = Renewal.NOT_DUE if outcome.done is CertificateAction.KEPT else Renewal.RENEWED
     return renewed, outcome
 
 
@@ -70,11 +70,11 @@ def _renew_issued(stack: Stack, reporter: Reporter, present: Installed, force: b
     reason = setup.reason_to_issue(present, names, server, force)
     if not reason:
         setup.put_in_use(stack, present, names, changed=False)
-        return Outcome(present, Done.KEPT)
+        return Outcome(present, CertificateAction.KEPT)
     acme.check_names(names, server)
     new = setup.obtain(stack, reporter, names, server, stack.settings.acme_email, force)
     setup.put_in_use(stack, new, names, changed=True)
-    return Outcome(new, Done.REPLACED, reason=reason)
+    return Outcome(new, CertificateAction.REPLACED, reason=reason)
 
 
 def _check_own(stack: Stack, present: Installed) -> Outcome:
@@ -87,7 +87,7 @@ def _check_own(stack: Stack, present: Installed) -> Outcome:
             "Put a new one there, or let inv get one: inv setup-tls letsencrypt",
         )
     setup.put_in_use(stack, present, stack.settings.domains, changed=False)
-    return Outcome(present, Done.KEPT)
+    return Outcome(present, CertificateAction.KEPT)
 
 
 def job(settings: Settings) -> ScheduledJob:

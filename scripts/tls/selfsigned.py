@@ -16,7 +16,7 @@ _PRIVATE: Final = 0o600
 _PUBLIC: Final = 0o644
 
 
-class Done(StrEnum):
+class CertificateAction(StrEnum):
     """What became of a certificate."""
 
     KEPT = "kept"
@@ -66,8 +66,8 @@ class Issued:
     """A good leaf for `names`, and whether it is the one that was there."""
 
     pair: Pair
-    leaf: Done
-    ca: Done
+    leaf: CertificateAction
+    ca: CertificateAction
     reason: str = ""  # for a new leaf
 
 
@@ -93,25 +93,25 @@ def issue(
     reason = reason or certificates.leaf_problem(leaf, ca.certificate, names, now)
     if not reason:
         authority.narrow()
-        return Issued(leaf, Done.KEPT, Done.KEPT)
+        return Issued(leaf, CertificateAction.KEPT, CertificateAction.KEPT)
     signer, ca_done = _signer(authority, ca, names, now, renewing)
     made = certificates.make_leaf(signer, names, now)
     problem = certificates.leaf_problem(made, signer.certificate, names, now)
     if problem:
         raise OpsError(f"the new certificate is unusable, so nothing was written: {problem}")
-    if ca_done is not Done.KEPT:
+    if ca_done is not CertificateAction.KEPT:
         authority.write(signer)
     authority.narrow()
     if not present:
-        return Issued(made, Done.CREATED, ca_done)
-    return Issued(made, Done.REPLACED, ca_done, reason)
+        return Issued(made, CertificateAction.CREATED, ca_done)
+    return Issued(made, CertificateAction.REPLACED, ca_done, reason)
 
 
 def _signer(
     authority: Authority, ca: Pair, names: tuple[str, ...], now: datetime, renewing: bool
-) -> tuple[Pair, Done]:
+) -> tuple[Pair, CertificateAction]:
     if not ca.certificate and not ca.key and not renewing:
-        return certificates.make_ca(now, names), Done.CREATED
+        return certificates.make_ca(now, names), CertificateAction.CREATED
     problem = certificates.ca_problem(ca)
     if problem:
         raise OpsError(
@@ -127,8 +127,8 @@ def _signer(
         )
     left = certificates.expiry(ca.certificate) - now
     if outside or (left < certificates.LEAF_LIFE and not renewing):
-        return certificates.make_ca(now, names), Done.REPLACED
-    return ca, Done.KEPT
+        return certificates.make_ca(now, names), CertificateAction.REPLACED
+    return ca, CertificateAction.KEPT
 
 
 def _read(path: Path) -> bytes:

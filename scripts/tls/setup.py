@@ -12,7 +12,7 @@ from scripts.core.settings import Settings, fixed, remember
 from scripts.stack import engine
 from scripts.stack.compose import Stack
 from scripts.tls import acme, certificates, challenge_server, deploy, hostnames, selfsigned
-from scripts.tls.selfsigned import Authority, Done
+from scripts.tls.selfsigned import Authority, CertificateAction
 from scripts.tls.store import Installed, Kind, Store
 
 
@@ -21,8 +21,8 @@ class Outcome:
     """What is in use now, and what was done for it."""
 
     installed: Installed
-    done: Done
-    ca: Done = Done.KEPT
+    done: CertificateAction
+    ca: CertificateAction = CertificateAction.KEPT
     reason: str = ""  # for a new certificate
 
     @property
@@ -75,10 +75,10 @@ def issue_selfsigned(
     now = datetime.now(UTC)
     issued = selfsigned.issue(ca, pair, names, now, force=force, renewing=renewing)
     new = Installed(issued.pair, Kind.SELFSIGNED)
-    changed = issued.leaf is not Done.KEPT
+    changed = issued.leaf is not CertificateAction.KEPT
     # A first certificate may be made before there is an engine; a renewal has to be served.
     put_in_use(stack, new, domains, changed=changed, needs_engine=renewing)
-    done = Done.REPLACED if present and not ours else issued.leaf
+    done = CertificateAction.REPLACED if present and not ours else issued.leaf
     return Outcome(new, done, issued.ca, issued.reason)
 
 
@@ -108,12 +108,12 @@ def use_letsencrypt(
         reason = reason_to_issue(present, names, server, force)
         if present and not reason:
             put_in_use(stack, present, names, changed=False)
-            outcome = Outcome(present, Done.KEPT)
+            outcome = Outcome(present, CertificateAction.KEPT)
         else:
             with reporter.step(f"Getting a certificate for {', '.join(names)}"):
                 new = obtain(stack, reporter, names, server, email, force)
                 put_in_use(stack, new, names, changed=True)
-            done = Done.REPLACED if present else Done.CREATED
+            done = CertificateAction.REPLACED if present else CertificateAction.CREATED
             outcome = Outcome(new, done, reason=reason)
         remember(settings, {"ACME_EMAIL": email} if email else {})
         return outcome
@@ -162,9 +162,9 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
         present = Store(stack.settings.certificates).read()
         if present is None or present.kind is Kind.SELFSIGNED:
             outcome = issue_selfsigned(stack, present, (), force=False)
-            if outcome.done is not Done.KEPT:
+            if outcome.done is not CertificateAction.KEPT:
                 reporter.note("TLS: a self-signed certificate stands in; see inv setup-tls")
-            if outcome.ca is Done.REPLACED:
+            if outcome.ca is CertificateAction.REPLACED:
                 reporter.note("TLS: the private CA is another now, which has to be trusted again")
             return
     wrong = certificates.pair_problem(present.pair)

@@ -164,16 +164,16 @@ def test_a_lost_secret_is_not_made_and_the_others_are(folder: Path) -> None:
     assert set(states.values()) == {SecretState.CREATED}
     assert not (folder / "db_password.txt").exists()
     with pytest.raises(OpsError, match=r"secrets/db_password\.txt is missing") as caught:
-        credentials.refuse_lost(reports)
+        credentials.require_none_lost(reports)
     assert caught.value.exit_code == EXIT_FAILED
     assert "inv secrets.rotate db_password" in caught.value.hint
 
 
 def test_a_lost_secret_that_is_optional_keeps_nothing_from_starting(folder: Path) -> None:
     reports = ensure(folder, {"odoo_admin_password": "there is one"})
-    credentials.refuse_lost(reports, required=True)
+    credentials.require_none_lost(reports, required=True)
     with pytest.raises(OpsError, match=r"odoo_admin_password\.txt"):
-        credentials.refuse_lost(reports)
+        credentials.require_none_lost(reports)
 
 
 def test_a_file_that_is_there_is_never_lost(folder: Path) -> None:

@@ -138,7 +138,7 @@ def test_undo_heeds_what_it_is_told_or_refuses(
     with pytest.raises(OpsError, match="nothing to go back to"):
         restore.undo(stack, FakeReporter())
     with pytest.raises(UsageError):
-        restore.refuse_with_undo("20260101", neutralize=False)
+        restore.validate_undo("20260101", neutralize=False)
 
 
 def test_what_was_there_is_put_back_however_far_a_killed_restore_came(

@@ -162,7 +162,7 @@ def test_what_something_living_depends_on_is_lost_and_not_made(made: Installatio
     assert {r.name for r in reports if r.state is SecretState.CREATED} == {"odoo_master_password"}
     assert set(made.files()) == {"odoo_master_password.txt"}
     with pytest.raises(Exception, match=r"secrets/db_password\.txt is missing, but") as caught:
-        credentials.refuse_lost(reports)
+        credentials.require_none_lost(reports)
     for way in ("inv secrets.rotate db_password", "inv secrets.reset admin", "BACKUP_FOLDER"):
         assert way in getattr(caught.value, "hint", "")
 

@@ -8,7 +8,7 @@ import pytest
 from scripts.core.errors import OpsError
 from scripts.tls import certificates, selfsigned
 from scripts.tls.certificates import LEAF_LIFE
-from scripts.tls.selfsigned import Authority, Done
+from scripts.tls.selfsigned import Authority, CertificateAction
 from tests.unit.support.pki import DOMAIN, NOW
 
 _NAMES = (DOMAIN, "localhost")
@@ -51,7 +51,7 @@ def test_a_renewal_near_the_end_of_the_ca_keeps_it_and_does_not_outlive_it(
 ) -> None:
     before = _files(authority)
     issued = selfsigned.issue(authority, None, _NAMES, _LATE, renewing=True)
-    assert (issued.ca, _files(authority)) == (Done.KEPT, before)
+    assert (issued.ca, _files(authority)) == (CertificateAction.KEPT, before)
     end = certificates.expiry(issued.pair.certificate)
     assert end <= certificates.expiry(authority.read().certificate)
     assert end < _LATE + LEAF_LIFE
@@ -60,7 +60,7 @@ def test_a_renewal_near_the_end_of_the_ca_keeps_it_and_does_not_outlive_it(
 def test_a_ca_that_is_replaced_on_request_is_kept_under_another_name(authority: Authority) -> None:
     former = authority.read()
     issued = selfsigned.issue(authority, None, _NAMES, _LATE, force=True)
-    assert issued.ca is Done.REPLACED
+    assert issued.ca is CertificateAction.REPLACED
     kept = [path for path in authority.folder.iterdir() if path.name.startswith("former-")]
     contents = {path.read_bytes() for path in kept}
     assert contents == {former.certificate, former.key}

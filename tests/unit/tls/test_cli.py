@@ -13,7 +13,7 @@ from scripts.stack.compose import Stack
 from scripts.tls import acme, certificates, options, render, renewal, setup, trust
 from scripts.tls.options import TlsRequest
 from scripts.tls.renewal import Renewal
-from scripts.tls.selfsigned import Done
+from scripts.tls.selfsigned import CertificateAction
 from scripts.tls.setup import Outcome
 from scripts.tls.store import Installed, Kind
 from tests.support.json_documentation import problems
@@ -34,14 +34,15 @@ def stack(tmp_path: Path) -> Stack:
 @pytest.fixture
 def outcome() -> Outcome:
     return Outcome(
-        Installed(issued_now(), Kind.LETSENCRYPT, "https://acme.example/dir"), Done.REPLACED
+        Installed(issued_now(), Kind.LETSENCRYPT, "https://acme.example/dir"),
+        CertificateAction.REPLACED,
     )
 
 
-def _selfsigned(*, ca: Done = Done.KEPT) -> Outcome:
+def _selfsigned(*, ca: CertificateAction = CertificateAction.KEPT) -> Outcome:
     now = datetime.now(UTC)
     pair = certificates.make_leaf(certificates.make_ca(now), ("localhost",), now)
-    return Outcome(Installed(pair, Kind.SELFSIGNED), Done.CREATED, ca, "it is old")
+    return Outcome(Installed(pair, Kind.SELFSIGNED), CertificateAction.CREATED, ca, "it is old")
 
 
 # --- flags ---
@@ -200,7 +201,7 @@ def test_the_summary_names_the_files_the_names_the_end_and_three_ways_to_trust(
 
 
 def test_a_new_ca_has_to_be_trusted_anew_and_that_is_said(stack: Stack) -> None:
-    lines = render.describe(stack.settings, _selfsigned(ca=Done.REPLACED))
+    lines = render.describe(stack.settings, _selfsigned(ca=CertificateAction.REPLACED))
     assert any("trust the new one" in line for line in lines)
 
 

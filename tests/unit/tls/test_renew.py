@@ -8,7 +8,7 @@ from scripts.stack.compose import Stack
 from scripts.tls import deploy, renewal, setup
 from scripts.tls.certificates import Pair
 from scripts.tls.renewal import Renewal
-from scripts.tls.selfsigned import Done
+from scripts.tls.selfsigned import CertificateAction
 from scripts.tls.store import Installed, Kind
 from tests.unit.support.fakes import FakeNginx, FakeReporter, says
 from tests.unit.support.pki import DOMAIN, issued_now
@@ -48,7 +48,7 @@ def test_a_certificate_that_is_not_due_is_left_alone(
     former = use(stack, issued_now(), kind)
     nginx.calls.clear()
     renewal, outcome = _renew(stack)
-    assert (renewal, outcome.done) == (Renewal.NOT_DUE, Done.KEPT)
+    assert (renewal, outcome.done) == (Renewal.NOT_DUE, CertificateAction.KEPT)
     assert outcome.installed.pair == in_use(stack).pair == former.pair
     assert nginx.changing == []
     assert not nginx.ran(CERTBOT) and not nginx.ran("docker exec nginx nginx")
@@ -92,7 +92,7 @@ def test_a_due_certificate_is_renewed_by_the_authority_that_issued_it(
     certbot_has(nginx, pair)
     settings = replace(stack.settings, acme_server=LETSENCRYPT)  # changed since
     renewal, outcome = _renew(replace(stack, settings=settings))
-    assert (renewal, outcome.done) == (Renewal.RENEWED, Done.REPLACED)
+    assert (renewal, outcome.done) == (Renewal.RENEWED, CertificateAction.REPLACED)
     assert "it expires on" in outcome.reason
     assert in_use(stack) == Installed(pair, Kind.LETSENCRYPT, SERVER)
     assert nginx.serves == pair.certificate
@@ -155,14 +155,16 @@ def test_no_renewal_makes_another_ca_for_a_domain_elsewhere(stack: Stack, nginx:
     assert "inv setup-tls selfsigned" in caught.value.hint
     assert nginx.serves == served
     moved = setup.use_selfsigned(stack, [NEW])
-    assert moved.ca is Done.REPLACED and nginx.serves == moved.installed.pair.certificate
+    assert (
+        moved.ca is CertificateAction.REPLACED and nginx.serves == moved.installed.pair.certificate
+    )
 
 
 def test_a_self_signed_one_is_kept_while_good_and_renewed_by_force(stack: Stack) -> None:
     setup.use_selfsigned(stack)
     assert _renew(stack)[0] is Renewal.NOT_DUE
     renewal, outcome = _renew(stack, force=True)
-    assert (renewal, outcome.ca) == (Renewal.RENEWED, Done.KEPT)
+    assert (renewal, outcome.ca) == (Renewal.RENEWED, CertificateAction.KEPT)
 
 
 # --- put there by hand ---

@@ -14,7 +14,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from scripts.core.errors import OpsError
 from scripts.tls import certificates, hostnames, selfsigned
 from scripts.tls.certificates import Pair
-from scripts.tls.selfsigned import Authority, Done, Issued
+from scripts.tls.selfsigned import Authority, CertificateAction, Issued
 from tests.unit.support.pki import DOMAIN, NOW
 
 _NONE = timedelta(0)
@@ -102,12 +102,16 @@ def test_the_key_of_the_ca_is_for_its_owner_alone_whatever_the_umask(ca: Authori
 
 def test_a_good_leaf_is_kept_with_its_ca_and_rights_are_narrowed(ca: Authority) -> None:
     first = _issue(ca)
-    assert (first.leaf, first.ca, first.reason) == (Done.CREATED, Done.CREATED, "")
+    assert (first.leaf, first.ca, first.reason) == (
+        CertificateAction.CREATED,
+        CertificateAction.CREATED,
+        "",
+    )
     before = _contents(ca)
     ca.key.chmod(0o644)
     ca.folder.chmod(0o755)
     second = _issue(ca, present=first.pair, after=timedelta(days=260))
-    assert second == Issued(first.pair, Done.KEPT, Done.KEPT)
+    assert second == Issued(first.pair, CertificateAction.KEPT, CertificateAction.KEPT)
     assert _contents(ca) == before
     assert (_mode(ca.folder), _mode(ca.key)) == (0o700, 0o600)
 
@@ -116,7 +120,7 @@ def test_force_changes_the_leaf_and_its_key_but_keeps_the_ca(ca: Authority) -> N
     first = _issue(ca)
     before = _contents(ca)
     second = _issue(ca, present=first.pair, force=True)
-    assert (second.leaf, second.ca) == (Done.REPLACED, Done.KEPT)
+    assert (second.leaf, second.ca) == (CertificateAction.REPLACED, CertificateAction.KEPT)
     assert second.reason == "--force was given"
     assert second.pair.key != first.pair.key
     assert _contents(ca) == before
@@ -126,19 +130,19 @@ def test_force_changes_the_leaf_and_its_key_but_keeps_the_ca(ca: Authority) -> N
 @pytest.mark.parametrize(
     ("names", "made"),
     [
-        (("new.example.com",), Done.REPLACED),
-        ((DOMAIN, "192.0.2.7"), Done.REPLACED),
-        ((f"new.{DOMAIN}",), Done.KEPT),
-        ((DOMAIN, "127.0.0.2"), Done.KEPT),
-        (("localhost",), Done.KEPT),
+        (("new.example.com",), CertificateAction.REPLACED),
+        ((DOMAIN, "192.0.2.7"), CertificateAction.REPLACED),
+        ((f"new.{DOMAIN}",), CertificateAction.KEPT),
+        ((DOMAIN, "127.0.0.2"), CertificateAction.KEPT),
+        (("localhost",), CertificateAction.KEPT),
     ],
 )
 def test_other_names_renew_the_leaf_and_the_ca_where_it_is_not_good_for_them(
-    ca: Authority, names: tuple[str, ...], made: Done
+    ca: Authority, names: tuple[str, ...], made: CertificateAction
 ) -> None:
     first = _issue(ca)
     second = _issue(ca, *names, present=first.pair)
-    assert (second.leaf, second.ca) == (Done.REPLACED, made)
+    assert (second.leaf, second.ca) == (CertificateAction.REPLACED, made)
     assert second.reason.startswith("it is ")
     _verify(ca, second, names[-1])
     present = certificates.names_of(second.pair.certificate)
@@ -150,21 +154,21 @@ def test_a_leaf_near_or_past_its_end_is_renewed(ca: Authority, days: int, word: 
     first = _issue(ca)
     later = timedelta(days=days)
     second = _issue(ca, present=first.pair, after=later)
-    assert (second.leaf, second.ca) == (Done.REPLACED, Done.KEPT)
+    assert (second.leaf, second.ca) == (CertificateAction.REPLACED, CertificateAction.KEPT)
     assert word in second.reason
     _verify(ca, second, after=later)
-    assert _issue(ca, present=second.pair, after=later).leaf is Done.KEPT
+    assert _issue(ca, present=second.pair, after=later).leaf is CertificateAction.KEPT
 
 
 def test_a_ca_is_kept_as_long_as_it_outlives_a_new_leaf(ca: Authority) -> None:
     first = _issue(ca)
     before = _contents(ca)
     kept = _issue(ca, present=first.pair, after=timedelta(days=3650 - 398))
-    assert (kept.leaf, kept.ca) == (Done.REPLACED, Done.KEPT)
+    assert (kept.leaf, kept.ca) == (CertificateAction.REPLACED, CertificateAction.KEPT)
     assert _contents(ca) == before
     later = timedelta(days=3650 - 396)
     issued = _issue(ca, present=first.pair, after=later)
-    assert (issued.leaf, issued.ca) == (Done.REPLACED, Done.REPLACED)
+    assert (issued.leaf, issued.ca) == (CertificateAction.REPLACED, CertificateAction.REPLACED)
     _verify(ca, issued, after=later)
     assert _mode(ca.key) == 0o600
 
@@ -174,7 +178,7 @@ def test_a_damaged_leaf_is_replaced(ca: Authority, damage: bytes) -> None:
     first = _issue(ca).pair
     for pair in (Pair(damage, first.key), Pair(first.certificate, damage)):
         issued = _issue(ca, present=pair)
-        assert (issued.leaf, issued.ca) == (Done.REPLACED, Done.KEPT)
+        assert (issued.leaf, issued.ca) == (CertificateAction.REPLACED, CertificateAction.KEPT)
         assert "cannot be read" in issued.reason
         _verify(ca, issued)
 
@@ -188,7 +192,7 @@ def test_a_leaf_of_another_ca_is_replaced(ca: Authority, tmp_path: Path) -> None
     foreign = _issue(Authority(tmp_path / "other")).pair
     _issue(ca)
     issued = _issue(ca, present=foreign)
-    assert (issued.leaf, issued.ca) == (Done.REPLACED, Done.KEPT)
+    assert (issued.leaf, issued.ca) == (CertificateAction.REPLACED, CertificateAction.KEPT)
     assert "does not verify against the CA" in issued.reason
     _verify(ca, issued)
 
@@ -198,7 +202,7 @@ def test_a_leaf_whose_ca_is_gone_is_replaced_with_a_new_ca(ca: Authority) -> Non
     for path in ca.folder.iterdir():
         path.unlink()
     second = _issue(ca, present=first.pair)
-    assert (second.leaf, second.ca) == (Done.REPLACED, Done.CREATED)
+    assert (second.leaf, second.ca) == (CertificateAction.REPLACED, CertificateAction.CREATED)
     _verify(ca, second)
 
 
@@ -209,7 +213,7 @@ def test_a_ca_without_its_key_signs_nothing_and_is_not_overwritten(
     first = _issue(ca)
     ca.key.write_bytes(damage)
     before = _contents(ca)
-    assert _issue(ca, present=first.pair).leaf is Done.KEPT
+    assert _issue(ca, present=first.pair).leaf is CertificateAction.KEPT
     with pytest.raises(OpsError, match="cannot sign with the CA") as caught:
         _issue(ca, present=first.pair, force=True)
     assert "move it away" in caught.value.hint
@@ -219,7 +223,7 @@ def test_a_ca_without_its_key_signs_nothing_and_is_not_overwritten(
 def test_the_key_of_the_ca_may_be_kept_elsewhere_until_it_is_needed(ca: Authority) -> None:
     first = _issue(ca)
     ca.key.unlink()
-    assert _issue(ca, present=first.pair).leaf is Done.KEPT
+    assert _issue(ca, present=first.pair).leaf is CertificateAction.KEPT
     assert not ca.key.exists()
 
 

@@ -9,7 +9,7 @@ from scripts.stack.compose import Stack
 from scripts.tls import acme, certificates, renewal, setup
 from scripts.tls.certificates import Pair
 from scripts.tls.renewal import Renewal
-from scripts.tls.selfsigned import Done
+from scripts.tls.selfsigned import CertificateAction
 from scripts.tls.store import Installed, Kind, Store
 from tests.unit.support.fakes import FakeNginx, FakeReporter, says
 from tests.unit.support.pki import DOMAIN, issued_now
@@ -108,12 +108,16 @@ def test_a_self_signed_certificate_is_created_then_kept_then_replaced(
     stack: Stack, nginx: FakeNginx
 ) -> None:
     first = setup.use_selfsigned(stack)
-    assert (first.done, first.ca) == (Done.CREATED, Done.CREATED)
+    assert (first.done, first.ca) == (CertificateAction.CREATED, CertificateAction.CREATED)
     assert nginx.serves == first.installed.pair.certificate
     second = setup.use_selfsigned(stack)
-    assert (second.done, second.installed) == (Done.KEPT, first.installed)
+    assert (second.done, second.installed) == (CertificateAction.KEPT, first.installed)
     third = setup.use_selfsigned(stack, force=True)
-    assert (third.done, third.ca, third.reason) == (Done.REPLACED, Done.KEPT, "--force was given")
+    assert (third.done, third.ca, third.reason) == (
+        CertificateAction.REPLACED,
+        CertificateAction.KEPT,
+        "--force was given",
+    )
     assert nginx.serves == third.installed.pair.certificate
     assert third.expires == certificates.expiry(nginx.serves)
 
@@ -151,7 +155,7 @@ def test_a_certificate_of_somebody_else_is_replaced_only_by_force(stack: Stack, 
         setup.use_selfsigned(stack)
     assert "--force" in caught.value.hint
     assert in_use(stack).pair == former.pair
-    assert setup.use_selfsigned(stack, force=True).done is Done.REPLACED
+    assert setup.use_selfsigned(stack, force=True).done is CertificateAction.REPLACED
     assert in_use(stack).kind is Kind.SELFSIGNED
 
 
@@ -193,7 +197,7 @@ def test_a_first_certificate_needs_no_running_nginx_and_leaves_none(
     nginx.running = False
     certbot_has(nginx, pair)
     outcome = setup.use_letsencrypt(stack, reporter, email="me@example.com")
-    assert outcome.done is Done.CREATED
+    assert outcome.done is CertificateAction.CREATED
     assert in_use(stack) == Installed(pair, Kind.LETSENCRYPT, SERVER)
     assert nginx.ran("docker compose up") and not nginx.running
     assert "ACME_EMAIL=me@example.com\n" in _env(stack)
@@ -236,7 +240,7 @@ def test_a_good_certificate_is_kept_and_the_authority_left_alone(
 ) -> None:
     former = use(stack, issued_now(), Kind.LETSENCRYPT)
     outcome = setup.use_letsencrypt(stack, reporter)
-    assert (outcome.done, outcome.installed) == (Done.KEPT, former)
+    assert (outcome.done, outcome.installed) == (CertificateAction.KEPT, former)
     assert not nginx.ran(CERTBOT)
 
 
@@ -250,7 +254,7 @@ def test_a_good_certificate_is_replaced_where_another_is_wanted(
     pair = issued_now(names or [DOMAIN])
     certbot_has(nginx, pair)
     outcome = setup.use_letsencrypt(stack, reporter, names, server=server, force=change == "force")
-    assert (outcome.done, outcome.installed.pair) == (Done.REPLACED, pair)
+    assert (outcome.done, outcome.installed.pair) == (CertificateAction.REPLACED, pair)
     assert outcome.reason
     assert nginx.serves == pair.certificate
     assert nginx.ran(ORDER) is (change == "force")
