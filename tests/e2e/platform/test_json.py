@@ -47,5 +47,5 @@ def test_backups_and_databases_too(platform: Checkout) -> None:
 
 def test_an_error_is_one_document(platform: Checkout) -> None:
     done = platform.inv("db.drop", "no_such", "--yes", "--json")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert json.loads(done.stdout)["error"] == done.stderr.splitlines()[0].removeprefix("error: ")
