@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg2
 from psycopg2 import sql
 
 from toolbox.contract.backups import DatabaseInfo
 from toolbox.core.errors import Failure
 
 _ROW_OVERHEAD = 28  # bytes of each row in a table, which a dump has not
+_PATIENCE = "1s"  # with somebody else's lock of a table
 
 
 def row_counts(connection: Any) -> dict[str, int]:
@@ -28,15 +30,24 @@ def row_counts(connection: Any) -> dict[str, int]:
 
 
 def estimated_dump(connection: Any) -> int:
-    """The size of an uncompressed dump, as far as that of the tables on disk tells it."""
+    """The size of an uncompressed dump, as far as that of the tables on disk tells it.
+
+    0 where a table is locked: pg_dump waits for it, an estimate for its progress does not.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT coalesce(sum(greatest(0, pg_table_size(c.oid) - %s * greatest(0, reltuples))),"
-            " 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relkind = 'r' AND n.nspname !~ '^pg_'",
-            (_ROW_OVERHEAD,),
-        )
-        return int(cursor.fetchone()[0])
+        cursor.execute(f"SAVEPOINT estimate; SET LOCAL lock_timeout = '{_PATIENCE}'")
+        try:
+            cursor.execute(
+                "SELECT coalesce(sum(greatest(0, pg_table_size(c.oid) - %s * greatest(0,"
+                " reltuples))), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE c.relkind = 'r' AND n.nspname !~ '^pg_'",
+                (_ROW_OVERHEAD,),
+            )
+            estimate = int(cursor.fetchone()[0])
+        except psycopg2.errors.LockNotAvailable:
+            estimate = 0
+        cursor.execute("ROLLBACK TO SAVEPOINT estimate")
+    return estimate
 
 
 def wanted_files(connection: Any) -> dict[str, tuple[int | None, str]]:
