@@ -144,7 +144,7 @@ def _alone(settings: Settings) -> Any:
 
 
 def _present(settings: Settings) -> Window | None:
-    """What it is now; None also where the file cannot be understood, as it is written anew."""
+    """What it is now; None also where the file cannot be understood, as it is written again."""
     try:
         return maintenance_window.active(settings)
     except OpsError:

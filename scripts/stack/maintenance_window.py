@@ -97,7 +97,7 @@ def _parsed(path: Path, pairs: Mapping[str, str]) -> Window:
 
 def _unreadable(path: Path, error: Exception) -> OpsError:
     reason = f"{path} cannot be understood ({type(error).__name__}: {error})"
-    return OpsError(reason, "It is written anew by: inv maintenance on, or off")
+    return OpsError(reason, "It is written again by: inv maintenance on, or off")
 
 
 def write(settings: Settings, window: Window) -> None:

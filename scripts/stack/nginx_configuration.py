@@ -13,7 +13,9 @@ def reload(stack: Stack) -> None:
     test = stack.exec("nginx", "nginx", "-t")
     if not test.ok:
         lines = "".join(f"\n  {line}" for line in test.stderr.splitlines())
-        raise OpsError(f"Nginx refuses its configuration:{lines}", "Mend it, then run this again.")
+        raise OpsError(
+            f"Nginx refuses its configuration:{lines}", "Correct it, then run this again."
+        )
     signal = stack.exec("nginx", "nginx", "-s", "reload")
     if not signal.ok:
         raise OpsError(f"Nginx was not reloaded: {signal.last_line}")

@@ -139,5 +139,5 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise OpsError(
             f"cannot use {path}: {error.strerror}",
-            "Mend its owner or permissions, or remove it, and run this again.",
+            "Correct its owner or permissions, or remove it, and run this again.",
         ) from error

@@ -1,12 +1,9 @@
 """What goes wrong with backups: nothing partial is listed, nothing live is touched."""
 
 import json
-import os
 import shutil
-import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -278,27 +275,3 @@ def test_odoo_that_does_not_start_on_the_backup_gets_the_old_database_back(
         entry.write_text(good)
     assert platform.inv("up").returncode == 0
     assert "__restoring" not in platform.sql("SELECT datname FROM pg_database", "postgres")
-
-
-def test_an_outcome_is_told_to_an_address(odoo_data: OdooData) -> None:
-    heard: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/"
-    try:
-        assert odoo_data.platform.inv("backup", "--notify", url).returncode == 0
-        nowhere = {"BACKUP_FOLDER": os.devnull}
-        assert odoo_data.platform.inv("backup", "--notify", url, **nowhere).returncode == 1
-    finally:
-        server.shutdown()
-    assert b'"status": "ok"' in heard[0] and b'"status": "failed"' in heard[1]

@@ -106,9 +106,9 @@ def test_a_quiet_result_is_for_machines_and_terminals_only() -> None:
 
 def test_errors_and_hints_go_to_standard_error() -> None:
     console = _plain()
-    console.error("it broke", "mend it")
+    console.error("it broke", "repair it")
     console.error("again")
-    assert _shown(console.err) == "error: it broke\nhint: mend it\nerror: again\n"
+    assert _shown(console.err) == "error: it broke\nhint: repair it\nerror: again\n"
     assert _shown(console.out) == ""
 
 

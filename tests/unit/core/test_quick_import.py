@@ -19,7 +19,7 @@ def test_a_command_starts_without_what_invoke_imports_in_vain() -> None:
     assert not imported & {"unittest.mock", "asyncio", "importlib.metadata", "zipfile"}
 
 
-def test_whoever_asks_afterwards_gets_the_true_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_imports_get_the_true_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("unittest.mock", "importlib.metadata"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     with quick_import.without_unused_modules():

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scripts.core.checks import Finding, Result, Status, once, run_all, worst
+from scripts.core.checks import Result, Status, run_all
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
@@ -252,38 +252,6 @@ def test_a_platform_that_was_never_started_gets_no_volumes_by_being_looked_at(
     runner = FakeRunner({_EXEC: _DOWN})
     run_all(probes.checks(Stack(settings_in(tmp_path), runner)))
     assert not runner.changing and not runner.ran("docker compose run")
-
-
-def test_something_asked_for_twice_at_once_is_asked_once() -> None:
-    asked: list[int] = []
-
-    def counts() -> int:
-        asked.append(1)
-        return len(asked)
-
-    def fails() -> int:
-        asked.append(2)
-        raise OpsError("no")
-
-    question = once(counts)
-    assert [question(), question()] == [1, 1]
-
-    failing = once(fails)
-    for _ in range(2):
-        with pytest.raises(OpsError, match="no"):
-            failing()
-    assert asked == [1, 2]
-
-
-def test_the_worst_of_several_findings_has_the_details_of_its_kind() -> None:
-    found = [
-        Finding(Status.WARNING, "a"),
-        Finding(Status.FAILED, "b", "B"),
-        Finding(Status.FAILED, "c"),
-    ]
-    assert worst(found) == Finding(Status.FAILED, "b; c", "B")
-    assert worst(found[:1]) == found[0]
-    assert worst([]) == Finding(Status.OK)
 
 
 def test_a_catcher_that_does_not_answer_is_a_warning_as_odoo_works_without(

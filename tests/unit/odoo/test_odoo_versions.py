@@ -137,7 +137,7 @@ def test_a_connection_is_of_the_kind_that_the_version_sends_by(
     assert versions.smtp_connection(("relay", 1), encryption, None) == kind
 
 
-def test_an_archived_mail_server_is_refused_by_whoever_has_the_check(
+def test_an_archived_mail_server_is_refused_where_it_is_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class UserError(Exception):

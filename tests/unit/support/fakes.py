@@ -1,7 +1,5 @@
 """Stand-ins for what unit tests must not touch: processes and the person at the keyboard."""
 
-import json
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,15 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Unpack
 
-from scripts.core import env_file
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.mail_settings import MailSettings
 from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 from tests.unit.support import containers
-
-_PEM_END = "END CERTIFICATE-----"
 
 
 class ReplacedError(Exception):
@@ -109,7 +104,7 @@ class FakeRunner:
         answer = self._answer(argv)
         if isinstance(answer, OpsError):
             raise answer
-        lasting = not answer.code and _command_line(argv).startswith(self.lasting or ("?",))
+        lasting = not answer.code and command_line(argv).startswith(self.lasting or ("?",))
         process = FakeProcess(answer, answer.stdout.splitlines(), lasting=lasting)
         self.processes.append(process)
         for line in answer.stderr.splitlines():
@@ -129,14 +124,14 @@ class FakeRunner:
 
     def ran(self, prefix: str) -> bool:
         """Whether a command line that begins with `prefix` was run."""
-        return any(_command_line(argv).startswith(prefix) for argv in self.calls)
+        return any(command_line(argv).startswith(prefix) for argv in self.calls)
 
     def _answer(self, argv: Sequence[str]) -> Completed | OpsError:
-        line = _command_line(argv)
+        line = command_line(argv)
         if line.startswith(("docker ps --quiet", "docker container inspect")):
             return containers.listed(line, self._containers())
         if line.startswith("docker image inspect"):
-            asked = [self._answer_to(_command_line([*argv[:5], image])) for image in argv[5:]]
+            asked = [self._answer_to(command_line([*argv[:5], image])) for image in argv[5:]]
             return next((one for one in asked if isinstance(one, OpsError)), _joined(asked))
         return self._answer_to(line)
 
@@ -148,7 +143,8 @@ class FakeRunner:
         return self.answers[max(matching, key=len)] if matching else says()
 
 
-def _command_line(argv: Sequence[str]) -> str:
+def command_line(argv: Sequence[str]) -> str:
+    """The words of `argv`, without those that do not matter to an answer."""
     words = iter(argv)
     kept = []
     for word in words:
@@ -164,59 +160,6 @@ def _joined(answers: Sequence[Completed | OpsError]) -> Completed:
     told = [answer for answer in answers if isinstance(answer, Completed)]
     lines = "".join(f"{answer.stdout.strip()}\n" for answer in told)
     return says(lines, code=max(answer.code for answer in told))
-
-
-@dataclass
-class FakeNginx(FakeRunner):
-    """An engine whose Nginx serves what was in `current` when it was last told to look.
-
-    `answers` come first; `stuck` has it reload and go on serving what it had.
-    """
-
-    root: Path = Path()
-    domain: str = "localhost"
-    running: bool = True
-    port: int = 443
-    target: int = 443
-    state: str = "running"
-    stuck: bool = False
-    serves: bytes = b""
-
-    def served(self, settings: Settings, *, timeout: float = 5.0) -> bytes:
-        """Stands in for ingress.served_certificate."""
-        if not self.running or not self.serves:
-            raise OpsError("no HTTPS")
-        return ssl.PEM_cert_to_DER_cert(self.serves.decode().partition("END C")[0] + _PEM_END)
-
-    def _answer(self, argv: Sequence[str]) -> Completed | OpsError:
-        line = _command_line(argv).removeprefix("docker ").removeprefix("compose ")
-        answer = super()._answer(argv)
-        if isinstance(answer, OpsError) or answer != says():
-            return answer
-        if line.endswith("printenv ODOO_DOMAIN"):
-            return says(f"{self.domain}\n")
-        if line.startswith(("up ", "exec nginx nginx -s reload")):
-            self._look(starts=line.startswith("up "))
-        if line.startswith("rm "):
-            self.running = False
-        return answer
-
-    def _containers(self) -> Completed | OpsError:
-        answer = super()._containers()
-        if isinstance(answer, OpsError) or answer != says() or not self.running:
-            return answer
-        ports = [{"PublishedPort": self.port, "TargetPort": self.target}]
-        row = {"Service": "nginx", "Name": "nginx", "State": self.state, "Publishers": ports}
-        return says(json.dumps(row))
-
-    def _look(self, *, starts: bool) -> None:
-        if starts:
-            self.running = True
-            self.domain = (
-                env_file.parse(self.root / ".env").values.get("ODOO_DOMAIN") or self.domain
-            )
-        if not self.stuck:
-            self.serves = (self.root / "nginx/certs/current/fullchain.pem").read_bytes()
 
 
 @dataclass

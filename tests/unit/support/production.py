@@ -13,7 +13,8 @@ from scripts.stack.compose import Stack
 from scripts.tls import deploy
 from scripts.tls.certificates import Pair
 from scripts.tls.store import Installed, Kind, Store
-from tests.unit.support.fakes import FakeNginx, says, settings_in
+from tests.unit.support.fake_nginx import FakeNginx
+from tests.unit.support.fakes import says, settings_in
 from tests.unit.support.pki import DOMAIN
 
 NEW: Final = "new.example.com"

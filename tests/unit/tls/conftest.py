@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts.stack.compose import Stack
-from tests.unit.support.fakes import FakeNginx
+from tests.unit.support.fake_nginx import FakeNginx
 from tests.unit.support.production import production, running
 
 

@@ -8,7 +8,8 @@ from scripts.stack.compose import Stack
 from scripts.tls import deploy
 from scripts.tls.deploy import DeployState
 from scripts.tls.store import Installed, Kind, Store
-from tests.unit.support.fakes import FakeNginx, says
+from tests.unit.support.fake_nginx import FakeNginx
+from tests.unit.support.fakes import says
 from tests.unit.support.pki import issued_now
 
 _EXEC = "docker exec nginx"

@@ -11,7 +11,8 @@ from scripts.tls.certificates import Pair
 from scripts.tls.renewal import Renewal
 from scripts.tls.selfsigned import CertificateAction
 from scripts.tls.store import Installed, Kind, Store
-from tests.unit.support.fakes import FakeNginx, FakeReporter, says
+from tests.unit.support.fake_nginx import FakeNginx
+from tests.unit.support.fakes import FakeReporter, says
 from tests.unit.support.pki import DOMAIN, issued_now
 from tests.unit.support.production import (
     CERTBOT,
