@@ -157,9 +157,10 @@ def test_a_folder_of_the_filestore_that_odoo_may_not_write_into_is_named(
 
 def test_the_file_that_health_writes_leaves_no_trace(served: Checkout) -> None:
     find = ["exec", "-T", "odoo", "find", "/var/lib/odoo/filestore", "-type", "f"]
-    before = sorted(served.compose(*find).stdout.split())
+    before = set(served.compose(*find).stdout.split())
     assert before and _bad(served) == {}
-    assert sorted(served.compose(*find).stdout.split()) == before
+    # Fewer are fine: Odoo's own garbage collection empties its checklist at any moment.
+    assert set(served.compose(*find).stdout.split()) <= before
 
 
 def test_a_damaged_page_is_told_once_it_was_read(served: Checkout) -> None:

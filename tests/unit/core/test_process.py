@@ -285,3 +285,15 @@ def test_an_interruption_waits_until_it_is_resumed() -> None:
         reached.append("never")
     assert reached == ["postponed"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+_SESSION = "import os; print(os.getsid(0), os.getpid(), flush=True)"
+
+
+def test_no_ctrl_c_of_the_terminal_reaches_a_program_by_itself() -> None:
+    assert len(set(SystemRunner().run(_python(_SESSION)).stdout.split())) == 1
+
+
+def test_no_ctrl_c_of_the_terminal_reaches_an_interactive_program() -> None:
+    with SystemRunner().interact(_python(f"{_SESSION}; input()")) as process:
+        assert len(set(process.read_line().split())) == 1
