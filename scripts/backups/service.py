@@ -12,7 +12,7 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_private_folder
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, image_names, images, oneoff
+from scripts.stack import engine, image_names, images, oneoff, readiness
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import OdooInfo
 from toolbox.contract.messages import NOTE
@@ -149,7 +149,7 @@ def failure(done: Completed) -> OpsError:
 
 def start_database(stack: Stack) -> None:
     """Start PostgreSQL, which is all that a restore needs of the platform."""
-    oneoff.ensure_running(stack, "odoo_db")
+    readiness.ensure_running(stack, "odoo_db")
 
 
 def validate_mount_path(path: Path) -> None:

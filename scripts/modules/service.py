@@ -14,7 +14,7 @@ from scripts.core.interactive import InteractiveProcess
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, image_names, lifecycle, oneoff
+from scripts.stack import engine, image_names, lifecycle, oneoff, readiness
 from scripts.stack.compose import Stack
 from toolbox.contract.changes import Answer, RecoverResult, SnapshotTaken, Step
 from toolbox.contract.messages import NOTE, PROGRESS
@@ -46,7 +46,7 @@ def prepare(stack: Stack) -> None:
     if stack.runner.dry:
         raise UsageError("this cannot be shown without running it", "See: inv module.rehearse")
     _require_running_image(stack)
-    oneoff.ensure_running(stack, "odoo_db", "redis")  # Odoo does not start without its sessions
+    readiness.ensure_running(stack, "odoo_db", "redis")  # Odoo does not start without its sessions
 
 
 def _require_running_image(stack: Stack) -> None:
@@ -175,7 +175,7 @@ def conversation(
 def _recover(stack: Stack, reporter: Reporter, database: str) -> None:
     try:
         with reporter.step("Putting back what was there before"):
-            oneoff.ensure_running(stack, "odoo_db")
+            readiness.ensure_running(stack, "odoo_db")
             ask(stack, reporter, LIVE, database, "recover", kind=RecoverResult)
     except (OpsError, CommandFailedError) as error:
         reporter.note(f"that failed: {error.message}")

@@ -7,6 +7,7 @@ from typing import Final
 from scripts.core.errors import OpsError
 from scripts.rotation import dependents, sql, verifiers
 from scripts.rotation.work import Work
+from scripts.stack import readiness
 from scripts.supabase.database import PROFILE, SERVICE
 from scripts.supabase.service import POSTGREST
 
@@ -21,7 +22,7 @@ def change(work: Work) -> None:
     if not work.concerns(_PASSWORD, SIGNING) or not dependents.supabase(work.stack):
         return
     with work.reporter.step("Changing the local Supabase"):
-        _ensure_running(work)
+        readiness.ensure_running(work.stack, SERVICE)
         before = sql.role(work.stack, SERVICE, _ROLE)
         work.remember(roles={**work.plan.roles, SERVICE: before})
         if work.concerns(_PASSWORD):
@@ -29,15 +30,6 @@ def change(work: Work) -> None:
         _restart(work)
         _prove(work)
     stop_what_did_not_run(work)
-
-
-def _ensure_running(work: Work) -> None:
-    """Start its database, unless it runs."""
-    if work.runs(SERVICE):
-        return
-    wait = ["--no-recreate", "--wait", "--wait-timeout", str(_START_SECONDS)]
-    start = ["up", "--detach", "--no-build", "--pull", "never", *wait, SERVICE]
-    work.stack.run(*PROFILE, *start, timeout=_START_SECONDS + 60, changes=True)
 
 
 def _keep(work: Work, stored: str | None) -> None:
@@ -81,7 +73,7 @@ def kept(work: Work) -> set[str]:
 def undo_database(work: Work) -> None:
     """Have its PostgreSQL keep what it kept before; the files are still the new ones."""
     if SERVICE in work.plan.roles and work.concerns(_PASSWORD):
-        _ensure_running(work)
+        readiness.ensure_running(work.stack, SERVICE)
         lost = _PASSWORD in kept(work)
         new = verifiers.scram(work.journal.new(_PASSWORD)) if lost else None
         _keep(work, new or work.plan.roles[SERVICE])

@@ -12,7 +12,7 @@ from scripts import sessions
 from scripts.core.errors import OpsError
 from scripts.rotation import dependents, logins, sql, verifiers
 from scripts.rotation.work import Work
-from scripts.stack import lifecycle, oneoff
+from scripts.stack import lifecycle, oneoff, readiness
 from toolbox.contract.names import RESTORER
 
 _ROLE: Final = "odoo"
@@ -46,7 +46,7 @@ def change(work: Work) -> None:
     if not names or not dependents.database(work.stack):
         work.journal.install(names)
         return  # what is started later takes the files as they are then
-    oneoff.ensure_running(work.stack, sql.DATABASE_SERVICE)
+    readiness.ensure_running(work.stack, sql.DATABASE_SERVICE)
     before, restorer = (
         sql.role(work.stack, sql.DATABASE_SERVICE, role) for role in (_ROLE, RESTORER)
     )
@@ -152,7 +152,7 @@ def undo_database(work: Work) -> None:
     """Have PostgreSQL keep what it kept before; the files are still the new ones."""
     if not touched(work):
         return
-    oneoff.ensure_running(work.stack, sql.DATABASE_SERVICE)
+    readiness.ensure_running(work.stack, sql.DATABASE_SERVICE)
     if work.concerns(_DATABASE, _MASTER) and work.runs("odoo"):
         lifecycle.pause_odoo(work.stack, work.reporter)
     if work.concerns(_DATABASE):

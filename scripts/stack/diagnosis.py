@@ -8,6 +8,8 @@ from scripts.core.errors import OpsError
 from scripts.stack.compose import Stack
 
 LOG_LINES: Final = 20
+_READ_LINES: Final = 200
+_REASON: Final = re.compile(r"FATAL|PANIC|CRITICAL|ERROR|\berror\b|\[emerg\]|\w+Error:")
 # What the login page needs; what the others wait for comes first.
 PAGE_NEEDS: Final = ("odoo_db", "redis", "odoo_init", "odoo", "nginx")
 
@@ -25,6 +27,16 @@ def remedy(service: str, log: Sequence[str]) -> str:
     """What to do about the last log lines of `service`; '' where nothing is known."""
     text = "\n".join(log)
     return next((way for s, sign, way in _KNOWN if s == service and re.search(sign, text)), "")
+
+
+def telling(log: Sequence[str]) -> Sequence[str]:
+    """The last LOG_LINES of `log`; where no error is among them, those that end with the last.
+
+    A service that ends again and again may have begun its next try, with many lines of its own.
+    """
+    found = [number for number, line in enumerate(log, 1) if _REASON.search(line)]
+    end = found[-1] if found and found[-1] <= len(log) - LOG_LINES else len(log)
+    return log[max(0, end - LOG_LINES) : end]
 
 
 def again_and_again(stack: Stack) -> set[str]:
@@ -48,7 +60,7 @@ def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) ->
     state = first.health or f"{first.state}, exit code {first.exit_code}"
     if first.service in suspects:
         state = "restarting again and again"
-    log = stack.logs(first.service, LOG_LINES)
+    log = telling(stack.logs(first.service, _READ_LINES))
     lines = "".join(f"\n  {line}" for line in log)
     hint = remedy(first.service, log) or f"More of it: inv logs --service {first.service}"
     return OpsError(f"service {first.service} is {state}; its last log lines:{lines}", hint)

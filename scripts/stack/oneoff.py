@@ -19,7 +19,6 @@ from toolbox.contract.messages import ERROR, HINT, PERCENT, PROGRESS_WANTED
 T = TypeVar("T")
 
 _RUN: Final = ("--progress", "quiet", "run", "--rm", "-T", "--no-deps")
-_START_SECONDS: Final = 180
 _STOP_SECONDS: Final = 60  # as long as Compose gives the containers of backups
 _KILLED: Final = (137, 143)
 _PERCENT: Final = re.compile(re.escape(PERCENT) + r"(-|\d{1,3}(?:\.\d+)?) ([a-z ]{1,60})")
@@ -134,15 +133,3 @@ def failure(done: Completed, what: str, memory: str) -> OpsError:
     else:
         reason = lines[-1].strip() if lines else "it gave no reason"
     return OpsError(f"the container of {what} ended with code {done.code}: {reason}")
-
-
-def ensure_running(stack: Stack, *services: str) -> None:
-    """Start `services`, which those programs ask; what runs goes on as it is.
-
-    Whatever the settings say by now.
-    """
-    if set(services) <= {s.service for s in stack.services() if s.health == "healthy"}:
-        return
-    wait = ["--no-recreate", "--wait", "--wait-timeout", str(_START_SECONDS)]
-    start = ["up", "--detach", "--no-build", *wait, *services]
-    stack.as_running().run(*start, timeout=_START_SECONDS + 60, changes=True)

@@ -11,14 +11,14 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import EVERYWHERE, Settings
 from scripts.core.table import Table
-from scripts.stack import diagnosis, engine, images, permissions
+from scripts.stack import engine, images, permissions, readiness
 from scripts.stack.compose import Stack
 from scripts.supabase import keys, migrations
 from scripts.supabase.database import PROFILE, SERVICE, Database, Target
 
 POSTGREST: Final = "postgrest"
 _VOLUME: Final = "supabase_db_data"
-_START_SECONDS: Final = 180
+_NO_PULL: Final = ("--pull", "never")
 _HEADER: Final = ("what", "state")
 
 
@@ -67,24 +67,14 @@ def up(stack: Stack, reporter: Reporter) -> str:
     """
     require(run_all(preflight(stack.settings)), "the local Supabase was not started")
     with reporter.step("Starting supabase_db"):
-        _start(stack, SERVICE)
+        readiness.start(stack, *_NO_PULL, SERVICE)
     if stack.runner.dry:
         return postgrest_url(stack.settings)
     migrations.migrate(Database(stack, Target.LOCAL), reporter)
     images.ensure_postgrest(stack, reporter)
     with reporter.step("Starting PostgREST"):
-        _start(stack, POSTGREST)
+        readiness.start(stack, *_NO_PULL, "--no-deps", POSTGREST)  # its database answers
     return postgrest_url(stack.settings)
-
-
-def _start(stack: Stack, service: str) -> None:
-    start = ["up", "--detach", "--no-build", "--pull", "never"]
-    wait = ["--wait", "--wait-timeout", str(_START_SECONDS)]
-    timeout = _START_SECONDS + 60
-    words = [*PROFILE, *start, *wait, service]
-    done = stack.run(*words, timeout=timeout, check=False, changes=True)
-    if not done.ok:
-        raise diagnosis.diagnose(stack, OpsError(f"{service} did not start: {done.last_line}"))
 
 
 def reset(stack: Stack, reporter: Reporter) -> None:
@@ -120,8 +110,9 @@ def _containers(stack: Stack) -> list[Line]:
     lines = []
     for name in (SERVICE, POSTGREST):
         found = there.get(name)
-        shown = (found.health or found.state) if found else "not started"
-        lines.append(Line(name, shown, shown == "healthy"))
+        works = found is not None and readiness.answers(stack, name)
+        state = found.state if found else "not started"
+        lines.append(Line(name, "healthy" if works else state, works))
     if not lines[0].good:
         raise OpsError(f"{SERVICE} is {lines[0].state}", "Start it: inv up --supabase")
     lines.append(_rest(stack))

@@ -21,8 +21,9 @@ _MARKER: Final = "template.json"
 # it would without synchronous_commit). They are in the data directory itself
 # (postgresql.auto.conf), so that no file of the platform has to be changed.
 _OFF: Final = ("fsync", "full_page_writes")
-# Half a dozen platforms that wait for their tests cost a fifth of two cores otherwise.
-_RARELY_ASKED: Final = ("HEALTH_INTERVAL=30s",)
+# Half a dozen platforms that wait for their tests cost a fifth of two cores otherwise. `inv` asks
+# by itself; for `compose up --wait` in a test there is OFTEN_ASKED.
+_RARELY_ASKED: Final = ("HEALTH_INTERVAL=5m",)
 OFTEN_ASKED: Final = "HEALTH_INTERVAL=5s"  # the default, for tests that wait for Docker's answer
 _Clone = TypeVar("_Clone", bound=Checkout)
 

@@ -197,3 +197,12 @@ def test_a_start_that_compose_gave_up_blames_what_ends_again_and_again(
     stack = Stack(settings_in(tmp_path), runner)
     with pytest.raises(OpsError, match="service odoo_db is restarting again and again"):
         lifecycle._start(stack, FakeReporter())
+
+
+def test_the_log_lines_shown_are_those_with_the_error() -> None:
+    banner = [f"creating part {number}" for number in range(30)]
+    failed = [*banner, 'FATAL:  unrecognized configuration parameter "nonsense"']
+    assert diagnosis.telling([*failed, *banner]) == failed[-diagnosis.LOG_LINES :]
+    assert diagnosis.telling([*failed, "stopped"]) == [*failed, "stopped"][-diagnosis.LOG_LINES :]
+    assert diagnosis.telling(banner) == banner[-diagnosis.LOG_LINES :]
+    assert diagnosis.telling(["one"]) == ["one"]

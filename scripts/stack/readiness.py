@@ -1,0 +1,59 @@
+"""Services that a command needs: started where they do not run, and asked until they answer."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from scripts.core.errors import OpsError
+from scripts.stack.compose import Stack
+from scripts.stack.diagnosis import diagnose
+
+_START_SECONDS: Final = 180
+_POLL_SECONDS: Final = 0.3
+_MOST_RESTARTS: Final = 3
+# As their health checks in compose.yaml, for which Docker waits up to HEALTH_INTERVAL.
+_CHECKS: Final[Mapping[str, Sequence[str]]] = {
+    "odoo_db": ("pg_isready", "-q", "-h", "127.0.0.1", "-U", "odoo", "-d", "postgres"),
+    "redis": ("sh", "/etc/platform/cli", "ping"),
+    "supabase_db": ("pg_isready", "-q", "-h", "127.0.0.1", "-U", "authenticator", "-d", "postgres"),
+    "postgrest": ("postgrest", "--ready"),
+}
+
+
+def answers(stack: Stack, service: str) -> bool:
+    """Whether `service` works just now, by its own health check."""
+    return stack.exec(service, *_CHECKS[service]).ok
+
+
+def ensure_running(stack: Stack, *services: str) -> None:
+    """Start those of `services` that do not answer, and wait; what runs goes on as it is.
+
+    Whatever the settings say by now. Raises OpsError with the last log lines of one that does
+    not start.
+    """
+    if _silent(stack, services):
+        start(stack.as_running(), "--no-recreate", *services)
+
+
+def start(stack: Stack, *words: str) -> None:
+    """Run `docker compose up` with `words`, options and services, and wait for the services.
+
+    Raises OpsError with the last log lines of one that does not start.
+    """
+    arguments = ["up", "--detach", "--no-build", *words]
+    services = [word for word in words if word in _CHECKS]
+    done = stack.run(*arguments, timeout=_START_SECONDS, check=False, changes=True)
+    if not done.ok:
+        failure = OpsError(f"{' and '.join(services)} did not start: {done.last_line}")
+        raise diagnose(stack, failure)
+    deadline = time.monotonic() + _START_SECONDS
+    while not stack.runner.dry and (silent := _silent(stack, services)):
+        found = [s for s in stack.services() if s.service in silent and not s.oneoff]
+        again = [s.service for s in found if s.restarts > _MOST_RESTARTS]
+        if again or any(s.stopped for s in found) or time.monotonic() > deadline:
+            raise diagnose(stack, OpsError(f"{' and '.join(silent)} does not answer"), again)
+        time.sleep(_POLL_SECONDS)
+
+
+def _silent(stack: Stack, services: Sequence[str]) -> list[str]:
+    return [service for service in services if not answers(stack, service)]
