@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.support import logins
 from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout
+from tests.support.waiting import eventually
 
 
 @contextmanager
@@ -122,10 +123,15 @@ def _started(platform: Checkout) -> str:
     return started
 
 
-def test_the_local_supabase_gets_new_secrets_too(platform: Checkout) -> None:
-    up = ["--profile", "supabase", "up", "--detach", "--wait", "--no-build", "supabase_db"]
-    done = platform.compose(*up)
+def _start_supabase(platform: Checkout) -> None:
+    done = platform.compose("up", "--detach", "--no-build", "supabase_db")
     assert done.returncode == 0, done.stderr
+    ready = ["pg_isready", "-q", "-h", "127.0.0.1"]
+    assert eventually(lambda: platform.exec("supabase_db", *ready).returncode == 0, 60)
+
+
+def test_the_local_supabase_gets_new_secrets_too(platform: Checkout) -> None:
+    _start_supabase(platform)
     with _gone(platform, "supabase_db_password"), _gone(platform, "supabase_jwt_secret"):
         _refused(platform, "supabase_jwt_secret")
         done = platform.inv("secrets.rotate", "supabase_db_password,supabase_jwt_secret")
@@ -135,7 +141,7 @@ def test_the_local_supabase_gets_new_secrets_too(platform: Checkout) -> None:
     done = platform.inv("secrets.rotate", "supabase_db_password,supabase_jwt_secret")
     assert done.returncode == 0, done.stderr
     assert platform.inspect("supabase_db")["State"]["Status"] == "exited"
-    assert platform.compose(*up).returncode == 0
+    _start_supabase(platform)
     _supabase_takes(platform)
 
 

@@ -243,7 +243,7 @@ class Modules(Operation):
         # A container that was left alone undoes by itself what it has begun.
         running = partial(oneoffs, self.held.platform, "--filter=status=running")
         assert eventually(lambda: not running(), 100), "a container is at work for ever"
-        if self.held.platform.inspect("odoo_db")["Contents"]["Health"]["Status"] != "healthy":
+        if self.held.platform.exec("odoo_db", "pg_isready", "-q", "-h", "127.0.0.1").returncode:
             return self.held.recover("up")
         # The next change would refuse, and name that command.
         half = any(s["state"] == "open" for s in self._snapshots())
