@@ -19,8 +19,9 @@ _VOLUMES: Final = ("odoo_data", "odoo_db_data")
 _MARKER: Final = "template.json"
 # Without these a crash of the machine loses data, but the kill of a process loses nothing (as
 # it would without synchronous_commit). They are in the data directory itself
-# (postgresql.auto.conf), so that no file of the platform has to be changed.
-_OFF: Final = ("fsync", "full_page_writes")
+# (postgresql.auto.conf), so that no file of the platform has to be changed. A vacuum of what a
+# test has just restored or installed serves nobody.
+_OFF: Final = ("fsync", "full_page_writes", "autovacuum")
 # Half a dozen platforms that wait for their tests cost a fifth of two cores otherwise. `inv` asks
 # by itself; for `compose up --wait` in a test there is OFTEN_ASKED.
 _RARELY_ASKED: Final = ("HEALTH_INTERVAL=5m",)
