@@ -1,7 +1,7 @@
 """`inv db.list`, `db.drop` and `db.copy`: the databases beside the platform's own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scripts.backups import render, repository, restore, service
@@ -10,7 +10,7 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.core.table import Table
-from scripts.stack import engine, images
+from scripts.stack import engine, images, served
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import StageResult, SwapResult
 from toolbox.contract.databases import Database, Dropped, Kind
@@ -65,7 +65,8 @@ def listed(stack: Stack, reporter: Reporter) -> list[Database]:
     service.start_database(stack)
     found = service.ask(stack, reporter, service.RESTORE, "inventory", kind=list[Database])
     known_names.remember(stack.settings, known_names.DATABASES, (each.name for each in found))
-    return found
+    clone = stack.settings.clone
+    return [replace(d, url=clone.url) if d.name == clone.served else d for d in found]
 
 
 def table(found: Sequence[Database]) -> Table:
@@ -73,7 +74,7 @@ def table(found: Sequence[Database]) -> Table:
     rows = [
         [
             d.name,
-            _WHAT.get(Kind(d.kind), d.kind),
+            _WHAT.get(Kind(d.kind), d.kind) + (f", served at {d.url}" if d.url else ""),
             d.odoo or "",
             _yes_or_no(d.neutralized),
             render.mb(d.bytes),
@@ -103,6 +104,7 @@ def drop(stack: Stack, reporter: Reporter, name: str) -> Dropped:
         question = f"This destroys {name} ({_WHAT[kind]}, {sizes}) for good.{_LOSES.get(kind, '')}"
         if not reporter.confirm(f"{question} Continue?", unattended=False):
             raise OpsError("nothing was dropped", "Say yes, or give --yes where nobody can answer.")
+        served.end(stack, reporter, name)
         with reporter.step(f"Dropping {name}"):
             done = service.ask(stack, reporter, service.RESTORE, "drop", "--", name, kind=Dropped)
         known_names.remove(stack.settings, known_names.DATABASES, name)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scripts.backups import agreement, foreign_files, repository, service
@@ -12,7 +12,7 @@ from scripts.core import known_names
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
-from scripts.stack import engine, image_facts, image_names, images, lifecycle
+from scripts.stack import engine, image_facts, image_names, images, lifecycle, served
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import Manifest, RestoreOffer, ScanResult, StageResult, SwapResult
 from toolbox.contract.names import BEFORE, DATABASE_NAME, RESTORER, STAGED
@@ -42,6 +42,7 @@ def restore(
     come up on the restored one. `of` is the database wanted of a file that holds several.
     """
     name = new_name(to or stack.settings.database)
+    served.refuse(stack, name)
     with file_lock(repository.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         warning = "" if neutralize else agreement.danger(stack, name)
@@ -104,6 +105,7 @@ def validate_undo(source: str, *, neutralize: bool) -> None:
 def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
     """Put back what the last restore of the database `of` (the platform's own) replaced."""
     name = new_name(of or stack.settings.database)
+    served.refuse(stack, name)
     with file_lock(repository.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         known = databases(stack, reporter)
@@ -121,8 +123,12 @@ def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
         return Restored(name + BEFORE, name, replaced=False, missing_files=0)
 
 
-def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
+def clone(
+    stack: Stack, reporter: Reporter, source: str, to: str, *, serve: bool = False
+) -> Restored:
     """Copy the database `source` as `to`, neutralised: it can reach nobody outside.
+
+    With `serve`, an Odoo of its own serves it afterwards.
 
     The copy has its name, by which it can be served, only after a scan has found no
     mail server, payment provider, webhook or scheduled action that is alive.
@@ -135,13 +141,20 @@ def clone(stack: Stack, reporter: Reporter, source: str, to: str) -> Restored:
         known = databases(stack, reporter)
         if origin not in known:
             raise UsageError(f"there is no database {origin!r}", "See: inv db.list")
+        if serve:
+            served.prepare(stack, reporter, name)
         agreement.agree(reporter, f"a neutralised copy of {origin}", name, known)
         with reporter.step(f"Backing up {origin}"):
             made = repository.make(stack, reporter, "--database", origin, "--handle")
         with _staged(stack, reporter, Saved(made.id, made.handle), name) as staged:
             neutralise(stack, reporter, name + STAGED)
-            replaced = _put_in_place(stack, reporter, name, staged.databases, scan=True)
-        return Restored(made.id, name, replaced, len(made.files.lost))
+            with served.paused(stack, name):
+                replaced = _put_in_place(stack, reporter, name, staged.databases, scan=True)
+        done = Restored(made.id, name, replaced, len(made.files.lost))
+        if not serve:
+            return done
+        place = served.serve(stack, reporter, name)
+        return replace(done, url=place.url, mail_page=place.mail_page)
 
 
 def new_name(database: str) -> str:

@@ -16,6 +16,8 @@ class Restored:
     missing_files: int
     live: bool = False  # it is the platform's own database
     with_files: bool = True  # a dump of a database has none
+    url: str = ""  # of a clone that is served
+    mail_page: str = ""
 
     def warn(self) -> None:
         """Raises WarningError where attachments have come without files that they should have."""
@@ -36,4 +38,10 @@ class Restored:
                 f"What was there before is the database {self.database}{BEFORE};"
                 f" the next restore takes it away. Back to it: {undo}"
             )
+        if self.url:
+            lines += [
+                f"It is served at {self.url}, with the logins of its source",
+                f"What it sends is at {self.mail_page}, and reaches nobody",
+                f"To end it, and drop the copy: inv db.drop {self.database}",
+            ]
         return lines

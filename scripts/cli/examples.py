@@ -41,7 +41,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "backup.verify": ("inv backup.verify", "inv backup.verify 20261127-02"),
     "backup.key": ("inv backup.key", "inv backup.key > /media/usb/backup_key.txt"),
     "restore": ("inv restore", "inv restore dump.zip --to-database staging --neutralize"),
-    "clone": ("inv clone", "inv clone --to training"),
+    "clone": ("inv clone", "inv clone --to training --serve"),
     "db.list": ("inv db.list", "inv db.list --json"),
     "db.drop": ("inv db.drop staging", "inv db.drop staging --yes"),
     "db.copy": ("inv db.copy staging training", "inv db.copy odoo test --neutralize"),

@@ -196,19 +196,25 @@ def _restore_configuration(session: Session, source: str, *, as_json: bool) -> N
     {
         "database": "The database to copy; if empty, the platform's own.",
         "to": "The name of the copy.",
+        "serve": "Open it on a port and a host name of its own, with its mail caught.",
         "json": JSON,
         "yes": YES,
     },
     aliases={"from": "database"},
 )
 def clone(
-    c: Context, database: str = "", to: str = "staging", json: bool = False, yes: bool = False
+    c: Context,
+    database: str = "",
+    to: str = "staging",
+    serve: bool = False,
+    json: bool = False,
+    yes: bool = False,
 ) -> None:
     """Copy a database, neutralised and scanned for what could still reach somebody."""
     from scripts.backups import restore
 
     session = open_to_change(c, yes=yes)
-    done = restore.clone(session.stack, session.console, database, to)
+    done = restore.clone(session.stack, session.console, database, to, serve=serve)
     session.console.show(done, done.lines, as_json=json)
     done.warn()
 

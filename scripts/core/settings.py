@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.core import env_file, env_syntax
+from scripts.core.clone_settings import CloneSettings
 from scripts.core.errors import UsageError
 from scripts.core.mail_settings import MailSettings
 from scripts.core.sources import Sources
@@ -74,6 +75,7 @@ class Settings:
     postgrest_bind: str
     postgrest_port: int
     mail: MailSettings
+    clone: CloneSettings
     supabase_ref: str  # of the project in Supabase Cloud; '' if there is none
     supabase_host: str  # its database, with an optional port
     backup_repository: str
@@ -186,6 +188,7 @@ class Settings:
             postgrest_bind=values.address("POSTGREST_BIND", "127.0.0.1"),
             postgrest_port=values.port("POSTGREST_PORT", 3000),
             mail=MailSettings.read(values),
+            clone=CloneSettings.read(values),
             supabase_ref=values.matching(
                 "SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?", "20 lower-case letters and digits"
             ),

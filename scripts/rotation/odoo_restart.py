@@ -12,7 +12,7 @@ from scripts import sessions
 from scripts.core.errors import OpsError
 from scripts.rotation import dependents, logins, sql, verifiers
 from scripts.rotation.work import Work
-from scripts.stack import lifecycle, oneoff, readiness
+from scripts.stack import lifecycle, oneoff, readiness, served
 from toolbox.contract.names import RESTORER
 
 _ROLE: Final = "odoo"
@@ -58,6 +58,8 @@ def change(work: Work) -> None:
         running = lifecycle.pause_odoo(work.stack, work.reporter)
         _apply(work)
         lifecycle.resume_odoo(running, work.reporter)
+    if names - {_ADMIN}:
+        served.restart(work.stack)
     with work.reporter.step("Trying the new passwords"):
         _prove(work)
 

@@ -29,8 +29,10 @@ def ensure(stack: Stack, reporter: Reporter, *also: str) -> dict[str, str]:
 
 
 def _of_environment(stack: Stack) -> list[str]:
-    """What a start needs in this environment only."""
-    return [MAIL_CATCHER] if stack.settings.environment is Environment.DEV else []
+    """What a start needs in development, or for a copy that is served, only."""
+    settings = stack.settings
+    caught = settings.environment is Environment.DEV or settings.clone.served
+    return [MAIL_CATCHER] if caught else []
 
 
 def ensure_all(stack: Stack, reporter: Reporter) -> None:

@@ -32,6 +32,8 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         ports.append(("The page with Odoo's mail", "MAIL_PORT", mail.bind, mail.port))
     if settings.debug:
         ports.append(("The debugger", "ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
+    if settings.clone.served:
+        ports.append(_of_clone(settings))
     programs = permissions.PRODUCTION_PROGRAMS if settings.tls else permissions.PROGRAMS
     ours = {port for service in services if service.state == "running" for port in service.ports}
     return [
@@ -45,6 +47,18 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
             if port not in ours
         ),
     ]
+
+
+def clone_port(stack: Stack, services: Sequence[Service]) -> Check:
+    """Whether a copy can be served on its port, or is already."""
+    name, variable, bind, port = _of_clone(stack.settings)
+    probe = _port_probe(stack, name, variable, bind, port)
+    ours = any(s.service == "nginx_clone" and port in s.ports for s in services)
+    return Check(f"Port {port}", (lambda: Finding(Status.OK)) if ours else probe)
+
+
+def _of_clone(settings: Settings) -> tuple[str, str, str, int]:
+    return "The copy that is served", "CLONE_PORT", settings.clone.bind, settings.clone.port
 
 
 def _enterprise(settings: Settings) -> Finding:

@@ -53,6 +53,7 @@ def look(stack: Stack) -> Report:
     up = any(s.state == "running" for s in services.values())
     asked = _Answers(stack)
     facts, health = asked.checks(up=up), startup.health_checks(stack) if up else []
+    clone = stack.settings.clone
     left = max(_LEAST, _SECONDS - (time.monotonic() - began))
     rows = run_within([*facts, *health], left)[len(facts) :]
     backup = _backup(stack.settings)
@@ -64,6 +65,7 @@ def look(stack: Stack) -> Report:
         environment=_NAMES[stack.settings.environment],
         url=stack.settings.url,
         backup=backup,
+        copy={"database": clone.served, "url": clone.url} if clone.served else None,
         unanswered=[row.name for row in rows if isinstance(row, LateResult)],
         attention=[*unknown, *(_line(row) for row in bad if _is_bad(row))],
         **asked.found,

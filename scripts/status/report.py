@@ -43,6 +43,7 @@ class Report:
     certificate_ends: str | None = None  # in production
     certificate_days: int | None = None
     maintenance: MaintenanceState | None = None
+    copy: Mapping[str, str] | None = None  # the one that is served: its database and its URL
     unanswered: list[str] = field(default_factory=list)  # checks that take longer
     attention: list[str] = field(default_factory=list)
 
@@ -67,6 +68,7 @@ class Report:
         rows = {
             "Platform": f"{self.runs}, {self.environment}{self._down}",
             "URL": self.url,
+            "Copy": "{database}, served at {url}".format_map(self.copy) if self.copy else "",
             "Version": f"ipai-platform {self.version}, Odoo {self.odoo or 'not known'}",
             "Data": self._data,
             "Backup": self._backup,

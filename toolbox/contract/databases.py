@@ -53,6 +53,7 @@ class Database:
     neutralized: bool | None = None
     needed: str = ""  # why it cannot be dropped; '' if it can
     hint: str = ""
+    url: str = ""  # where a served copy is
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,6 +57,7 @@ class Checkout:
     http_port: int = field(default_factory=free_port)
     odoo_port: int = field(default_factory=free_port)
     mail_port: int = field(default_factory=free_port)
+    clone_port: int = field(default_factory=free_port)
     project: str = field(default_factory=lambda: f"{prefix()}{secrets.token_hex(4)}")
     variables: Mapping[str, str] = field(default_factory=dict)  # what else its commands are given
 
@@ -94,6 +95,7 @@ class Checkout:
             "NGINX_BIND": "127.0.0.1",
             "ODOO_PORT": str(self.odoo_port),
             "MAIL_PORT": str(self.mail_port),
+            "CLONE_PORT": str(self.clone_port),
             "NO_COLOR": "1",
         }
         return {**os.environ, **own, **self.variables, **more}
