@@ -68,11 +68,13 @@ def up(
 @command({"volumes": "Destroy database, files and sessions too; asks first.", "yes": YES})
 def down(c: Context, volumes: bool = False, yes: bool = False) -> None:
     """Stop the platform and remove its containers."""
-    from scripts.stack import lifecycle
+    from scripts.stack import lifecycle, served
 
     session = open_to_change(c, yes=yes)
     if not lifecycle.down(session.stack, session.console, volumes=volumes):
         raise OpsError("nothing was destroyed", "Say yes, or give --yes where nobody can answer.")
+    if volumes:  # the copy that was served as well
+        served.forget(session.stack, session.console)
 
 
 @command({"service": "Only this one; all if empty."}, positional=("service",))

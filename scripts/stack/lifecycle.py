@@ -12,7 +12,7 @@ from scripts.core.files import file_lock
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
-from scripts.stack import debugger, engine, environments, identity, images, login_page, preflight, served
+from scripts.stack import debugger, engine, environments, identity, images, login_page, preflight
 from scripts.stack.compose import Service, Stack
 from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
 
@@ -239,7 +239,6 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
             replace(stack, settings=settings).run(*arguments, timeout=300, changes=True)
         if volumes:
             identity.forget(stack)
-            served.forget(stack, reporter)  # its database is gone, too
     return True
 
 

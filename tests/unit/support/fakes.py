@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Unpack
 
+from scripts.core.clone_settings import CloneSettings
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.mail_settings import MailSettings
 from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 from tests.unit.support import containers
+
+NO_CLONE = CloneSettings("", "", "127.0.0.1", 8070, ())
 
 
 class ReplacedError(Exception):
@@ -209,6 +212,7 @@ def settings_in(
     mail_port: int = 8025,
     smtp_host: str = "",
     smtp_user: str = "",
+    clone: CloneSettings = NO_CLONE,
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -237,6 +241,7 @@ def settings_in(
         postgrest_bind="127.0.0.1",
         postgrest_port=3000,
         mail=MailSettings("127.0.0.1", mail_port, smtp_host, smtp_user, ""),
+        clone=clone,
         supabase_ref="",
         supabase_host="",
         image_source=image_source,
