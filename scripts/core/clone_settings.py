@@ -15,7 +15,7 @@ class CloneSettings:
     """Of one installation, which serves one copy at a time."""
 
     database: str  # '' if none was named
-    domain: str  # '' for a name below localhost
+    domain: str  # the host name is the database below it
     bind: str
     port: int
     profiles: tuple[str, ...]  # of Compose, that .env or the environment switches on
@@ -26,9 +26,14 @@ class CloneSettings:
         return self.database if PROFILE in self.profiles else ""
 
     @property
+    def host(self) -> str:
+        """A name of its own: cookies of the platform and of the copy do not meet."""
+        return f"{self.database}.{self.domain}"
+
+    @property
     def url(self) -> str:
         """Where a browser finds the copy, and what becomes its web.base.url: see compose.yaml."""
-        return f"http://{self.domain or f'{self.database}.localhost'}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def mail_page(self) -> str:
@@ -51,7 +56,7 @@ class CloneSettings:
                 rf"({DATABASE_NAME})?",
                 "lower-case letters, digits and underscores, or belongs to the platform",
             ),
-            domain=values.matching("CLONE_DOMAIN", "", rf"({HOST})?", "a host name"),
+            domain=values.matching("CLONE_DOMAIN", "localhost", HOST, "a host name"),
             bind=values.address("CLONE_BIND", "127.0.0.1"),
             port=values.port("CLONE_PORT", 8070),
             profiles=tuple(

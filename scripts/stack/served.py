@@ -45,11 +45,11 @@ def prepare(stack: Stack, reporter: Reporter, name: str) -> None:
                 f"Run: unset {variable}",
             )
     for site in settings.domains if settings.tls else ():
-        if f".{clone.domain}".endswith(f".{site}"):
+        if site != "localhost" and f".{clone.domain}".endswith(f".{site}"):
             raise UsageError(
                 f"CLONE_DOMAIN={clone.domain} belongs to ODOO_DOMAIN={site}, for which browsers"
                 " insist on HTTPS",
-                "Take another name, or none: then it is one below localhost.",
+                "Take another name, or localhost.",
             )
     found = run_all([preflight.clone_port(replace_database(stack, name), stack.services())])
     require(found, "nothing was copied")

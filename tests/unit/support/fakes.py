@@ -15,7 +15,7 @@ from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 from tests.unit.support import containers
 
-NO_CLONE = CloneSettings("", "", "127.0.0.1", 8070, ())
+NO_CLONE = CloneSettings("", "localhost", "127.0.0.1", 8070, ())
 
 
 class ReplacedError(Exception):
