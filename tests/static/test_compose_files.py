@@ -127,7 +127,7 @@ def test_a_service_has_a_health_check_unless_it_is_one_shot(environment: str, na
         return
     assert service["restart"] == "always"
     check = service["healthcheck"]
-    if name == "mail_catcher":
+    if name in ("mail_catcher", "mail_clone"):
         assert check == {"disable": True}
         return
     assert check["test"]
@@ -193,11 +193,34 @@ def test_development_publishes_nginx_and_odoo_to_this_machine_only() -> None:
         "odoo": {("127.0.0.1", "8069", 8069)},
         "postgrest": {("127.0.0.1", "3000", 3000)},
         "mail_catcher": {("127.0.0.1", "8025", 8025)},
+        "nginx_clone": {("127.0.0.1", "8070", 80)},
     }
 
 
-def test_production_publishes_nginx_only() -> None:
-    assert _published("prod") == {"nginx": {("0.0.0.0", "80", 80), ("0.0.0.0", "443", 443)}}
+def test_production_publishes_nginx_only_and_a_served_copy_to_this_machine() -> None:
+    assert _published("prod") == {
+        "nginx": {("0.0.0.0", "80", 80), ("0.0.0.0", "443", 443)},
+        "nginx_clone": {("127.0.0.1", "8070", 80)},
+    }
+
+
+@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+def test_a_served_copy_is_apart_from_the_platform(environment: str) -> None:
+    services = _merged(environment)["services"]
+    for name in ("odoo_clone", "nginx_clone", "mail_clone"):
+        assert services[name]["profiles"] == ["clone"], name
+    copy = services["odoo_clone"]
+    assert {"--database=staging", "--db-filter=^staging$$"} <= set(copy["command"])
+    given = copy["environment"]
+    assert given["ODOO_DATABASE"] == "staging"
+    assert given["ODOO_BASE_URL"] == "http://staging.localhost:8070"
+    assert given["SESSION_REDIS_PREFIX"] == "clone:"
+    assert given["MAIL_CATCHER"] == "mail_clone.:1025" and "SMTP_HOST" not in given
+    assert "secrets" in copy and [s["source"] for s in copy["secrets"]] == ["db_password"]
+    # Neither attachments, nor certificates' proofs, nor what the platform's own Nginx keeps.
+    volumes = {v["source"] for v in services["nginx_clone"]["volumes"] if v["type"] == "volume"}
+    assert volumes == {"nginx_clone_temp"}
+    assert set(services["nginx_clone"]["networks"]) == {"edge"}
 
 
 def test_production_serves_the_production_site_and_runs_on_odoo_conf() -> None:
