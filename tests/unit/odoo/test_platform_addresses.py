@@ -34,12 +34,17 @@ def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
             {"ODOO_DOMAIN": "a.test", "ODOO_PUBLIC_PORT": ":8443", "TRUSTED_PROXIES": "10.0.0.1"},
             "https://a.test",
         ),
+        # A served copy must not lead to the site of which it is one.
+        (
+            {"ODOO_DOMAIN": "a.test", "ODOO_BASE_URL": "http://staging.localhost:8070"},
+            "http://staging.localhost:8070",
+        ),
     ],
 )
 def test_the_first_name_is_the_address(
     program: ModuleType, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], address: str
 ) -> None:
-    for name in ("ODOO_DOMAIN", "ODOO_PUBLIC_PORT", "TRUSTED_PROXIES"):
+    for name in ("ODOO_BASE_URL", "ODOO_DOMAIN", "ODOO_PUBLIC_PORT", "TRUSTED_PROXIES"):
         monkeypatch.delenv(name, raising=False)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
