@@ -30,7 +30,8 @@ def fix(
         yield "The sizes are those that are recommended; .env was not changed"
         return
     listing = "\n".join(f"  {_change(size)}" for size in wrong)
-    question = f"These sizes will be written into .env:\n{listing}\nWrite them?"
+    hand = "; what is from .env or odoo.conf may have been set by hand" if _by_hand(wrong) else ""
+    question = f"These sizes will be written into .env{hand}:\n{listing}\nWrite them?"
     if not reporter.confirm(question, unattended=False):
         raise OpsError(".env was not changed", "Say yes, or give --yes where nobody can answer.")
     if dry:
@@ -43,8 +44,11 @@ def fix(
 
 
 def _change(size: Recommendation) -> str:
-    chosen = ", set by hand" if size.source in (".env", "odoo.conf") else ""
-    return f"{size.variable}: {size.present} ({size.source}{chosen}) -> {size.recommended}"
+    return f"{size.variable}: {size.present} (from {size.source}) -> {size.recommended}"
+
+
+def _by_hand(sizes: Sequence[Recommendation]) -> bool:
+    return any(size.source in (".env", "odoo.conf") for size in sizes)
 
 
 def _keep(path: Path) -> None:

@@ -16,6 +16,7 @@ from scripts.stack.compose import Stack
 
 GROUP: Final = "Host"
 _BACKLOG: Final = 511  # of Redis
+_DNS_PORT: Final = 53
 _DNS_SECONDS: Final = 2.0
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _MEMORY: Final = "/proc/sys/vm/overcommit_memory"
@@ -33,7 +34,7 @@ def questions(stack: Stack, seen: Seen) -> list[Question]:
         Question(GROUP, "Memory overcommit", lambda: _overcommit(read), where),
         Question(GROUP, "Huge pages", lambda: _huge_pages(read), where),
         Question(GROUP, "Connection backlog", lambda: _backlog(read), where),
-        Question(GROUP, "Resolver", resolver, "/etc/resolv.conf names no server"),
+        Question(GROUP, "Resolver", lambda: resolver(), "/etc/resolv.conf names no server"),
         Question(GROUP, "Names in containers", lambda: _inside(stack), "Odoo does not run"),
         Question(GROUP, "Time", lambda: _synchronised(stack.runner), "timedatectl does not tell"),
     ]
@@ -104,7 +105,7 @@ def resolver(conf: Path = _RESOLV_CONF) -> Finding | None:
     return warning(said, f"Correct {conf}, or the network.")
 
 
-def _answers(server: str, port: int = 53) -> bool:
+def _answers(server: str) -> bool:
     number = secrets.token_bytes(2)
     # Recursion desired, one question: A of localhost.
     question = b"\x09localhost\x00" + struct.pack(">HH", 1, 1)
@@ -113,7 +114,7 @@ def _answers(server: str, port: int = 53) -> bool:
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as asked:
             asked.settimeout(_DNS_SECONDS)
-            asked.connect((server, port))
+            asked.connect((server, _DNS_PORT))
             asked.send(packet)
             return asked.recv(512)[:2] == number
     except OSError:

@@ -16,7 +16,7 @@ from typing import Final
 from scripts.core.sizes import GIB, MIB, RESERVED_CONNECTIONS, Size, is_count
 
 _LARGE_MACHINE: Final = 4 * GIB
-_LEAST_WORKER: Final = 768 * MIB  # below it a heavy request ends a worker each time
+_WORKER: Final = GIB  # what a heavy one takes
 _MOST_WORKER: Final = 2 * GIB  # Odoo's own default
 _MOST_WORKERS: Final = 32
 _LEAST: Final = 256 * MIB  # of a limit of a worker
@@ -43,7 +43,7 @@ def for_machine(cpus: int, memory: int) -> dict[str, int]:
     database = _down(left // 4)
     odoo = _down(left - database)
     cron = 1 if cpus <= 2 else 2
-    by_memory = odoo // _LEAST_WORKER - 1  # one part is for cron and websockets
+    by_memory = odoo // _WORKER - 1  # one part is for cron and websockets
     workers = max(2, min(2 * cpus + 1 - cron, by_memory, _MOST_WORKERS))
     soft = max(_LEAST, min(_MOST_WORKER, _down(odoo // (workers + 1))))
     hard = _down(soft * 5 // 4)

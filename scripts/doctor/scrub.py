@@ -99,7 +99,9 @@ def _cut_out(value: str, shown: str) -> set[str]:
     """What `shown` has no more of `value`."""
     start = shown.find(redact.MASK)
     end = len(shown) - start - len(redact.MASK)
-    return {value[start : len(value) - end]}
+    cut = value[start : len(value) - end]
+    # Parts of an address, which may occur alone; words without a digit are no secrets.
+    return {cut, *(part for part in re.split(r"[/?&=#]", cut) if re.search(r"\d", part))}
 
 
 def _of_files(paths: Iterable[Path]) -> Iterator[str]:
