@@ -2,13 +2,14 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-from scripts.core import env_file, redact
+from scripts.core import env_example, redact
 from scripts.core.errors import OpsError
+from scripts.core.settings import sources
 
 _SHORTEST: Final = 6  # anything shorter also occurs by chance in ordinary text
 _WORDS: Final = (
@@ -78,7 +79,8 @@ def _known(root: Path) -> set[str]:
     """The values of secrets/, and those that `.env` and odoo.conf hold all the same."""
     found = set(_of_files(path for path in (root / "secrets").rglob("*") if path.is_file()))
     try:
-        values = env_file.parse(root / ".env").values
+        found_there = sources(root)
+        values = {**found_there.stored.values, **_secrets_of(found_there.environment)}
     except OpsError:  # what cannot be parsed is masked whole
         values = {}
         found |= set(_pieces(env_text(root / ".env")))
@@ -93,6 +95,12 @@ def _known(root: Path) -> set[str]:
         options = _SECRET_OPTION.findall(env_text(path))
         found |= {value for _, value in options if not _NO_VALUE.fullmatch(value)}
     return {value.strip() for value in found if len(value.strip()) >= _SHORTEST}
+
+
+def _secrets_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Those that are settings, or seem to be secrets by their names."""
+    shown = env_example.variables()
+    return {n: v for n, v in environment.items() if n in shown or redact.is_secret(n, "")}
 
 
 def _cut_out(value: str, shown: str) -> set[str]:
