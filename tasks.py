@@ -12,6 +12,7 @@ from scripts.commands import (
     credentials,
     databases,
     development,
+    doctor,
     jobs,
     lifecycle,
     mail,
@@ -26,6 +27,7 @@ namespace = Collection(
     *lifecycle.TASKS,
     *containers.TASKS,
     *configuration.TASKS,
+    *doctor.TASKS,
     *tls.TASKS,
     *backup.TASKS,
     *development.TASKS,
@@ -48,7 +50,7 @@ def _of(*collections: Collection) -> list[Command]:
 # In the order of the overview.
 GROUPS: Final[Mapping[str, Sequence[Command]]] = {
     "Start and stop": lifecycle.TASKS,
-    "Look": [*containers.TASKS, *configuration.TASKS],
+    "Look": [*containers.TASKS, *configuration.TASKS, *doctor.TASKS],
     "Back up and restore": [
         *_of(backup.COLLECTION),
         *backup.TASKS,

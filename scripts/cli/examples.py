@@ -27,6 +27,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "open": ("inv open", "inv open --print"),
     "ps": ("inv ps", "inv ps --json"),
     "health": ("inv health", "inv health --json"),
+    "doctor": ("inv doctor", "inv doctor --fix"),
     "config": ("inv config", "inv config --check"),
     "logs": ("inv logs odoo -f", "inv logs --tail 20"),
     "shell": ("inv shell", "inv shell odoo_db"),

@@ -123,6 +123,7 @@ _KNOWN: Final[Mapping[str, Callable[[Path], list[str]]]] = {
     "backup.verify id": _backups,
     "restore source": _sources,
     "plain": _choices(FILES),
+    "doctor file": _choices(FILES),
     "zip": _choices(FILES),
     "odoo_package": _choices(FILES),
     "snapshot": _seen(known_names.SNAPSHOTS),

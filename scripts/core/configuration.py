@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from scripts.core import env_example, redact
+from scripts.core import env_example, redact, sizes
 from scripts.core.errors import UsageError
 from scripts.core.settings import (
     EVERYWHERE,
@@ -116,6 +116,10 @@ def _contradictions(
 ) -> None:
     report.errors += _ports(settings, supabase=supabase)
     report.errors += _memory(found)
+    if settings.tls:  # development runs Odoo without workers, and PostgreSQL as it is
+        errors, warnings = sizes.contradictions(sizes.present(settings.root, found))
+        report.errors += errors
+        report.warnings += warnings
     report.errors += _other_files(settings, found)
     values = found.effective
     if settings.tls and "ODOO_DOMAIN" not in values:

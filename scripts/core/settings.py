@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from scripts.core import env_file, env_syntax
+from scripts.core import env_file, env_syntax, sizes
 from scripts.core.clone_settings import CloneSettings
 from scripts.core.errors import UsageError
 from scripts.core.mail_settings import MailSettings
@@ -219,6 +219,7 @@ class Settings:
             told=told,
         )
         check_what_compose_reads(values)
+        sizes.check(values)
         if values.problems:
             raise WrongSettingsError(values.problems, root)
         if debug and environment is Environment.PROD:

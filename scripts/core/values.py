@@ -15,6 +15,11 @@ _UNIT_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART: Final = r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s)"
 _MEMORY: Final = re.compile(r"([0-9]*\.?[0-9]+) ?(?:([kmgtp])i?)?b?", re.IGNORECASE)
 _REDIS_MEMORY: Final = re.compile(r"([0-9]+)(?:([kmg])?(b)?)", re.IGNORECASE)
+_POSTGRES_MEMORY: Final = re.compile(r"([0-9]{1,9}) ?(k|M|G|T)B")
+_WORKER_MEMORY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:([kmgt])i?)?b?", re.IGNORECASE)
+_LEAST_POSTGRES: Final = 128 * 1024  # of shared_buffers; work_mem takes half of it
+_MOST_POSTGRES: Final = 1024**4  # work_mem ends there
+_LEAST_WORKER: Final = 256 * 1024**2  # Odoo itself takes nearly that
 _LEAST_MEMORY: Final = 6 * 1024**2  # Docker gives no container less
 _MOST_MEMORY: Final = 2**63
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
@@ -122,6 +127,35 @@ class Values:
             self._report(name, value, "is no amount of memory like 256mb or 1gb")
             return 0
         return int(found[1]) * (_unit(found[2]) if found[3] else _thousands(found[2]))
+
+    def worker_memory(self, name: str, default: str) -> int:
+        """Bytes as the entrypoint of Odoo takes them, which counts by 1024."""
+        value = self.text(name, default)
+        found = _WORKER_MEMORY.fullmatch(value)
+        size = int(float(found[1]) * _unit(found[2])) if found else -1
+        if not (_LEAST_WORKER <= size < _MOST_MEMORY):
+            self._report(name, value, "is no amount of memory like 2G or 1536M, at least 256M")
+            return 0
+        return size
+
+    def postgres_memory(self, name: str, default: str) -> int:
+        """Bytes as PostgreSQL takes them, which wants its unit: kB, MB, GB."""
+        value = self.text(name, default)
+        found = _POSTGRES_MEMORY.fullmatch(value)
+        size = int(found[1]) * _unit(found[2]) if found else -1
+        if not (_LEAST_POSTGRES <= size < _MOST_POSTGRES):
+            self._report(name, value, "is no amount of memory like 64MB or 1GB")
+            return 0
+        return size
+
+    def count(self, name: str, default: str, bounds: tuple[int, int]) -> int:
+        """A whole number within `bounds`."""
+        value = self.text(name, default)
+        right = value.isascii() and value.isdigit() and len(value) < 10
+        if not right or not bounds[0] <= int(value) <= bounds[1]:
+            self._report(name, value, f"is no number from {bounds[0]} to {bounds[1]}")
+            return bounds[0]
+        return int(value)
 
     def image(self, name: str, default: str) -> str:
         value = self.text(name, default)

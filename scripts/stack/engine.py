@@ -87,6 +87,8 @@ def _unreachable(output: str) -> EngineUnavailableError:
     hint = "`inv quickstart` starts it."
     if platform.system() == "Darwin":
         hint = f"Start it with `{_COLIMA[0]}` (or open Docker Desktop)."
+    if host := os.environ.get("DOCKER_HOST"):
+        hint = f"Start the engine at DOCKER_HOST={host}, or unset DOCKER_HOST."
     return EngineUnavailableError(Trouble.STOPPED, "the Docker engine is not running", hint)
 
 

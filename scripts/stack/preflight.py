@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.core.checks import Check, Finding, Status
+from scripts.core.errors import OpsError
 from scripts.core.settings import Settings
 from scripts.stack import permissions
 from scripts.stack.compose import Service, Stack
@@ -140,7 +141,10 @@ def _connect_problem(family: socket.AddressFamily, port: int) -> int:
 
 def _container_on(stack: Stack, port: int) -> str:
     argv = ["docker", "ps", "--filter", f"publish={port}", "--format", "{{.Names}}"]
-    names = stack.runner.run(argv, timeout=30, check=False).stdout.split()
+    try:
+        names = stack.runner.run(argv, timeout=30, check=False).stdout.split()
+    except OpsError:  # `inv doctor` looks where there is no docker, too
+        return ""
     return f"container {names[0]}" if names else ""
 
 

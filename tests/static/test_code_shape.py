@@ -34,10 +34,11 @@ _ALLOWED = {
     "quickstart": {"core", "stack", "credentials", "rotation", "startup"},
     "upgrade": {"core", "stack", "backups", "modules", "supabase", "startup"},
     "status": {"core", "stack", "tls", "backups", "health", "maintenance", "startup", "status"},
+    "doctor": {"core", "stack", "credentials", "health", "startup", "doctor"},
     "commands": {
         "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
         "maintenance", "status", "browser", "testing", "supabase", "rotation", "startup",
-        "quickstart", "upgrade", "commands", "mail",
+        "quickstart", "upgrade", "commands", "mail", "doctor",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},

@@ -13,6 +13,7 @@ _PLAIN = {
     "images_task",
     "health",
     "config",
+    "doctor",
     "status",
     "open_task",
     "backup_key",

@@ -40,7 +40,8 @@ def test_odoo_opens_fewer_connections_than_postgresql_takes() -> None:
     conf = (ROOT / "odoo" / "odoo.conf").read_text()
     option = dict(re.findall(r"^(\w+) = (\d+)$", conf, re.MULTILINE))
     command = compose("compose.prod.yaml")["services"]["odoo_db"]["command"]
-    (most,) = [int(part.partition("=")[2]) for part in command if "max_connections" in part]
+    (written,) = [part for part in command if part.startswith("max_connections=")]
+    most = int(written.removeprefix("max_connections=${POSTGRES_MAX_CONNECTIONS:-").rstrip("}"))
     processes = int(option["workers"]) + int(option["max_cron_threads"])
     odoo = processes * int(option["db_maxconn"]) + int(option["db_maxconn_gevent"])
     twice = odoo + int(option["workers"]) * int(option["db_maxconn"])

@@ -22,6 +22,8 @@ _NO_ADDRESS = [
 ]
 _NO_PORT = ["eighty", "0", "65536", "-1", "80-90", "80/tcp"]
 _NO_MEMORY = ["lots", "4GG", "4 iB", "-4G", "-1", "1,5G", "4Mi", "5M", "100", "0x10", "9999999P"]
+_NO_WORKER_MEMORY = ["lots", "2 G", "-1", "100M", ".5G", "1,5G", "0"]
+_NO_POSTGRES_MEMORY = ["1", "1gb", "1G", "1.5GB", "-1", "64kB", "2000GB"]
 _NO_IMAGE = ["a b", "Postgres:16", "a:", "a:b:c", "a//b", "http://x/y", "-a", "a:.x", "a@sha256:1"]
 _NO_PATH = ["~bob/bk"]
 _WRONG = {
@@ -85,6 +87,18 @@ _WRONG = {
     "SUPABASE_DB_MEMORY": _NO_MEMORY,
     "POSTGREST_MEMORY": _NO_MEMORY,
     "REDIS_MAXMEMORY": ["half", "50%", "1.5gb", "256 mb", "256mib", "-1"],
+    "ODOO_WORKERS": ["many", "-1", "1.5", "257", "4 "],
+    "ODOO_MAX_CRON_THREADS": ["-1", "65"],
+    "ODOO_LIMIT_MEMORY_SOFT": _NO_WORKER_MEMORY,
+    "ODOO_LIMIT_MEMORY_HARD": _NO_WORKER_MEMORY,
+    "ODOO_DB_MAXCONN": ["0", "1001"],
+    "ODOO_DB_MAXCONN_GEVENT": ["0", "1001"],
+    "POSTGRES_SHARED_BUFFERS": _NO_POSTGRES_MEMORY,
+    "POSTGRES_EFFECTIVE_CACHE_SIZE": _NO_POSTGRES_MEMORY,
+    "POSTGRES_WORK_MEM": _NO_POSTGRES_MEMORY,
+    "POSTGRES_MAINTENANCE_WORK_MEM": _NO_POSTGRES_MEMORY,
+    "POSTGRES_MAX_CONNECTIONS": ["5", "10001"],
+    "POSTGRES_SHM_SIZE": _NO_MEMORY,
     "HEALTH_INTERVAL": ["5", "0s", "10m"],
 }
 _EACH = [(name, value) for name, values in _WRONG.items() for value in values]

@@ -1,0 +1,1 @@
+"""`inv doctor`: the host, the settings and the sizes before anything runs."""
