@@ -1,10 +1,14 @@
 """What `inv health` asks in Odoo's container, as the user that Odoo runs as. Prints JSON.
 
 docker compose exec --user odoo odoo python3 /etc/odoo/health.py
-Edit by hand freely; it counts at once. An empty text means that all is well.
+Edit by hand freely; it counts at once. An empty text means that all is well, null that it could
+not be asked. A number behind it is how many seconds each question may take (3), and with the word
+`brief` no PDF is made.
 """
 
+import configparser
 import errno
+import importlib.util
 import json
 import os
 import shutil
@@ -12,6 +16,9 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -26,7 +33,10 @@ from settings import Settings, SettingsError
 DATA = Path("/var/lib/odoo")
 DATABASE = os.environ.get("ODOO_DATABASE", "odoo")
 ODOO = "http://127.0.0.1:8069"
-SECONDS = 10
+# For each question; they are asked side by side.
+SECONDS = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 3)
+PDF = {"XDG_CACHE_HOME": "/tmp/.platform-health"}
+COUNTS = ("workers", "max_cron_threads", "db_maxconn", "db_maxconn_gevent")
 SHOWN = 3  # folders in one line
 SIZE = 4096  # bytes of the file that is tried
 COLLECTION = "%i %S %b %a %c %d"  # scripts/health/volumes.py reads it
@@ -105,7 +115,7 @@ def passwords(client: Any) -> str:
     """Whether PostgreSQL or Redis refuses the password that Odoo was started with."""
     refused = []
     try:
-        psycopg2.connect(dbname=DATABASE, connect_timeout=3).close()
+        psycopg2.connect(dbname=DATABASE, connect_timeout=SECONDS).close()
     except psycopg2.OperationalError as error:
         if "password authentication failed" in str(error):
             refused.append("PostgreSQL")
@@ -118,9 +128,69 @@ def passwords(client: Any) -> str:
     return f"the password that Odoo was started with is refused by {who}" if refused else ""
 
 
-def reports() -> str:
-    """Whether there is what Odoo makes PDF of reports with; without it they come as HTML."""
-    return "" if shutil.which("wkhtmltopdf") else "there is no wkhtmltopdf: no report as PDF"
+def reports() -> str | None:
+    """Whether a PDF can be made, as Odoo makes reports; without that they come as HTML."""
+    program = shutil.which("wkhtmltopdf")
+    if not program:
+        return "there is no wkhtmltopdf: no report as PDF"
+    environment = {**os.environ, **PDF}
+    try:
+        made, version = (
+            subprocess.run(
+                [program, *arguments],
+                input=b"<p>Health</p>",
+                env=environment,
+                capture_output=True,
+                timeout=SECONDS,
+                check=False,
+            )
+            for arguments in (["--quiet", "-", "-"], ["--version"])
+        )
+    except subprocess.TimeoutExpired:  # on a busy machine it is slow
+        return None
+    except OSError as error:
+        return f"wkhtmltopdf does not start: {error.strerror}"
+    if not made.stdout.startswith(b"%PDF-"):
+        last = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        return f"wkhtmltopdf makes no PDF: {last or f'exit code {made.returncode}'}"
+    return "" if b"patched qt" in version.stdout else "unpatched"
+
+
+def options() -> dict[str, str]:
+    """What the entrypoint has written for this start; nothing where it cannot be read."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read(os.environ.get("ODOO_RC", ""))
+        return dict(parser["options"])
+    except (configparser.Error, KeyError, OSError):
+        return {}
+
+
+def processes() -> dict[str, int]:
+    """How many processes and connections of each there may be, by the configuration file."""
+    return {name: int(value) for name, value in options().items() if name in COUNTS}
+
+
+def modules() -> str | None:
+    """The installed modules whose files are not there any more; Odoo cannot load them."""
+    found = importlib.util.find_spec("odoo")
+    places = [Path(place) for place in (found and found.submodule_search_locations) or ()]
+    folders = [*(p / "addons" for p in places), *(p.parent / "addons" for p in places)]
+    folders += [Path(path.strip()) for path in options().get("addons_path", "").split(",")]
+    query = "SELECT name FROM ir_module_module WHERE state IN ('installed', 'to upgrade')"
+    try:
+        settings = f"-c statement_timeout={SECONDS * 1000}"
+        there = psycopg2.connect(dbname=DATABASE, connect_timeout=SECONDS, options=settings)
+        with closing(there), there.cursor() as cursor:
+            cursor.execute(query)
+            names = sorted(row[0] for row in cursor.fetchall())
+    except psycopg2.Error:  # PostgreSQL's own line tells
+        return None
+    return ", ".join(name for name in names if not any(_is_in(f, name) for f in folders))
+
+
+def _is_in(folder: Path, module: str) -> bool:
+    return (folder / module / "__manifest__.py").is_file()
 
 
 def session(settings: Settings, client: Any) -> str:
@@ -136,18 +206,45 @@ def session(settings: Settings, client: Any) -> str:
         return "unknown"
 
 
-def main() -> dict[str, str]:
-    """Ask everything; what cannot be asked is an answer too."""
+def room() -> str:
+    """How full the volume is."""
     stat = ["stat", "-f", "-c", COLLECTION, str(DATA)]
-    room = subprocess.run(stat, capture_output=True, text=True, check=False).stdout.strip()
-    answers = {"room": room, "web": web(), "filestore": filestore(), "reports": reports()}
+    return subprocess.run(stat, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def memory_kills() -> int:
+    """How many processes of this container the kernel has killed for want of memory."""
+    for name in ("memory.events", "memory/memory.oom_control"):
+        with suppress(OSError):
+            lines = Path("/sys/fs/cgroup", name).read_text().splitlines()
+            return int(dict(line.split() for line in lines).get("oom_kill", 0))
+    return 0
+
+
+def main(*, brief: bool) -> dict[str, Any]:
+    """Ask everything; what cannot be asked is an answer too."""
+    questions: dict[str, Callable[[], Any]] = {
+        "room": room,
+        "web": web,
+        "filestore": filestore,
+        "processes": processes,
+        "memory_kills": memory_kills,
+        "modules": modules,
+    }
+    if not brief:
+        questions["reports"] = reports
+    known: dict[str, Any] = {}
     try:
         settings = Settings.load(os.environ.get("ODOO_RC", ""), os.environ)
         client = settings.client()
+        questions["passwords"] = lambda: passwords(client)
+        questions["session"] = lambda: session(settings, client)
     except SettingsError as error:
-        return {**answers, "passwords": f"session_redis: {error}", "session": "unknown"}
-    return {**answers, "passwords": passwords(client), "session": session(settings, client)}
+        known = {"passwords": f"session_redis: {error}", "session": "unknown"}
+    with ThreadPoolExecutor(len(questions)) as pool:
+        asked = {name: pool.submit(question) for name, question in questions.items()}
+        return {**known, **{name: answer.result() for name, answer in asked.items()}}
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main()) + "\n")
+    sys.stdout.write(json.dumps(main(brief="brief" in sys.argv[1:])) + "\n")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scripts import credentials, startup
+from scripts import checkup, credentials, startup
 from scripts.core import configuration, env_file
 from scripts.core.checks import require, run_all
 from scripts.core.errors import OpsError, UsageError
@@ -61,7 +61,8 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     startup.prepare_tls(stack, reporter)
     lifecycle.up(stack, reporter, startup.preflight(settings))
     release.remember(settings, release.here(settings, stack.runner))
-    require(run_all(startup.health_checks(stack)), "the platform is up, but not healthy")
+    healthy = run_all(checkup.checks(stack, checkup.PATIENT))
+    require(healthy, "the platform is up, but not healthy")
     return _way_in(stack, version)
 
 

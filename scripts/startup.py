@@ -1,15 +1,13 @@
-"""What comes before a start of the platform, `inv up` itself, and the checks of `inv health`."""
+"""What comes before a start of the platform, and `inv up` itself."""
 
 from collections.abc import Iterator
 
 from scripts import credentials, mail
-from scripts.core import configuration, env_file, last_backup, scheduler
-from scripts.core.checks import Check, Finding, Status, worst
+from scripts.core import configuration, env_file
+from scripts.core.checks import Check
 from scripts.core.report import Reporter
-from scripts.core.scheduled_job import BACKUP, RENEWAL
 from scripts.core.settings import Settings
-from scripts.health import probes
-from scripts.stack import environments, identity, lifecycle, maintenance_window, release
+from scripts.stack import environments, lifecycle, maintenance_window, release
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -65,29 +63,3 @@ def prepare_restore(stack: Stack, reporter: Reporter) -> None:
     """Where a restore starts the platform, as on a new host: what `inv up` prepares, too."""
     if not any(found.service == "odoo" for found in stack.services()):
         prepare_tls(stack, reporter)
-
-
-def health_checks(stack: Stack) -> list[Check]:
-    """The lines of `inv health` for the variant that runs."""
-    running = probes.running(stack)
-
-    def certificate() -> Finding:
-        from scripts.tls import expiry  # cryptography is slow to import
-
-        return expiry.finding(running.settings)
-
-    checks = [
-        *probes.checks(running, certificate),
-        Check("Backups", lambda: last_backup.finding(running.settings)),
-        Check("Schedule", lambda: _schedule(running)),
-    ]
-    if foreign := identity.problem(stack):
-        finding = Finding(Status.FAILED, foreign.message, foreign.hint)
-        checks.insert(0, Check("Installation", lambda: finding))
-    return checks
-
-
-def _schedule(stack: Stack) -> Finding:
-    """Whether what is scheduled is also started when its time comes."""
-    names = [f"{stack.settings.project}-{job}" for job in (BACKUP, RENEWAL)]
-    return worst([scheduler.finding(name, stack.runner) for name in names])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from scripts import startup
+from scripts import checkup, startup
 from scripts.backups import repository
 from scripts.core import env_file
 from scripts.core.checks import require, run_all
@@ -126,7 +126,8 @@ def upgrade(stack: Stack, reporter: Reporter, found: UpgradePlan) -> list[str]:
         lines = list(startup.up(stack, reporter, supabase="supabase_db" in running))
         request = ChangeRequest(changed=True)
         lines += change.change(stack, reporter, request, "upgrade").lines
-        require(run_all(startup.health_checks(stack)), "the platform is up, but not healthy")
+        healthy = run_all(checkup.checks(stack, checkup.PATIENT))
+        require(healthy, "the platform is up, but not healthy")
     except OpsError as error:
         back = f"The backup of before: inv restore {made}" if made else ""
         raise OpsError(error.message, f"{error.hint} {back}".strip()) from error

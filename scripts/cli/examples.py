@@ -8,6 +8,7 @@ EXIT_CODES: Final[Mapping[str, Mapping[int, str]]] = {
     "backup.verify": {4: "done, but attachments are damaged or lost"},
     "restore": {4: "done, but attachments are damaged or lost"},
     "clone": {4: "done, but attachments are damaged or lost"},
+    "health": {2: "cannot tell, or wrong command line or settings"},
     "renew-tls": {3: "not due yet"},
 }
 
@@ -26,7 +27,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "status": ("inv status", "inv status --json"),
     "open": ("inv open", "inv open --print"),
     "ps": ("inv ps", "inv ps --json"),
-    "health": ("inv health", "inv health --json"),
+    "health": ("inv health --watch", "inv health --only redis,backups --json"),
     "doctor": ("inv doctor", "inv doctor --fix"),
     "config": ("inv config", "inv config --check"),
     "logs": ("inv logs odoo -f", "inv logs --tail 20"),

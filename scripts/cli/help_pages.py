@@ -65,6 +65,7 @@ def _paragraphs(command: Command) -> list[str]:
 def _spelled(option: Option) -> str:
     short = f"-{option.short}, " if option.short else ""
     value = "" if option.kind is bool else " N" if option.kind is int else " TEXT"
+    value = f" [{value.strip()}]" if option.bare is not None else value
     return f"{short}--{option.name}{value}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from scripts.core import known_names
+from scripts.core import check_names, known_names
 from scripts.core.settings import ROOT, peek
 
 # In the place of a value: what the shell itself completes.
@@ -16,7 +16,7 @@ FILES: Final = ":files"
 
 _STATE: Final = ".state"
 _LATEST: Final = "latest"
-_LISTS: Final = frozenset({"modules", "install", "names"})
+_LISTS: Final = frozenset({"modules", "install", "names", "only_"})
 _MODES: Final = ("selfsigned", "letsencrypt")
 _TARGETS: Final = ("local", "cloud")
 _JOB_STATES: Final = ("queued", "running", "completed", "cancelled", "dead")
@@ -136,5 +136,6 @@ _KNOWN: Final[Mapping[str, Callable[[Path], list[str]]]] = {
     "module.list state": _choices(*_MODULE_STATES),
     "maintenance state": _choices(*_MAINTENANCE),
     "only": _choices(*_TESTS),
+    "only_": _choices(*check_names.WORDS),
     "odoo": _choices(*_SERIES),
 }

@@ -129,7 +129,8 @@ def _take_option(line: Line, word: str, left: list[str], commands: Mapping[str, 
         if option.kind is bool:
             call.give(option, True)
         else:
-            call.give(option, option.convert(value if given else _value(call, flag, left)))
+            text = value if given else _value(call, option, flag, left)
+            call.give(option, option.convert(text))
     elif general := _general(flag):
         line.general.add(general.name)
     elif len(word) > 2 and word[1] != "-" and _is_short(call, word[:2]):
@@ -155,7 +156,9 @@ def _general(flag: str) -> General | None:
     return next((g for g in GENERAL if flag in (f"--{g.name}", f"-{g.short}")), None)
 
 
-def _value(call: Call, flag: str, left: list[str]) -> str:
+def _value(call: Call, option: Option, flag: str, left: list[str]) -> str:
+    if option.bare is not None and not (left and left[0].isdecimal()):
+        return str(option.bare)
     # A value that begins with a dash is more often a forgotten one, before the next option.
     if not left or _OPTION.fullmatch(left[0]):
         hint = f"If the value begins with a dash: {flag}=VALUE" if left else f"inv help {call.name}"

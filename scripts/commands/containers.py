@@ -8,18 +8,36 @@ from scripts.core.table import Table
 from scripts.core.tasklib import command
 
 
-@command({"json": JSON})
-def health(c: Context, json: bool = False) -> None:
-    """Check every service; exit code 1 if one is unhealthy."""
-    from scripts import startup
-    from scripts.core import checks
-    from scripts.health import report
+@command(
+    {
+        "only_": "Only these checks, with commas between; all if empty.",
+        "strict": "Exit code 1 for warnings as well.",
+        "quiet": "Print nothing if all is well.",
+        "watch": "Again after so many seconds (5 if none are given), until Ctrl-C.",
+        "json": JSON,
+    },
+    bare={"watch": 5},
+)
+def health(
+    c: Context,
+    only_: str = "",
+    strict: bool = False,
+    quiet: bool = False,
+    watch: int = 0,
+    json: bool = False,
+) -> None:
+    """Check services, pages, background work, database, backups and machine."""
+    from scripts import checkup
 
     session = open_session(c)
-    results = checks.run_all(startup.health_checks(session.stack))
-    lines = report.lines(results, session.console.paint)
-    session.console.show(results, lines, as_json=json)
-    raise SystemExit(any(result.status is checks.Status.FAILED for result in results))
+    code = 0
+    for found in checkup.look(session.stack, only_, watch):
+        code = found.exit_code(strict=strict)
+        if found.bad or not quiet:
+            session.console.clear(watch=bool(watch))
+            lines = found.lines(session.console.paint)
+            session.console.show(found.document, lines, as_json=json)
+    raise SystemExit(code)
 
 
 @command({"json": JSON})

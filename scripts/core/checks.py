@@ -19,6 +19,15 @@ class Status(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAILED = "failed"
+    UNKNOWN = "unknown"  # it cannot be told: who would answer is not reached
+
+
+class CannotTellError(OpsError):
+    """Raised by a probe that finds nobody to ask, for reasons that another row tells."""
+
+
+class InapplicableError(Exception):
+    """Raised by a probe whose subject does not exist here: there is no row."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class Check:
 
     name: str
     probe: Callable[[], Finding]
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class Result:
     detail: str
     hint: str
     seconds: float
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,11 +69,12 @@ def run_all(checks: Sequence[Check]) -> list[Result]:
     """Run `checks` concurrently; rows come in the order of `checks`.
 
     A probe that raises is a failed row, never the end of the run. Probes bound
-    their own time: each blocking call in them has a timeout.
+    their own time: each blocking call in them has a timeout. One that raises
+    InapplicableError gives no row.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, len(checks)))
     try:
-        return list(pool.map(_run, checks))
+        return [row for row in pool.map(_run, checks) if row]
     finally:  # not as a block, which waits for all of them after a Ctrl-C
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -72,7 +84,7 @@ def run_within(checks: Sequence[Check], seconds: float) -> list[Result]:
 
     Their probes go on; they do not keep the process from ending.
     """
-    found: dict[int, Result] = {}
+    found: dict[int, Result | None] = {}
 
     def run(number: int, check: Check) -> None:
         found[number] = _run(check)
@@ -83,24 +95,31 @@ def run_within(checks: Sequence[Check], seconds: float) -> list[Result]:
     deadline = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return [found.get(number) or _late(check, seconds) for number, check in enumerate(checks)]
+    late = {n: _late(check, seconds) for n, check in enumerate(checks) if n not in found}
+    rows = (found.get(number, late.get(number)) for number in range(len(checks)))
+    return [row for row in rows if row]
 
 
 def _late(check: Check, seconds: float) -> Result:
     detail = f"no answer within {seconds:.1f} s"
-    return LateResult(check.name, Status.WARNING, detail, "", seconds)
+    return LateResult(check.name, Status.UNKNOWN, detail, "", seconds, check.group)
 
 
-def _run(check: Check) -> Result:
+def _run(check: Check) -> Result | None:
     started = time.monotonic()
     try:
         finding = check.probe()
+    except InapplicableError:
+        return None
+    except CannotTellError as error:
+        finding = Finding(Status.UNKNOWN, error.message, error.hint)
     except OpsError as error:
         finding = Finding(Status.FAILED, error.message, error.hint)
     except Exception as error:  # a broken probe must not hide the other rows
         finding = Finding(Status.FAILED, f"{type(error).__name__}: {error}")
     seconds = round(time.monotonic() - started, 3)
-    return Result(check.name, finding.status, finding.detail, finding.hint, seconds)
+    told = (finding.status, finding.detail, finding.hint)
+    return Result(check.name, *told, seconds, check.group)
 
 
 def once(question: Callable[[], _Answer]) -> Callable[[], _Answer]:
@@ -127,7 +146,7 @@ def worst(findings: Sequence[Finding]) -> Finding:
 
     OK where there are none.
     """
-    for status in (Status.FAILED, Status.WARNING):
+    for status in (Status.FAILED, Status.WARNING, Status.UNKNOWN):
         found = [finding for finding in findings if finding.status is status]
         if found:
             details = "; ".join(dict.fromkeys(f.detail for f in found if f.detail))

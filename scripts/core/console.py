@@ -91,6 +91,11 @@ class Console:
         """Whether a person types and reads: both streams are a terminal."""
         return sys.stdin.isatty() and self.out.isatty()
 
+    def clear(self, *, watch: bool = True) -> None:
+        """Begin at the top of a terminal, where somebody has asked to `watch`."""
+        if watch and self.out.isatty():
+            self.say("\033[H\033[2J\033[3J")
+
     def show(self, value: Any, lines: Iterable[str], *, as_json: bool, quiet: bool = False) -> None:
         """A result: `lines` for people, or with `as_json` the `value` behind them.
 

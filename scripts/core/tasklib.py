@@ -30,6 +30,7 @@ class Option:
     default: Any  # None where it has to be given
     help: str
     positional: bool  # may be given without its name
+    bare: Any = None  # its value where it is given without one; None where it needs one
 
     @property
     def name(self) -> str:
@@ -70,18 +71,20 @@ def command(
     default: bool = False,
     positional: Sequence[str] = (),
     aliases: Mapping[str, str] = MappingProxyType({}),
+    bare: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[[Callable[..., Any]], Command]:
     """Make an Invoke task of a function.
 
     Every option has to be documented in `help`. Those without a default are positional and
     required; those in `positional` may be given without their name too, and be left out.
-    `aliases` are other names of options.
+    `aliases` are other names of options. Those in `bare` have that value where they are given
+    without one.
     An OpsError becomes `error:` (or `warning:`) and `hint:` on standard error and its exit code,
     and with `--json` an object on standard output as well.
     """
 
     def decorate(body: Callable[..., Any]) -> Command:
-        options = _options(body, help or {}, positional)
+        options = _options(body, help or {}, positional, bare)
 
         @functools.wraps(body)
         def guarded(c: Context, *args: Any, **kwargs: Any) -> Any:
@@ -125,7 +128,10 @@ def show_error(error: OpsError, *, as_json: bool) -> None:
 
 
 def _options(
-    body: Callable[..., Any], help: Mapping[str, str], positional: Sequence[str]
+    body: Callable[..., Any],
+    help: Mapping[str, str],
+    positional: Sequence[str],
+    bare: Mapping[str, Any],
 ) -> tuple[Option, ...]:
     parameters = list(inspect.signature(body).parameters.values())[1:]
     if {parameter.name for parameter in parameters} != set(help):
@@ -141,6 +147,7 @@ def _options(
             default=None if required else given.default,
             help=help[given.name],
             positional=required or given.name in positional,
+            bare=bare.get(given.name),
         )
     if not set(positional) <= set(found):
         raise TypeError(f"{body.__name__}: {sorted(set(positional) - set(found))} are no options")

@@ -11,19 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from scripts import startup
-from scripts.core import checks, configuration
+from scripts import checkup
+from scripts.core import configuration
 from scripts.core.errors import OpsError, UsageError
 from scripts.doctor.report import Report
 from scripts.doctor.scrub import env_text, scrubber
-from scripts.health import report as health
 from scripts.stack.compose import Stack
 
 _MODE: Final = 0o600
 _MOST_LINES: Final = 100_000
 _FILES: Final = ("odoo/odoo.conf", "compose.override.yaml", "odoo/requirements.txt", "CHANGELOG.md")
 _CHANGES: Final = 60  # lines of CHANGELOG.md, which tell the version
-_HEALTH_SECONDS: Final = 60.0
 
 
 def write(stack: Stack, found: Report, path: str, lines: int) -> Path:
@@ -108,8 +106,8 @@ def _run(stack: Stack, argv: Sequence[str]) -> str:
 
 
 def _health(stack: Stack) -> str:
-    results = checks.run_within(startup.health_checks(stack), _HEALTH_SECONDS)
-    return "\n".join(health.lines(results, lambda text, _: text))
+    report = next(checkup.look(stack))
+    return "\n".join(report.lines(lambda text, _: text))
 
 
 def _logs(stack: Stack, lines: int) -> list[tuple[str, Callable[[], str]]]:

@@ -1,25 +1,19 @@
 """What `inv health` asks the running platform. Each line tells of its own service."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from scripts.core.checks import Check, Finding, Status, worst
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.core.http import Reply, get
-from scripts.core.settings import Settings
 from scripts.health import volumes
 from scripts.health.answers import Answer, Answers, as_json
+from scripts.health.pages import Page, own_port
 from scripts.health.volumes import Room
 from scripts.stack import ingress, maintenance_window
-from scripts.stack.compose import Stack
 
 _OK: Final = Finding(Status.OK)
-_REDIRECTS: Final = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS: Final = 3
-_KEPT_OUT: Final = 503
+_OF_THE_MACHINE: Final = ("room ", "clock ", "Mem", "oom_kill ")
 _CROWDED: Final = 0.8  # of maxmemory: session_redis/store.py gives visitors no session from there
 _WRONG_PASSWORD: Final = Finding(
     Status.FAILED,
@@ -34,95 +28,50 @@ _OTHER_MAINTENANCE: Final = Finding(
 )
 
 
-def checks(stack: Stack, certificate: Callable[[], Finding] = lambda: _OK) -> list[Check]:
-    """The lines of the health report, from the outside inwards, and that of the volumes.
+def checks(
+    answers: Answers, page: Page, certificate: Callable[[], Finding] = lambda: _OK
+) -> list[Check]:
+    """The first lines of the health report, from the outside inwards.
 
     `certificate` is asked in production: whether browsers accept the one in use, and how long.
     """
-    answers = Answers.of(stack)
+    database = answers.stack.settings.database
     return [
-        Check("Nginx", lambda: _nginx(stack, certificate)),
-        Check("Odoo (proxy)", lambda: _odoo_by_proxy(stack.settings)),
+        Check("Nginx", lambda: _nginx(answers, certificate)),
+        Check("Odoo (proxy)", page.finding),
         Check("Odoo (container)", lambda: _odoo_in_container(answers.odoo())),
-        Check("PostgreSQL", lambda: _postgresql(answers.odoo_db(), stack.settings.database)),
+        Check("PostgreSQL", lambda: _postgresql(answers.odoo_db(), database)),
         Check("Redis", lambda: _redis(answers.redis(), answers.odoo)),
-        *([] if stack.settings.tls else [Check("Mail", lambda: _mail(stack.settings))]),
-        Check("Volumes", lambda: _volumes(answers)),
     ]
-
-
-def running(stack: Stack) -> Stack:
-    """The variant that runs, or `stack` itself where that cannot be known."""
-    try:
-        return stack.as_running()
-    except OpsError:  # every probe will say so
-        return stack
 
 
 def _failed(detail: str, service: str) -> Finding:
     return Finding(Status.FAILED, detail, f"inv logs --service {service}")
 
 
-def _nginx(stack: Stack, certificate: Callable[[], Finding]) -> Finding:
-    reply = ingress.get(stack.settings, "/nginx-health")
+def _nginx(answers: Answers, certificate: Callable[[], Finding]) -> Finding:
+    settings = answers.stack.settings
+    own_port(answers)
+    reply = ingress.get(settings, "/nginx-health", timeout=answers.seconds)
     if reply.status != 200:
         return _failed(f"status {reply.status}", "nginx")
-    window = maintenance_window.active(stack.settings)
+    window = maintenance_window.active(settings)
     if ingress.told_maintenance(reply) != (window.report if window else ""):
         return _OTHER_MAINTENANCE
-    return certificate() if stack.settings.tls else _OK
-
-
-def _odoo_by_proxy(settings: Settings) -> Finding:
-    # The login page needs Odoo, its registry and the database; /web/health does not.
-    reply = _login_page(settings)
-    if _is_selector(reply):
-        lost = f"Odoo does not find the database {settings.database}"
-        return _failed(f"{lost}: it sends visitors to {reply.location}", "odoo")
-    if reply.status == _KEPT_OUT and (window := maintenance_window.active(settings)):
-        detail = f"visitors are kept out for maintenance {window.period}"
-        return Finding(Status.WARNING, detail, "inv maintenance off")
-    if reply.status in _REDIRECTS:
-        return _OK  # to a login page on another site
-    if reply.status != 200:
-        return _failed(f"status {reply.status}", "odoo")
-    form = re.search(r"oe_login_form|csrf_token", reply.text)
-    return _OK if form else _failed("/web/login shows no login form", "odoo")
-
-
-def _is_selector(reply: Reply) -> bool:
-    """Whether it leads to the page on which a database is chosen."""
-    return reply.status in _REDIRECTS and urlsplit(reply.location).path.startswith("/web/database")
-
-
-def _login_page(settings: Settings) -> Reply:
-    """The login page, after redirects within this site, as those to a language."""
-    path = "/web/login"
-    here = {None, "localhost", "127.0.0.1", settings.bind, *settings.domains}
-    for _ in range(1 + _MOST_REDIRECTS):
-        reply = ingress.get(settings, path, timeout=15)
-        target = urlsplit(reply.location)
-        if reply.status not in _REDIRECTS or _is_selector(reply) or target.hostname not in here:
-            return reply
-        query = f"?{target.query}" if target.query else ""
-        path = f"/{target.path.lstrip('/')}{query}"
-    raise OpsError(f"/web/login leads on and on, to {path}", "inv logs --service odoo")
+    return certificate() if settings.tls else _OK
 
 
 def _odoo_in_container(done: Completed) -> Finding:
     said = as_json(done)
     if not said:
         return _failed(done.last_line, "odoo")
-    foreign = said["filestore"].startswith("Odoo may not")
+    foreign = str(said["filestore"]).startswith("Odoo may not")
     hints = {
         "web": "inv logs --service odoo",
         "filestore": "inv restart --service odoo gives Odoo what is its own" if foreign else "",
         "passwords": "inv restart, which reads secrets/db_password.txt again",
     }
     found = [Finding(Status.FAILED, said[name], hints[name]) for name in hints if said[name]]
-    if said.get("reports"):
-        hint = "inv images, or an ODOO_BASE_IMAGE that has it"
-        found.append(Finding(Status.WARNING, said["reports"], hint))
     return worst(found)
 
 
@@ -150,33 +99,38 @@ def _damage(count: str, name: str, database: str) -> Finding:
 def _redis(done: Completed, odoo: Answer) -> Finding:
     said = done.stdout.splitlines()
     if not done.ok or "OK" not in said:
-        answer = [line for line in said if not line.startswith("room ")]
+        answer = [line for line in said if not line.startswith(_OF_THE_MACHINE)]
         return _failed(done.last_line if done.stderr.strip() else " ".join(answer), "redis")
-    pairs = (line.partition(":") for line in said)
-    numbers = {name: int(value) for name, _, value in pairs if value}
-    most = numbers.get("maxmemory", 0)
-    if most and numbers.get("used_memory", 0) > _CROWDED * most:
-        crowded = "its memory is nearly full: visitors get no session"
-        return Finding(Status.WARNING, crowded, "raise REDIS_MAXMEMORY in .env")
     try:
         session = as_json(odoo()).get("session")
     except OpsError:  # a line of its own tells
         session = None
-    lost = session in ("none", "lost")
-    return _failed("a session that Odoo began is not found in it", "odoo") if lost else _OK
+    found = _redis_information(dict(line.split(":", 1) for line in said if ":" in line))
+    if session in ("none", "lost"):
+        found.append(_failed("a session that Odoo began is not found in it", "odoo"))
+    return worst(found)
 
 
-def _mail(settings: Settings) -> Finding:
-    """Of the catcher. Without it Odoo works, and sends nothing."""
-    try:
-        status = get(settings.mail.page).status
-    except OpsError as error:
-        return Finding(Status.WARNING, error.message, "inv logs --service mail_catcher")
-    wrong = Finding(Status.WARNING, f"status {status}", "inv logs --service mail_catcher")
-    return _OK if status == 200 else wrong
+def _redis_information(said: Mapping[str, str]) -> list[Finding]:
+    """What is not well by its own INFO."""
+    found = []
+    most, used = (int(said.get(name, 0)) for name in ("maxmemory", "used_memory"))
+    if most and used > _CROWDED * most:
+        crowded = "its memory is nearly full: visitors get no session"
+        found.append(Finding(Status.WARNING, crowded, "raise REDIS_MAXMEMORY in .env"))
+    if said.get("aof_last_write_status", "ok") != "ok":
+        found.append(_failed("it cannot write its file: a restart would lose sessions", "redis"))
+    if said.get("aof_last_bgrewrite_status", "ok") != "ok":
+        lost = "it could not make its file shorter, which grows now"
+        found.append(Finding(Status.WARNING, lost, "inv logs --service redis"))
+    if int(said.get("evicted_keys", 0)):
+        policy = "it threw sessions away for want of memory; compose.yaml says noeviction"
+        found.append(Finding(Status.WARNING, policy, "inv up, and raise REDIS_MAXMEMORY in .env"))
+    return found
 
 
-def _volumes(answers: Answers) -> Finding:
+def volume_room(answers: Answers) -> Finding:
+    """Whether the volumes and the folder of backups have room."""
     rooms = answers.rooms()
     settings = answers.stack.settings
     if settings.backup_folder.is_dir() and not settings.backups_elsewhere:

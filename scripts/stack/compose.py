@@ -11,13 +11,15 @@ from scripts.core.process import Runner, RunOptions
 from scripts.core.settings import HTTPS, Environment, Settings
 
 _ONEOFF: Final = "com.docker.compose.oneoff"
+_FILES: Final = "com.docker.compose.project.config_files"
 # To read compose.yaml takes Compose most of its time, a quarter of it for collecting garbage of
 # which a command that ends at once has 15 MB.
 _LITTLE_GARBAGE: Final = {"GOGC": "400"}
 # Not all of it: the environment of a container may hold secrets.
 _FACTS: Final = (
     '{"Name": {{json .Name}}, "State": {{json .State}}, "RestartCount": {{.RestartCount}}, '
-    '"Labels": {{json .Config.Labels}}, "Ports": {{json .NetworkSettings.Ports}}}'
+    '"Labels": {{json .Config.Labels}}, "Ports": {{json .NetworkSettings.Ports}}, '
+    '"Command": {{json .Config.Cmd}}}'
 )
 
 
@@ -32,9 +34,15 @@ class Service:
     exit_code: int
     ports: tuple[int, ...]  # published on the host
     targets: tuple[int, ...] = ()  # the ports in the container behind those
+    bound: tuple[tuple[int, int], ...] = ()  # each published port, and the one behind it
     oneoff: bool = False  # of `docker compose run`, beside the service's own container
     environment: Environment | None = None  # by its files; None if they are not told
     restarts: int = 0  # of the container, by the engine, since it was started
+    started: str = ""  # when (ISO 8601), the last time
+    out_of_memory: bool = False  # before that start, the kernel had killed a process of it
+    command: tuple[str, ...] = ()  # and its arguments
+    configuration: str = ""  # Compose's hash of what it was made of
+    files: tuple[str, ...] = ()  # the compose files of that
 
     @property
     def stopped(self) -> bool:
@@ -178,9 +186,15 @@ def _service(found: dict[str, Any]) -> Service:
         exit_code=state["ExitCode"],
         ports=tuple(sorted({host for host, _ in published})),
         targets=tuple(sorted({target for _, target in published})),
+        bound=tuple(sorted(set(published))),
         oneoff=labels.get(_ONEOFF) == "True",
-        environment=_environment(labels.get("com.docker.compose.project.config_files")),
+        environment=_environment(labels.get(_FILES)),
         restarts=found["RestartCount"],
+        started=state.get("StartedAt", ""),
+        out_of_memory=bool(state.get("OOMKilled")),
+        command=tuple(found.get("Command") or ()),
+        configuration=labels.get("com.docker.compose.config-hash", ""),
+        files=tuple(filter(None, labels.get(_FILES, "").split(","))),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from scripts.core.errors import OpsError
 from scripts.core.http import Identity, Reply
+from scripts.core.http import beginning as fetch_beginning
 from scripts.core.http import get as fetch
 from scripts.core.settings import EVERYWHERE, Settings
 
@@ -23,13 +24,24 @@ def get(settings: Settings, path: str, *, timeout: float = 5.0) -> Reply:
     In production the port of this machine is asked for the domain, wherever DNS
     points, and the certificate in nginx/certs/current has to be the one served.
     """
+    url, identity = _target(settings, path)
+    return fetch(url, timeout=timeout, identity=identity)
+
+
+def beginning(settings: Settings, path: str, most: int, *, timeout: float) -> tuple[int, int]:
+    """The status of `path`, and how many of its first `most` bytes there are; as get."""
+    url, identity = _target(settings, path)
+    return fetch_beginning(url, most, timeout=timeout, identity=identity)
+
+
+def _target(settings: Settings, path: str) -> tuple[str, Identity | None]:
     if not settings.tls:
-        return fetch(settings.url + path, timeout=timeout)
+        return settings.url + path, None
     fingerprint = hashlib.sha256(expected_certificate(settings)).hexdigest()
     host, port = address(settings)
     host = f"[{host}]" if ":" in host else host
     identity = Identity(settings.domains[0], fingerprint)
-    return fetch(f"https://{host}:{port}{path}", timeout=timeout, identity=identity)
+    return f"https://{host}:{port}{path}", identity
 
 
 def maintenance(settings: Settings) -> str:

@@ -1,24 +1,23 @@
 """`inv status`: what runs, where, how well, on one screen; within two seconds."""
 
-import json
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from scripts import checkup
 from scripts import maintenance as site
-from scripts import startup
-from scripts.backups import verify
-from scripts.core import last_backup
+from scripts.backups import freshness
+from scripts.backups.freshness import BackupState
 from scripts.core.checks import Check, Finding, LateResult, Result, Status, run_within
 from scripts.core.errors import OpsError
 from scripts.core.settings import Environment, Settings
 from scripts.health.volumes import FORMAT, Room
 from scripts.stack import image_facts, image_names, release
 from scripts.stack.compose import Service, Stack
-from scripts.status.report import BackupState, Data, Report, local
+from scripts.status.report import Data, Report, local
 
 _SECONDS: Final = 1.4  # for all that is asked; what comes later is left out
 _LEAST: Final = 0.8  # of them for what is asked side by side
@@ -29,7 +28,6 @@ _SIZES: Final = (
     " (SELECT DISTINCT store_fname, file_size AS size FROM ir_attachment"
     " WHERE store_fname IS NOT NULL) files)"
 )
-_SOON: Final = timedelta(days=2)  # after which a nightly backup was missed
 _NAMES: Final = {Environment.DEV: "development", Environment.PROD: "production"}
 
 
@@ -52,11 +50,11 @@ def look(stack: Stack) -> Report:
     services = {s.service: s for s in seen.seen if not s.oneoff and s.service != "odoo_init"}
     up = any(s.state == "running" for s in services.values())
     asked = _Answers(stack)
-    facts, health = asked.checks(up=up), startup.health_checks(stack) if up else []
+    facts, health = asked.checks(up=up), checkup.brief(stack) if up else []
     clone = stack.settings.clone
     left = max(_LEAST, _SECONDS - (time.monotonic() - began))
     rows = run_within([*facts, *health], left)[len(facts) :]
-    backup = _backup(stack.settings)
+    backup = freshness.read(stack.settings)
     stopped = [_warning("Platform", "it is stopped", "inv up")] if not (up or unknown) else []
     bad = [*stopped, *rows, *_own(stack.settings, backup)]
     return Report(
@@ -88,7 +86,7 @@ def _runs(services: Collection[Service]) -> str:
 
 
 def _is_bad(row: Result) -> bool:
-    return row.status is not Status.OK and not isinstance(row, LateResult)
+    return row.status in (Status.WARNING, Status.FAILED)
 
 
 def _line(row: Result) -> str:
@@ -151,26 +149,6 @@ class _Answers:
             self.found["data"] = Data(int(size), int(float(files)), room)
 
 
-def _backup(settings: Settings) -> BackupState:
-    last = last_backup.name(settings)
-    proofs = []
-    for path in verify.folder(settings).glob("*.json"):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # of another version, or half
-            said = json.loads(path.read_text())
-            proofs.append((str(said["verified"]), str(said["id"])))
-    at, which = max(proofs, default=("", ""))
-    return BackupState(last, _made(last), which, at)
-
-
-def _made(name: str) -> str:
-    """When the backup `name` was made, by its name; '' if that does not tell."""
-    try:
-        moment = datetime.strptime(name[:15], "%Y%m%d-%H%M%S")
-    except ValueError:
-        return ""
-    return moment.replace(tzinfo=UTC).isoformat()
-
-
 def _own(settings: Settings, backup: BackupState) -> list[Result]:
     """What is amiss in production beside what `inv health` tells."""
     if settings.environment is not Environment.PROD:
@@ -182,8 +160,7 @@ def _own(settings: Settings, backup: BackupState) -> list[Result]:
             )
         ]
     found = []
-    made = datetime.fromisoformat(backup.made) if backup.made else None
-    if made and datetime.now(UTC) - made > _SOON:
+    if backup.age and backup.age > freshness.SOON:
         found.append(_warning("Backup", f"the last is of {local(backup.made)}", "inv backup"))
     if not backup.verified:
         found.append(_warning("Backup", "none was verified", "inv backup.verify"))

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from scripts.backups.freshness import BackupState
 from scripts.maintenance import MaintenanceState as MaintenanceState
 from scripts.stack import maintenance_window
 
@@ -16,16 +17,6 @@ class Data:
     database: int
     files: int
     room: str
-
-
-@dataclass(frozen=True)
-class BackupState:
-    """The last backup that was made here, and the last that was verified; '' for none."""
-
-    last: str
-    made: str
-    verified: str
-    verified_at: str
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import pytest
 
 from scripts import credentials, mail, sessions, upgrade
 from scripts.backups import attachments, databases, restored, retention, verify
-from scripts.core import checks, configuration
+from scripts.core import configuration
 from scripts.doctor import report as doctor
+from scripts.health import report
 from scripts.modules import change, listing
 from scripts.rotation import rotated
 from scripts.supabase import service as supabase
@@ -19,7 +20,7 @@ from toolbox.contract.databases import Database, Dropped
 
 # The records that commands print as they are, with fields that are added or left out there.
 _RECORDS = {
-    "health": checks.Result,
+    "health": report.Document,
     "doctor": doctor.Report,
     "files.check": attachments.Report,
     "config --check": configuration.Report,

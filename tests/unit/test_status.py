@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts import browser, startup
+from scripts import browser, checkup
 from scripts.core import last_backup
 from scripts.core.checks import Check, Finding, LateResult, Status, run_within
 from scripts.core.completed import Completed
@@ -50,7 +50,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A health report of one line that is well and one that is not."""
     bad = Finding(Status.WARNING, "nearly full", "make room")
     checks = [Check("Redis", lambda: Finding(Status.OK)), Check("Volumes", lambda: bad)]
-    monkeypatch.setattr(startup, "health_checks", lambda stack: checks)
+    monkeypatch.setattr(checkup, "brief", lambda stack: checks)
     monkeypatch.setattr(ingress, "get", lambda *_, **__: Reply(200, "ok\n"))
 
 
@@ -96,7 +96,7 @@ def test_what_takes_longer_is_named_and_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = Check("Odoo", lambda: time.sleep(60) or Finding(Status.FAILED))  # type: ignore[func-returns-value]
-    monkeypatch.setattr(startup, "health_checks", lambda stack: [slow])
+    monkeypatch.setattr(checkup, "brief", lambda stack: [slow])
     monkeypatch.setattr(look, "_SECONDS", 0.2)
     monkeypatch.setattr(look, "_LEAST", 0.2)
     found = look.look(_stack(tmp_path, _row("nginx")))

@@ -140,4 +140,4 @@ def test_without_the_catcher_nothing_is_sent_anywhere_else(platform: Checkout) -
         assert platform.compose("start", "mail_catcher").returncode == 0
     assert done.returncode == 1
     assert "took no mail" in done.stderr and "inv logs mail_catcher" in done.stderr
-    assert health.returncode == 0 and "Mail: ! " in health.stdout
+    assert health.returncode == 0 and "Mail catcher: ! " in health.stdout

@@ -7,6 +7,7 @@ import pytest
 
 from scripts.stack.engine import Engine
 from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.template import OFTEN_ASKED, Template, running_copy
 
 
 @pytest.fixture(scope="package")
@@ -29,3 +30,11 @@ def platform(quickstart: tuple[Checkout, subprocess.CompletedProcess[str]]) -> C
     checkout, done = quickstart
     assert done.returncode == 0, done.stderr
     return checkout
+
+
+@pytest.fixture(scope="package")
+def served(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A development platform whose health is looked at."""
+    clone = Checkout.clone(tmp_path_factory.mktemp("health") / "clone")
+    with running_copy(template, clone, OFTEN_ASKED) as running:
+        yield running

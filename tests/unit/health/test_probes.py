@@ -1,84 +1,49 @@
 """What each line of `inv health` makes of the answers of its own service."""
 
-import json
 import shutil
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.core.checks import Result, Status, run_all
+from scripts import checkup
+from scripts.core.checks import Status, run_all
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
 from scripts.core.settings import ROOT, Environment
-from scripts.health import probes
-from scripts.stack import ingress, maintenance_window
+from scripts.health import work
+from scripts.stack import maintenance_window
 from scripts.stack.compose import Stack
 from scripts.stack.maintenance_window import Window
 from tests.unit.support.fakes import FakeRunner, says, settings_in
-
-_NAMES = ("Nginx", "Odoo (proxy)", "Odoo (container)", "PostgreSQL", "Redis", "Mail", "Volumes")
-_LOGIN = Reply(200, '<form class="oe_login_form">')
-_ROOM = "0 4096 25000000 20000000 6000000 5000000"  # of 95 GiB, 76 are free
-_EXEC = "docker exec"
-_NGINX, _ODOO = f"{_EXEC} nginx", f"{_EXEC} --user odoo odoo"
-_POSTGRESQL, _REDIS = f"{_EXEC} odoo_db", f"{_EXEC} redis"
-_SERVER = f"room {_ROOM}\nserver answers\n"
-_DOWN = says(code=1, stderr='service "x" is not running\n')
-
-
-def _odoo(**more: str) -> Completed:
-    well = {"room": _ROOM, "web": "", "filestore": "", "passwords": "", "session": "found"}
-    return says(json.dumps({**well, **more}))
-
-
-def _redis(used: int = 1, most: int = 100) -> Completed:
-    return says(f"room {_ROOM}\nOK\nused_memory:{used}\nmaxmemory:{most}\n")
-
-
-_WELL: dict[str, Completed | OpsError] = {
-    _NGINX: says(f"room {_ROOM}\n"),
-    _ODOO: _odoo(),
-    _POSTGRESQL: says(_SERVER),
-    _REDIS: _redis(),
-}
-Site = Callable[[Mapping[str, Reply]], None]
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Site:
-    """Have Nginx answer with what is given, by path."""
-
-    def answering(replies: Mapping[str, Reply]) -> None:
-        pages = {"/nginx-health": Reply(200, "ok"), "/web/login": _LOGIN, **replies}
-        monkeypatch.setattr(ingress, "get", lambda _, path, **__: pages[path])
-
-    monkeypatch.setattr(probes, "get", lambda _: Reply(200, "the mail"))
-    answering({})
-    return answering
-
-
-def _report(folder: Path, **changes: Any) -> dict[str, Result]:
-    """The rows of a platform that is well but for `answers`."""
-    answers = changes.pop("answers", {})
-    (folder / "postgres").mkdir(exist_ok=True)
-    shutil.copy(ROOT / "postgres" / "health", folder / "postgres")
-    runner = FakeRunner({**_WELL, **answers})
-    stack = Stack(settings_in(folder, **changes), runner)
-    return {row.name: row for row in run_all(probes.checks(stack))}
-
-
-def _bad(rows: Mapping[str, Result]) -> dict[str, str]:
-    return {name: row.detail for name, row in rows.items() if row.status is not Status.OK}
+from tests.unit.support.health import (
+    CHOSEN,
+    DOWN,
+    EXEC,
+    LOGIN,
+    NAMES,
+    NGINX,
+    ODOO,
+    POSTGRESQL,
+    REDIS,
+    ROOM,
+    SERVER,
+    WELL,
+    Site,
+    bad,
+    containers_are,
+    odoo_says,
+    redis_says,
+    report,
+)
 
 
 def test_a_platform_that_is_well_is_reported_so(tmp_path: Path, site: Site) -> None:
-    rows = _report(tmp_path)
-    assert tuple(rows) == _NAMES
-    assert _bad(rows) == {}
+    rows = report(tmp_path)
+    assert set(rows) == CHOSEN and tuple(rows)[:5] == NAMES
+    assert bad(rows) == {}
 
 
 def test_maintenance_is_a_warning_where_nginx_goes_by_it_and_failed_where_it_does_not(
@@ -88,30 +53,35 @@ def test_maintenance_is_a_warning_where_nginx_goes_by_it_and_failed_where_it_doe
     maintenance_window.write(settings_in(tmp_path), window)
     kept_out = {"/web/login": Reply(503, ""), "/nginx-health": Reply(200, f"ok\n{window.report}\n")}
     site(kept_out)
-    rows = _report(tmp_path)
-    assert list(_bad(rows)) == ["Odoo (proxy)"]
+    rows = report(tmp_path)
+    assert list(bad(rows)) == ["Odoo (proxy)"]
     assert rows["Odoo (proxy)"].status is Status.WARNING
     assert rows["Odoo (proxy)"].detail.startswith("visitors are kept out for maintenance since")
     site({})
-    assert list(_bad(_report(tmp_path))) == ["Nginx"]
+    assert list(bad(report(tmp_path))) == ["Nginx"]
     maintenance_window.file(settings_in(tmp_path)).unlink()
     site(kept_out)
-    assert list(_bad(_report(tmp_path))) == ["Nginx", "Odoo (proxy)"]
+    assert list(bad(report(tmp_path))) == ["Nginx", "Odoo (proxy)"]
 
 
 @pytest.mark.parametrize(
     ("service", "name"),
-    [(_ODOO, "Odoo (container)"), (_POSTGRESQL, "PostgreSQL"), (_REDIS, "Redis")],
+    [(POSTGRESQL, "PostgreSQL"), (REDIS, "Redis")],
 )
 def test_a_container_that_is_down_is_bad_news_of_itself_only(
     tmp_path: Path, site: Site, service: str, name: str
 ) -> None:
-    assert _bad(_report(tmp_path, answers={service: _DOWN})) == {name: 'service "x" is not running'}
+    assert bad(report(tmp_path, answers={service: DOWN})) == {name: 'service "x" is not running'}
 
 
-def test_a_container_that_hangs_is_a_failed_row(tmp_path: Path, site: Site) -> None:
-    hung = {service: OpsError("no answer") for service in (_ODOO, _POSTGRESQL, _REDIS)}
-    assert _bad(_report(tmp_path, answers=hung)) == dict.fromkeys(_NAMES[2:5], "no answer")
+def test_a_container_that_cannot_be_asked_is_a_row_that_cannot_tell(
+    tmp_path: Path, site: Site
+) -> None:
+    hung = {service: OpsError("no answer") for service in (ODOO, POSTGRESQL, REDIS)}
+    rows = report(tmp_path, answers=hung)
+    assert set(bad(rows)) == {*NAMES[2:5], "PDF reports"}
+    assert {rows[name].status for name in bad(rows)} == {Status.UNKNOWN}
+    assert rows["Redis"].detail == "the container of redis cannot be asked: no answer"
 
 
 @pytest.mark.parametrize(
@@ -131,32 +101,32 @@ def test_a_container_that_hangs_is_a_failed_row(tmp_path: Path, site: Site) -> N
 def test_odoo_behind_the_proxy_is_well_if_its_login_page_is_there(
     tmp_path: Path, site: Site, reply: Reply, problem: str
 ) -> None:
-    pages = {"/web/login": reply, "/de/web/login": Reply(404, ""), "/en/web/login?a=b": _LOGIN}
+    pages = {"/web/login": reply, "/de/web/login": Reply(404, ""), "/en/web/login?a=b": LOGIN}
     site(pages)
-    found = _bad(_report(tmp_path))
+    found = bad(report(tmp_path))
     assert list(found) == ["Odoo (proxy)"] * bool(problem)
     assert problem in found.get("Odoo (proxy)", "")
 
 
-@pytest.mark.parametrize("what", ["web", "filestore", "passwords", "reports"])
+@pytest.mark.parametrize("what", ["web", "filestore", "passwords"])
 def test_odoos_container_tells_what_is_wrong_in_it(tmp_path: Path, site: Site, what: str) -> None:
-    answers = {_ODOO: _odoo(**{what: "broken"})}
-    assert _bad(_report(tmp_path, answers=answers)) == {"Odoo (container)": "broken"}
+    answers = {ODOO: odoo_says(**{what: "broken"})}
+    assert bad(report(tmp_path, answers=answers)) == {"Odoo (container)": "broken"}
 
 
 def test_a_wrong_password_of_odoos_role_is_postgresqls_and_names_the_file(
     tmp_path: Path, site: Site
 ) -> None:
     refused = 'refused psql: error: FATAL:  password authentication failed for user "odoo"\n'
-    rows = _report(tmp_path, answers={_POSTGRESQL: says(refused + _SERVER)})
-    assert list(_bad(rows)) == ["PostgreSQL"]
+    rows = report(tmp_path, answers={POSTGRESQL: says(refused + SERVER)})
+    assert list(bad(rows)) == ["PostgreSQL"]
     assert "secrets/db_password.txt" in rows["PostgreSQL"].detail
     assert "ALTER" not in rows["PostgreSQL"].hint and "\\password odoo" in rows["PostgreSQL"].hint
 
 
 def test_a_database_that_is_missing_is_postgresqls_own_news(tmp_path: Path, site: Site) -> None:
-    missing = says(f"room {_ROOM}\n", code=1, stderr='psql: error: FATAL: no database "odoo"\n')
-    found = _bad(_report(tmp_path, answers={_POSTGRESQL: missing}))
+    missing = says(f"room {ROOM}\n", code=1, stderr='psql: error: FATAL: no database "odoo"\n')
+    found = bad(report(tmp_path, answers={POSTGRESQL: missing}))
     assert found == {"PostgreSQL": 'psql: error: FATAL: no database "odoo"'}
 
 
@@ -172,7 +142,7 @@ def test_a_database_that_is_missing_is_postgresqls_own_news(tmp_path: Path, site
 def test_damaged_pages_are_told_by_database(
     tmp_path: Path, site: Site, lines: str, status: Status
 ) -> None:
-    row = _report(tmp_path, answers={_POSTGRESQL: says(lines + _SERVER)})["PostgreSQL"]
+    row = report(tmp_path, answers={POSTGRESQL: says(lines + SERVER)})["PostgreSQL"]
     assert row.status is status
     assert "damaged pages were met" in row.detail
 
@@ -193,7 +163,7 @@ def test_the_password_of_the_file_is_asked_by_standard_input(
     shutil.copy(ROOT / "postgres" / "health", tmp_path / "postgres")
     settings.secrets_folder.mkdir(exist_ok=True)
     (settings.secrets_folder / "db_password.txt").write_bytes(written)
-    run_all(probes.checks(Stack(settings, Listener(dict(_WELL)))))
+    run_all(checkup.checks(Stack(settings, Listener(dict(WELL))), 4))
     (asked,) = [stdin for line, stdin in heard if " odoo_db sh " in line]
     assert asked.startswith("password='it'\"'\"'s $odd'\n#!/bin/sh\n")
     assert not [line for line, _ in heard if "$odd" in line]
@@ -202,17 +172,17 @@ def test_the_password_of_the_file_is_asked_by_standard_input(
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (says(f"room {_ROOM}\n", code=1, stderr="MISCONF Errors writing\n"), "MISCONF"),
-        (says(f"room {_ROOM}\nLOADING Redis\n"), "LOADING Redis"),
-        (_redis(used=81), "nearly full"),
-        (_redis(used=81, most=0), ""),
+        (says(f"room {ROOM}\n", code=1, stderr="MISCONF Errors writing\n"), "MISCONF"),
+        (says(f"room {ROOM}\nLOADING Redis\n"), "LOADING Redis"),
+        (redis_says(used=81), "nearly full"),
+        (redis_says(used=81, most=0), ""),
     ],
 )
 def test_redis_is_asked_itself(tmp_path: Path, site: Site, answer: Completed, problem: str) -> None:
     # What the others say does not count.
     site({"/web/login": Reply(303, "", location="/web/database/selector")})
-    lost = {_ODOO: _DOWN, _POSTGRESQL: _DOWN}
-    row = _report(tmp_path, answers={**lost, _REDIS: answer})["Redis"]
+    lost = {ODOO: DOWN, POSTGRESQL: DOWN}
+    row = report(tmp_path, answers={**lost, REDIS: answer})["Redis"]
     assert (row.status is Status.OK) == (not problem)
     assert problem in row.detail
 
@@ -223,7 +193,7 @@ def test_redis_is_asked_itself(tmp_path: Path, site: Site, answer: Completed, pr
 def test_a_session_that_odoo_began_is_looked_for_in_redis(
     tmp_path: Path, site: Site, session: str, well: bool
 ) -> None:
-    found = _bad(_report(tmp_path, answers={_ODOO: _odoo(session=session)}))
+    found = bad(report(tmp_path, answers={ODOO: odoo_says(session=session)}))
     assert list(found) == [] if well else ["Redis"]
 
 
@@ -231,41 +201,43 @@ def test_the_volume_of_a_service_that_is_down_is_measured_beside_it(
     tmp_path: Path, site: Site
 ) -> None:
     answers = {
-        _POSTGRESQL: _DOWN,
-        "docker ps": says('{"Service": "odoo_db", "Name": "x", "State": "restarting"}'),
+        POSTGRESQL: DOWN,
+        "docker ps": containers_are(odoo_db="restarting"),
         "docker compose run --rm": says("room 7 4096 25600 0 9999 9000\n"),
     }
-    found = _bad(_report(tmp_path, answers=answers))
+    found = bad(report(tmp_path, answers=answers))
     assert found["Volumes"] == "odoo_db_data: 0 MiB of 100 MiB are free"
 
 
 def test_where_uploads_wait_is_measured_as_well(tmp_path: Path, site: Site) -> None:
-    asked = f"{_NGINX} stat -f -c room %i %S %b %a %c %d /var/cache/nginx /var/spool/nginx"
-    full = says(f"room {_ROOM}\nroom 7 4096 25600 0 9999 9000\n")
-    found = _bad(_report(tmp_path, answers={asked: full}))
+    asked = f"{NGINX} sh -c stat -f -c 'room %i %S %b %a %c %d' /var/cache/nginx /var/spool/nginx"
+    full = says(f"room {ROOM}\nroom 7 4096 25600 0 9999 9000\n")
+    found = bad(report(tmp_path, answers={asked: full}))
     assert found == {"Volumes": "nginx_temp: 0 MiB of 100 MiB are free"}
 
 
 def test_a_platform_that_was_never_started_gets_no_volumes_by_being_looked_at(
     tmp_path: Path, site: Site
 ) -> None:
-    runner = FakeRunner({_EXEC: _DOWN})
-    run_all(probes.checks(Stack(settings_in(tmp_path), runner)))
+    runner = FakeRunner({EXEC: DOWN})
+    run_all(checkup.checks(Stack(settings_in(tmp_path), runner), 4))
     assert not runner.changing and not runner.ran("docker compose run")
 
 
 def test_a_catcher_that_does_not_answer_is_a_warning_as_odoo_works_without(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nobody(url: str) -> Reply:
+    def nobody(url: str, **_: float) -> Reply:
         raise OpsError(f"nothing answers at {url}")
 
     for answer, said in ((nobody, "nothing answers at http://localhost:8025"),
-                         (lambda _: Reply(500, ""), "status 500")):  # fmt: skip
-        monkeypatch.setattr(probes, "get", answer)
-        row = _report(tmp_path)["Mail"]
+                         (lambda _, **__: Reply(500, ""), "status 500")):  # fmt: skip
+        monkeypatch.setattr(work, "get", answer)
+        row = report(tmp_path)["Mail catcher"]
         assert (row.status, row.detail) == (Status.WARNING, said)
 
 
 def test_production_has_no_catcher_to_ask(tmp_path: Path, site: Site) -> None:
-    assert "Mail" not in _report(tmp_path, environment=Environment.PROD)
+    production = {"docker ps": containers_are(port=443)}
+    rows = report(tmp_path, answers=production, environment=Environment.PROD)
+    assert "Mail catcher" not in rows

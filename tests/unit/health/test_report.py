@@ -1,7 +1,7 @@
 import pytest
 
 from scripts.core.checks import Result, Status
-from scripts.health import report
+from scripts.health.report import Report
 
 _NAMES = ("Nginx", "Odoo (proxy)", "Odoo (container)", "PostgreSQL", "Redis")
 
@@ -12,7 +12,7 @@ def _plain(text: str, colour: str) -> str:
 
 def test_a_healthy_platform_gives_the_report_of_the_readme_to_the_letter() -> None:
     rows = [Result(name, Status.OK, "", "", 0.1) for name in _NAMES]
-    assert "\n".join(report.lines(rows, _plain)) == (
+    assert "\n".join(Report(rows).lines(_plain)) == (
         "=== Platform Health Check ===\n"
         "Nginx: ✓ OK\n"
         "Odoo (proxy): ✓ OK\n"
@@ -30,7 +30,7 @@ def test_a_broken_platform_says_what_where_and_how_to_go_on() -> None:
         Result("Odoo (proxy)", Status.FAILED, "status 503", "inv logs --service odoo", 0.1),
         Result("Redis", Status.FAILED, "", "", 0.1),
     ]
-    assert report.lines(rows, _plain)[1:] == [
+    assert Report(rows).lines(_plain)[1:] == [
         "Nginx: ✓ OK",
         "Odoo (proxy): ✗ FAILED: status 503 (see: inv logs --service odoo)",
         "Redis: ✗ FAILED",
@@ -41,7 +41,7 @@ def test_a_broken_platform_says_what_where_and_how_to_go_on() -> None:
 
 def test_failures_are_red_and_the_rest_is_green() -> None:
     rows = [Result("A", Status.OK, "", "", 0), Result("B", Status.FAILED, "", "", 0)]
-    painted = report.lines(rows, lambda text, colour: f"<{colour} {text}>")
+    painted = Report(rows).lines(lambda text, colour: f"<{colour} {text}>")
     assert painted[1:3] == ["A: <green ✓> OK", "B: <red ✗> FAILED"]
     assert painted[-1] == "<red Unhealthy: B>"
 
@@ -51,7 +51,7 @@ def test_a_warning_is_shown_and_is_no_failure() -> None:
         Result("Nginx", Status.WARNING, "the certificate ends", "inv renew-tls", 0.1),
         Result("Redis", Status.OK, "", "", 0.1),
     ]
-    assert report.lines(rows, _plain)[1:] == [
+    assert Report(rows).lines(_plain)[1:] == [
         "Nginx: ! WARNING: the certificate ends (inv renew-tls)",
         "Redis: ✓ OK",
         "=== Summary ===",
@@ -59,16 +59,47 @@ def test_a_warning_is_shown_and_is_no_failure() -> None:
     ]
 
 
+def test_each_group_but_the_first_has_a_heading_and_keeps_together() -> None:
+    rows = [
+        Result("Nginx", Status.OK, "", "", 0, "Services"),
+        Result("Memory", Status.OK, "7 of 9 MiB are available", "", 0, "Machine"),
+        Result("Clock", Status.UNKNOWN, "nobody can be asked", "", 0, "Machine"),
+    ]
+    assert Report(rows).lines(_plain) == [
+        "=== Platform Health Check ===",
+        "Nginx: ✓ OK",
+        "--- Machine ---",
+        "Memory: ✓ OK",
+        "Clock: ? UNKNOWN: nobody can be asked",
+        "=== Summary ===",
+        "Cannot tell: Clock",
+    ]
+
+
 @pytest.mark.parametrize(
-    ("status", "shown"),
+    ("found", "status", "code", "strict"),
     [
-        (Status.OK, []),
-        (Status.WARNING, ["Volumes: ! WARNING: redis_data: 1 MiB of 9 MiB are free"]),
-        (Status.FAILED, ["Volumes: ✗ FAILED: redis_data: 1 MiB of 9 MiB are free"]),
+        ("ok", "ok", 0, 0),
+        ("ok warning", "warning", 0, 1),
+        ("ok unknown", "unknown", 2, 2),
+        ("warning unknown", "unknown", 2, 1),
+        ("unknown failed warning", "failed", 1, 1),
+        ("", "ok", 0, 0),
     ],
 )
-def test_what_is_not_in_the_readme_is_shown_only_if_it_is_bad(
-    status: Status, shown: list[str]
+def test_the_worst_row_decides_on_the_exit_code(
+    found: str, status: str, code: int, strict: int
 ) -> None:
-    rows = [Result("Volumes", status, "redis_data: 1 MiB of 9 MiB are free", "", 0.1)]
-    assert report.lines(rows, _plain)[1:-2] == shown
+    rows = [Result(word, Status(word), "", "", 0.1, "Machine") for word in found.split()]
+    report = Report(rows)
+    assert report.status == status == report.document.status
+    assert (report.exit_code(strict=False), report.exit_code(strict=True)) == (code, strict)
+    assert report.bad == (status != "ok")
+
+
+def test_the_document_has_a_version_and_a_row_for_each_check() -> None:
+    document = Report([Result("A", Status.FAILED, "gone", "start it", 0.1, "G")]).document
+    assert document.version == 1
+    (row,) = document.checks
+    assert (row.name, row.group, row.status, row.detail) == ("A", "G", "failed", "gone")
+    assert (row.hint, row.seconds) == ("start it", 0.1)

@@ -65,7 +65,7 @@ def test_a_listing_becomes_services(tmp_path: Path) -> None:
         _row("odoo_init", State="exited", Health="", ExitCode=1),
     )
     assert stack.services() == [
-        Service("nginx", "ipai-nginx-1", "running", "healthy", 0, (8080,), (80,)),
+        Service("nginx", "ipai-nginx-1", "running", "healthy", 0, (8080,), (80,), ((8080, 80),)),
         Service("odoo_init", "ipai-odoo_init-1", "exited", "", 1, ()),
     ]
 

@@ -23,7 +23,7 @@ def listed(line: str, answer: Completed | OpsError) -> Completed | OpsError:
 
 def _inspected(row: Mapping[str, Any]) -> dict[str, Any]:
     """A container in the form of compose._FACTS, by what `docker compose ps` calls its facts."""
-    words = re.split(r",(?=[a-z.]+=)", row.get("Labels", ""))
+    words = re.split(r",(?=[a-z._-]+=)", row.get("Labels", ""))
     labels = dict(label.split("=", 1) for label in words if label)
     ports: dict[str, list[dict[str, str]]] = {}
     for port in row.get("Publishers") or ():
@@ -33,10 +33,13 @@ def _inspected(row: Mapping[str, Any]) -> dict[str, Any]:
         "Name": f"/{row.get('Name', '')}",
         "RestartCount": row.get("RestartCount", 0),
         "Ports": ports,
+        "Command": row.get("Command"),
         "Labels": {"com.docker.compose.service": row.get("Service", ""), **labels},
         "State": {
             "Status": row.get("State", "running"),
             "ExitCode": row.get("ExitCode", 0),
+            "StartedAt": row.get("StartedAt", ""),
+            "OOMKilled": row.get("OOMKilled", False),
             "Health": {"Status": row.get("Health") or "none"},
         },
     }
