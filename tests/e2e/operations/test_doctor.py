@@ -77,7 +77,7 @@ def test_sizes_of_env_hold_with_plain_compose(production: Production) -> None:
     ):
         assert conf.count(line) == 1, line
         assert sum(other.startswith(line.partition("=")[0]) for other in conf) == 1
-    assert "128.0M" in production.execute("odoo_db", "df", "-h", "/dev/shm")
+    assert " 128M " in production.execute("odoo_db", "df", "-h", "/dev/shm")
     _, found = _doctor(production)
     sizes = {row["variable"]: (row["present"], row["source"]) for row in found["sizes"]}
     assert sizes["ODOO_WORKERS"] == ("3", ".env")
