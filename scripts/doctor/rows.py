@@ -3,20 +3,10 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from scripts.core.checks import Finding, Status
 from scripts.core.errors import OpsError
-
-
-class Level(StrEnum):
-    """How a check ended; FAILED makes the run fail."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    UNKNOWN = "cannot tell"
 
 
 @dataclass(frozen=True)
@@ -25,7 +15,7 @@ class Row:
 
     group: str
     name: str
-    status: Level
+    status: Status
     detail: str = ""
     hint: str = ""
 
@@ -41,10 +31,10 @@ class Question:
 
 
 _MARKS: Final = {
-    Level.OK: ("✓", "green", "OK"),
-    Level.WARNING: ("!", "yellow", "WARNING"),
-    Level.FAILED: ("✗", "red", "FAILED"),
-    Level.UNKNOWN: ("?", "dim", "cannot tell"),
+    Status.OK: ("✓", "green", "OK"),
+    Status.WARNING: ("!", "yellow", "WARNING"),
+    Status.FAILED: ("✗", "red", "FAILED"),
+    Status.UNKNOWN: ("?", "yellow", "UNKNOWN"),
 }
 
 
@@ -77,9 +67,8 @@ def _ask(question: Question) -> Row:
     except Exception as error:  # a broken probe must not hide the other rows
         found = failed(f"{type(error).__name__}: {error}")
     if found is None:
-        return Row(question.group, question.name, Level.UNKNOWN, question.unknown)
-    status = Level(found.status.value)
-    return Row(question.group, question.name, status, found.detail, found.hint)
+        return Row(question.group, question.name, Status.UNKNOWN, question.unknown)
+    return Row(question.group, question.name, found.status, found.detail, found.hint)
 
 
 def lines(rows: Sequence[Row], paint: Callable[[str, str], str]) -> list[str]:
@@ -91,26 +80,26 @@ def lines(rows: Sequence[Row], paint: Callable[[str, str], str]) -> list[str]:
             shown.append(f"--- {group} ---")
         mark, colour, word = _MARKS[row.status]
         detail = f": {row.detail}" if row.detail else ""
-        hint = f" ({row.hint})" if row.hint and row.status is not Level.OK else ""
+        hint = f" ({row.hint})" if row.hint and row.status is not Status.OK else ""
         shown.append(f"{row.name}: {paint(mark, colour)} {word}{detail}{hint}")
     return shown
 
 
 def summary(rows: Sequence[Row], paint: Callable[[str, str], str]) -> list[str]:
     """The verdict for people."""
-    named = {level: [r.name for r in rows if r.status is level] for level in Level}
-    if named[Level.FAILED]:
-        text = paint(f"To be corrected: {', '.join(named[Level.FAILED])}", "red")
+    named = {level: [r.name for r in rows if r.status is level] for level in Status}
+    if named[Status.FAILED]:
+        text = paint(f"To be corrected: {', '.join(named[Status.FAILED])}", "red")
     else:
         text = paint("Nothing has to be corrected", "green")
     found = [text]
-    if named[Level.WARNING]:
-        found.append(paint(f"Warnings: {', '.join(named[Level.WARNING])}", "yellow"))
-    if named[Level.UNKNOWN]:
-        found.append(f"Not checked: {', '.join(named[Level.UNKNOWN])}")
+    if named[Status.WARNING]:
+        found.append(paint(f"Warnings: {', '.join(named[Status.WARNING])}", "yellow"))
+    if named[Status.UNKNOWN]:
+        found.append(f"Not checked: {', '.join(named[Status.UNKNOWN])}")
     return ["=== Summary ===", *found]
 
 
 def bad(rows: Sequence[Row]) -> bool:
     """Whether one has failed."""
-    return any(row.status is Level.FAILED for row in rows)
+    return any(row.status is Status.FAILED for row in rows)

@@ -50,7 +50,7 @@ def test_without_an_engine_the_rest_is_checked(production: Production) -> None:
     # Nobody can tell whose ports are taken: they are this platform's own.
     failed = {name for name, status in statuses.items() if status == "failed"}
     assert {name for name in failed if not name.startswith("Port ")} == {"Engine"}
-    assert statuses["Images"] == statuses["Limits"] == "cannot tell"
+    assert statuses["Images"] == statuses["Limits"] == "unknown"
     assert statuses["Files"] == statuses["Secrets"] == "ok"
     assert found["sizes"] == []
 

