@@ -20,6 +20,7 @@ _JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLW9mLWp3dA"
 _SESSION = "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7dE9fG1hJ3kL5mN7pQ9rS1tU3vW5xY7zA9bC1dE3fG5hJ"
 _TOKEN = "ghp" + "_abcdefghijklmnopqrstuvwxyz0123"  # in one piece it would look like a real one
 _KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
+_BEGIN = "-----BEGIN " + "PRIVATE KEY-----"
 _KEY_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"
 # In secrets/; name of the file and what it holds.
 _SECRET_FILES = {
@@ -67,7 +68,7 @@ _LOGS = {
     "ALTER ROLE odoo PASSWORD 'sql-pass-888'": "sql-pass-888",
     "stored $pbkdf2-sha512$600000$c2FsdA$aGFzaC05OTk": "aGFzaC05OTk",
     "rolpassword SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy": "c3RvcmVk",
-    f"-----BEGIN PRIVATE KEY-----\n{_KEY_BODY}\n-----END PRIVATE KEY-----": _KEY_BODY,
+    f"{_BEGIN}\n{_KEY_BODY}\n-----END PRIVATE KEY-----": _KEY_BODY,
     "sent to jane.doe+x@customer.example": "jane.doe",
     "https://hooks.slack.com/services/T1/B2/slackhook1010": "slackhook1010",
     "using xoxb-1111-slack-bot-token": "xoxb-1111-slack-bot-token",
