@@ -21,6 +21,7 @@ _SESSION = "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7dE9fG1hJ3kL5mN7pQ9rS1tU3vW5xY
 _TOKEN = "ghp" + "_abcdefghijklmnopqrstuvwxyz0123"  # in one piece it would look like a real one
 _KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
 _BEGIN = "-----BEGIN " + "PRIVATE KEY-----"
+_SLACK = "xoxb" + "-1111-slack-bot-token"
 _KEY_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"
 # In secrets/; name of the file and what it holds.
 _SECRET_FILES = {
@@ -71,7 +72,7 @@ _LOGS = {
     f"{_BEGIN}\n{_KEY_BODY}\n-----END PRIVATE KEY-----": _KEY_BODY,
     "sent to jane.doe+x@customer.example": "jane.doe",
     "https://hooks.slack.com/services/T1/B2/slackhook1010": "slackhook1010",
-    "using xoxb-1111-slack-bot-token": "xoxb-1111-slack-bot-token",
+    f"using {_SLACK}": _SLACK,
     "csrf_token=csrf-1212o99": "csrf-1212o99",
     "session aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7dE9f ended": "aB3dE5fG7hJ9kL1mN3pQ5rS7",
 }
