@@ -99,6 +99,8 @@ def drop(stack: Stack, reporter: Reporter, name: str) -> Dropped:
         found = _find(listed(stack, reporter), name)
         if found.needed:
             raise OpsError(f"{name} is not dropped: {found.needed}", found.hint)
+        if found.url:
+            served.require_settings_file()
         sizes = f"{render.mb(found.bytes)}, files {render.mb(found.file_bytes)}"
         kind = Kind(found.kind)
         question = f"This destroys {name} ({_WHAT[kind]}, {sizes}) for good.{_LOSES.get(kind, '')}"

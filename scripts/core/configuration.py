@@ -148,6 +148,8 @@ def _ports(settings: Settings, *, supabase: bool) -> Iterator[str]:
             published.append(("ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
         if supabase:
             published.append(("POSTGREST_PORT", settings.postgrest_bind, settings.postgrest_port))
+    if settings.clone.served:
+        published.append(("CLONE_PORT", settings.clone.bind, settings.clone.port))
     for place, (name, bind, port) in enumerate(published):
         for other, other_bind, other_port in published[:place]:
             same = bind == other_bind or {bind, other_bind} & {EVERYWHERE, "::"}

@@ -38,12 +38,7 @@ def prepare(stack: Stack, reporter: Reporter, name: str) -> None:
     Raises OpsError where its port is taken, and UsageError for settings that contradict it.
     """
     settings, clone = stack.settings, stack.settings.clone
-    for variable in _VARIABLES:
-        if fixed(variable):
-            raise UsageError(
-                f"the environment sets {variable}, which `inv clone --serve` keeps in .env",
-                f"Run: unset {variable}",
-            )
+    require_settings_file()
     for site in settings.domains if settings.tls else ():
         if site != "localhost" and f".{clone.domain}".endswith(f".{site}"):
             raise UsageError(
@@ -54,6 +49,16 @@ def prepare(stack: Stack, reporter: Reporter, name: str) -> None:
     found = run_all([preflight.clone_port(replace_database(stack, name), stack.services())])
     require(found, "nothing was copied")
     images.ensure_one(stack, reporter, MAIL_CATCHER)
+
+
+def require_settings_file() -> None:
+    """Raises UsageError where `.env` does not say what is served."""
+    for variable in _VARIABLES:
+        if fixed(variable):
+            raise UsageError(
+                f"the environment sets {variable}, which `inv` keeps in .env for a served copy",
+                f"Run: unset {variable}",
+            )
 
 
 def replace_database(stack: Stack, name: str) -> Stack:
@@ -93,6 +98,7 @@ def serve(stack: Stack, reporter: Reporter, name: str) -> CloneSettings:
         readiness.ensure_running(stack, "odoo_db", "redis")
         _up(stack, SERVICES)
         _await_page(stack, clone)
+        _require_own_address(stack, clone)
     return clone
 
 
@@ -174,3 +180,20 @@ def _problem(clone: CloneSettings) -> str:
     except OpsError as error:
         return error.message
     return "" if status in (200, 303) else f"its login page answers with status {status}"
+
+
+def _require_own_address(stack: Stack, clone: CloneSettings) -> None:
+    """End it, and raise OpsError, where its links lead elsewhere.
+
+    An image of Odoo that was built before `inv clone --serve` does not know ODOO_BASE_URL.
+    """
+    query = "SELECT value FROM ir_config_parameter WHERE key = 'web.base.url'"
+    ask = ["psql", "-X", "-U", "odoo", "-d", clone.database, "-tAc", query]
+    found = stack.exec("odoo_db", *ask).stdout.strip()
+    if stack.runner.dry or found == clone.url:
+        return
+    _remove(stack)
+    raise OpsError(
+        f"{clone.database} is not served: its links would lead to {found or 'nowhere'}",
+        f"Build the image of Odoo again: inv images, then: inv clone --to {clone.database} --serve",
+    )

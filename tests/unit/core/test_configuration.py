@@ -227,3 +227,12 @@ def test_the_port_of_postgrest_counts_where_it_is_published(tmp_path: Path) -> N
     assert configuration.require(settings).errors == []
     with pytest.raises(UsageError, match="POSTGREST_PORT are both 80"):
         configuration.require(settings, supabase=True)
+
+
+def test_the_port_of_a_copy_counts_while_it_is_served(tmp_path: Path) -> None:
+    text = "CLONE_DATABASE=staging\nCLONE_PORT=8025\n"
+    _env(tmp_path, text)
+    assert configuration.require(Settings.load(tmp_path)).errors == []
+    _env(tmp_path, text + "COMPOSE_PROFILES=clone\n")
+    with pytest.raises(UsageError, match="CLONE_PORT are both 8025"):
+        configuration.require(Settings.load(tmp_path))

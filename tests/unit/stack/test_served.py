@@ -7,10 +7,11 @@ import pytest
 
 from scripts.core.clone_settings import CloneSettings
 from scripts.core.errors import OpsError, UsageError
+from scripts.core.http import Reply
 from scripts.core.settings import Environment, Settings
 from scripts.stack import preflight, served
 from scripts.stack.compose import Stack
-from tests.unit.support.fakes import FakeReporter, FakeRunner, settings_in
+from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
 
 _SERVED = CloneSettings("staging", "localhost", "127.0.0.1", 8070, ("supabase", "clone"))
 
@@ -85,3 +86,21 @@ def test_a_port_that_is_taken_is_an_error_before_anything_is_copied(
     monkeypatch.setattr(preflight, "_bind_problem", lambda *_: 98)
     with pytest.raises(OpsError, match="nothing was copied"):
         served.prepare(_stack(tmp_path), FakeReporter(), "staging")
+
+
+@pytest.mark.parametrize(("address", "served_there"), [(_SERVED.url, True), ("https://x", False)])
+def test_a_copy_whose_links_lead_elsewhere_is_not_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, served_there: bool
+) -> None:
+    """So it is with an image of Odoo that was built before there were served copies."""
+    monkeypatch.setattr(served, "get", lambda *_, **__: Reply(200, ""))
+    stack = _stack(tmp_path)
+    assert isinstance(stack.runner, FakeRunner)
+    stack.runner.answers["docker exec odoo_db psql"] = says(f"{address}\n")
+    if served_there:
+        assert served.serve(stack, FakeReporter(), "staging").url == _SERVED.url
+    else:
+        with pytest.raises(OpsError, match="its links would lead to https://x"):
+            served.serve(stack, FakeReporter(), "staging")
+    removed = [argv for argv in stack.runner.changing if "rm" in argv]
+    assert len(removed) == (0 if served_there else 1)
