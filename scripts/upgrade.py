@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from scripts import checkup, startup
 from scripts.backups import repository
-from scripts.core import env_file
+from scripts.core import configuration, env_file
 from scripts.core.checks import require, run_all
 from scripts.core.errors import OpsError
 from scripts.core.report import Reporter
@@ -111,6 +111,7 @@ def upgrade(stack: Stack, reporter: Reporter, found: UpgradePlan) -> list[str]:
     """
     if found.empty:
         return ["There is nothing to upgrade"]
+    configuration.require(stack.settings)  # before anybody is asked
     if not reporter.confirm("Back up, and upgrade?", unattended=False):
         hint = "Say yes, or give --yes where nobody can answer."
         raise OpsError("nothing was upgraded", hint)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts import upgrade
-from scripts.core.errors import OpsError
+from scripts.core.errors import OpsError, UsageError
 from scripts.stack import release
 from scripts.stack.compose import Stack
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
@@ -66,6 +66,15 @@ def test_nothing_is_touched_where_nobody_agrees(stack: Stack) -> None:
     with pytest.raises(OpsError, match="nothing was upgraded"):
         upgrade.upgrade(stack, FakeReporter(answer=False), plan)
     assert len(runner.calls) == before
+
+
+def test_wrong_settings_are_refused_before_anybody_is_asked(stack: Stack) -> None:
+    stack.settings.env_file.write_text("ODOO_PROT=8070\n")
+    plan = upgrade.plan(stack, FakeReporter())
+    reporter = FakeReporter()
+    with pytest.raises(UsageError, match="ODOO_PROT"):
+        upgrade.upgrade(stack, reporter, plan)
+    assert reporter.asked == []
 
 
 def test_nothing_is_done_where_there_is_nothing_to_upgrade(stack: Stack) -> None:
