@@ -32,10 +32,10 @@ from scripts.stack.compose import Service, Stack
 _LONGEST: Final = 60.0  # for all; each question has its own, shorter limit
 PATIENT: Final = 30.0  # seconds, for who has just started the platform
 PAGES: Final = "Pages"
-WORK: Final = "Work in the background"
+WORK: Final = "Background jobs"
 DATABASE: Final = "Database"
 BACKUPS: Final = "Backups"
-MACHINE: Final = "Machine"
+HOST: Final = "Host"
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,15 @@ def checks(stack: Stack, seconds: float) -> list[Check]:
         Check("Connections", lambda: database.connections(answers, facts), DATABASE),
         Check("Transactions", lambda: database.transactions(facts), DATABASE),
         Check("Locks", lambda: database.locks(facts), DATABASE),
-        Check("Upkeep", lambda: database.upkeep(facts), DATABASE),
+        Check("Vacuum", lambda: database.vacuum(facts), DATABASE),
         Check("Backups", lambda: _backups(running, facts), BACKUPS),
         Check("Restore test", lambda: freshness.restore_test(running.settings), BACKUPS),
         Check("Schedule", lambda: _schedule(running), BACKUPS),
-        Check("Volumes", lambda: probes.volume_room(answers), MACHINE),
-        Check("Memory", lambda: machine.memory(answers), MACHINE),
-        Check("Clock", lambda: machine.clock(answers), MACHINE),
-        Check("Containers", lambda: machine.containers(answers), MACHINE),
-        Check("Settings", lambda: machine.settings(answers), MACHINE),
+        Check("Volumes", lambda: probes.volume_room(answers), HOST),
+        Check("Memory", lambda: machine.memory(answers), HOST),
+        Check("Clock", lambda: machine.clock(answers), HOST),
+        Check("Containers", lambda: machine.containers(answers), HOST),
+        Check("Settings", lambda: machine.settings(answers), HOST),
     ]
 
 
@@ -104,8 +104,8 @@ def brief(stack: Stack) -> list[Check]:
     return [
         *_first(running, answers, Page.of(answers)),
         *_catcher(answers),
-        Check("Volumes", lambda: probes.volume_room(answers), MACHINE),
-        Check("Containers", lambda: machine.containers(answers), MACHINE),
+        Check("Volumes", lambda: probes.volume_room(answers), HOST),
+        Check("Containers", lambda: machine.containers(answers), HOST),
         Check("Backups", lambda: last_backup.finding(running.settings), BACKUPS),
         Check("Schedule", lambda: _schedule(running), BACKUPS),
     ]

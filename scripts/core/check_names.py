@@ -25,7 +25,7 @@ NAMES: Final = (
     "Connections",
     "Transactions",
     "Locks",
-    "Upkeep",
+    "Vacuum",
     "Backups",
     "Restore test",
     "Schedule",

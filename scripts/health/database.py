@@ -84,7 +84,7 @@ def locks(facts: Facts) -> Finding:
     return Finding(Status.WARNING, f"{detail}; process {blocker} holds it", hint)
 
 
-def upkeep(facts: Facts) -> Finding:
+def vacuum(facts: Facts) -> Finding:
     """Whether autovacuum keeps up: transaction ids that are left, and rows that are dead."""
     oldest, findings = facts.about("age"), []
     if oldest["age"] > limits.AGE_WARNING:

@@ -122,7 +122,7 @@ _FAULTS = [
     ),
     Fault("Locks", "1 sessions wait for a lock", _locked),
     Fault(
-        "Upkeep",
+        "Vacuum",
         "zz_dead has 2000 dead rows",
         lambda p: _with(p, faults.sql(p, *_table("zz_dead", 2000)), DEAD_ROWS="1000"),
     ),

@@ -96,13 +96,13 @@ _WRONG: list[tuple[str, dict[str, Any], Status, str]] = [
      Status.WARNING, "process 7 (x) has left a transaction open for 20 min"),
     ("Locks", {"locks": {"waiting": 2, "seconds": 31, "blocker": 7}},
      Status.WARNING, "2 sessions wait for a lock, since 31 s; process 7 holds it"),
-    ("Upkeep", {"age": {"database": "a", "age": 600_000_000}}, Status.WARNING, "was not frozen"),
-    ("Upkeep", {"age": {"database": "a", "age": 1_600_000_000}}, Status.FAILED, "was not frozen"),
-    ("Upkeep", {"tables": [{"name": "a", "dead": 2_000_000, "live": 1}]},
+    ("Vacuum", {"age": {"database": "a", "age": 600_000_000}}, Status.WARNING, "was not frozen"),
+    ("Vacuum", {"age": {"database": "a", "age": 1_600_000_000}}, Status.FAILED, "was not frozen"),
+    ("Vacuum", {"tables": [{"name": "a", "dead": 2_000_000, "live": 1}]},
      Status.WARNING, "a has 2000000 dead rows beside 1 living"),
 ]  # fmt: skip
 _NAMES = ("Outgoing mail", "Scheduled actions", "Job queue", "Modules", "Connections",
-          "Transactions", "Locks", "Upkeep")  # fmt: skip
+          "Transactions", "Locks", "Vacuum")  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "facts", "status", "said"), _WRONG)
@@ -152,7 +152,7 @@ def test_what_odoo_has_no_module_for_has_no_line(
 def test_what_postgresql_does_not_tell_is_unknown(tmp_path: Path, site: Site) -> None:
     rows = _rows(tmp_path, without="tables")  # Odoo's role could not log in
     unknown = {name for name in _NAMES if rows[name].status is Status.UNKNOWN}
-    assert unknown == {"Outgoing mail", "Scheduled actions", "Job queue", "Modules", "Upkeep"}
+    assert unknown == {"Outgoing mail", "Scheduled actions", "Job queue", "Modules", "Vacuum"}
 
 
 def test_an_installed_module_without_files_is_failed(tmp_path: Path, site: Site) -> None:

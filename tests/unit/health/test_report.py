@@ -62,13 +62,13 @@ def test_a_warning_is_shown_and_is_no_failure() -> None:
 def test_each_group_but_the_first_has_a_heading_and_keeps_together() -> None:
     rows = [
         Result("Nginx", Status.OK, "", "", 0, "Services"),
-        Result("Memory", Status.OK, "7 of 9 MiB are available", "", 0, "Machine"),
-        Result("Clock", Status.UNKNOWN, "nobody can be asked", "", 0, "Machine"),
+        Result("Memory", Status.OK, "7 of 9 MiB are available", "", 0, "Host"),
+        Result("Clock", Status.UNKNOWN, "nobody can be asked", "", 0, "Host"),
     ]
     assert Report(rows).lines(_plain) == [
         "=== Platform Health Check ===",
         "Nginx: ✓ OK",
-        "--- Machine ---",
+        "--- Host ---",
         "Memory: ✓ OK",
         "Clock: ? UNKNOWN: nobody can be asked",
         "=== Summary ===",
@@ -90,7 +90,7 @@ def test_each_group_but_the_first_has_a_heading_and_keeps_together() -> None:
 def test_the_worst_row_decides_on_the_exit_code(
     found: str, status: str, code: int, strict: int
 ) -> None:
-    rows = [Result(word, Status(word), "", "", 0.1, "Machine") for word in found.split()]
+    rows = [Result(word, Status(word), "", "", 0.1, "Host") for word in found.split()]
     report = Report(rows)
     assert report.status == status == report.document.status
     assert (report.exit_code(strict=False), report.exit_code(strict=True)) == (code, strict)
