@@ -71,6 +71,7 @@ def _bring_up(stack: Stack, option: str) -> None:
         raise diagnose(stack, CommandFailedError(done), again_and_again(stack))
     try:
         _await_login_page(stack, before=before)
+        login_page.await_websockets(stack)
     except OpsError:
         # A stop had begun before; the command that began it may be gone (kill -9).
         if not _was_stopped(stack.services(), before):

@@ -1,5 +1,6 @@
-"""Whether there is a login page, which is what a start waits for."""
+"""Whether there is a login page and, in production, websockets: what a start waits for."""
 
+import time
 from typing import Final
 
 from scripts.core.completed import Completed
@@ -9,6 +10,14 @@ from scripts.stack.compose import Stack
 
 _KEPT_OUT: Final = 503
 _OF_ODOO: Final = "http://127.0.0.1:8069/web/login"  # in its container
+# The process for websockets is there some seconds after the others: any answer counts. Without
+# workers there is none.
+_ASK_WEBSOCKETS: Final = (
+    'grep -Eq "^workers *= *[1-9]" "$ODOO_RC" || exit 0;'
+    " curl -s -o /dev/null -m 5 http://127.0.0.1:8072/websocket"
+)
+_WEBSOCKET_SECONDS: Final = 60
+_POLL_SECONDS: Final = 0.3
 
 
 def problem(stack: Stack) -> str:
@@ -29,3 +38,12 @@ def ask_odoo(stack: Stack) -> Completed:
     """Ask Odoo itself for its login page, whatever Nginx says to visitors meanwhile."""
     asked = ["curl", "-fsS", "-m", "60", "-o", "/dev/null", _OF_ODOO]
     return stack.exec("odoo", *asked, timeout=90)
+
+
+def await_websockets(stack: Stack) -> None:
+    """In production, wait until Odoo takes websockets, for a minute at most."""
+    if not stack.settings.tls or stack.runner.dry:
+        return
+    deadline = time.monotonic() + _WEBSOCKET_SECONDS
+    while time.monotonic() < deadline and not stack.exec("odoo", "sh", "-c", _ASK_WEBSOCKETS).ok:
+        time.sleep(_POLL_SECONDS)

@@ -10,7 +10,8 @@ import pytest
 
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
-from scripts.stack import readiness
+from scripts.core.settings import Environment
+from scripts.stack import login_page, readiness
 from scripts.stack.compose import Stack
 from tests.unit.support.fakes import FakeRunner, says, settings_in
 
@@ -83,3 +84,20 @@ def test_nothing_is_waited_for_that_is_only_shown(tmp_path: Path) -> None:
     runner = _Engine({"docker ps": _row()}, answering=[False], dry=True)
     readiness.ensure_running(Stack(settings_in(tmp_path), runner), "odoo_db")
     assert len(runner.changing) == 1
+
+
+def test_websockets_are_waited_for_in_production(tmp_path: Path) -> None:
+    answers = [False, False, True]
+
+    @dataclass
+    class Engine(FakeRunner):
+        def run(self, argv: Sequence[str], **options: Any) -> Completed:
+            if "sh" in argv:
+                self.answers["docker exec odoo sh"] = says(code=0 if answers.pop(0) else 7)
+            return super().run(argv, **options)
+
+    login_page.await_websockets(Stack(settings_in(tmp_path), Engine()))
+    assert len(answers) == 3
+    production = settings_in(tmp_path, environment=Environment.PROD)
+    login_page.await_websockets(Stack(production, Engine()))
+    assert answers == []
