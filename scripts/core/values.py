@@ -202,6 +202,7 @@ def check_what_compose_reads(values: Values) -> None:
     values.path("ACME_CA_FILE", "")
     values.matching("ODOO_DEV", "", r"(\w+(,\w+)*)?", "words with commas between")
     values.matching("BACKUP_HOST", "", r"([A-Za-z0-9][\w.-]{0,62})?", "the name of a machine")
+    values.matching("LOG_FORMAT", "text", "text|json", "text or json")
     values.redis_memory("REDIS_MAXMEMORY", "256mb")
     for name, default in env_example.variables().items():
         if name.endswith("_MEMORY"):

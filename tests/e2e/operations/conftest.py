@@ -14,5 +14,6 @@ def production(
 ) -> Iterator[Production]:
     """The running platform."""
     clone = Production.clone(tmp_path_factory.mktemp("operations") / "clone")
-    with running_copy(template, clone, up=("quickstart", "--prod", "--yes")) as running:
+    up = ("quickstart", "--prod", "--yes")
+    with running_copy(template, clone, "LOG_FORMAT=json", up=up) as running:
         yield running

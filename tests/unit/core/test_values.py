@@ -99,6 +99,7 @@ _WRONG = {
     "POSTGRES_MAINTENANCE_WORK_MEM": _NO_POSTGRES_MEMORY,
     "POSTGRES_MAX_CONNECTIONS": ["5", "10001"],
     "POSTGRES_SHM_SIZE": _NO_MEMORY,
+    "LOG_FORMAT": ["xml", "JSON", "../text"],
     "HEALTH_INTERVAL": ["5", "0s", "10m"],
 }
 _EACH = [(name, value) for name, values in _WRONG.items() for value in values]
