@@ -24,7 +24,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "adopt": ("inv adopt", "inv adopt --yes"),
     "images": ("inv images", "inv images --refresh"),
     "upgrade": ("inv upgrade --check", "inv upgrade"),
-    "status": ("inv status", "inv status --json"),
+    "status": ("inv status --json", "inv status --serve"),
     "open": ("inv open", "inv open --print"),
     "ps": ("inv ps", "inv ps --json"),
     "health": ("inv health --watch", "inv health --only redis,backups --json"),

@@ -40,12 +40,20 @@ def health(
     raise SystemExit(code)
 
 
-@command({"json": JSON})
-def status(c: Context, json: bool = False) -> None:
+@command(
+    {
+        "json": JSON,
+        "serve": "As a page on this port (8090 if none is given) of this machine, until Ctrl-C.",
+    },
+    bare={"serve": 8090},
+)
+def status(c: Context, json: bool = False, serve: int = 0) -> None:
     """Show on one screen what runs, where, how well, and what needs attention."""
-    from scripts.status import look
+    from scripts.status import look, server
 
     session = open_session(c)
+    if serve:
+        server.serve(session.stack, session.console, serve, as_json=json)
     found = look.look(session.stack)
     session.console.show(found.json, found.lines, as_json=json)
     raise SystemExit(not found.known)

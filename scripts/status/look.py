@@ -44,6 +44,11 @@ class _Seen(Stack):
 
 def look(stack: Stack) -> Report:
     """What can be known of the platform soon; raises no OpsError."""
+    return look_closer(stack)[0]
+
+
+def look_closer(stack: Stack) -> tuple[Report, tuple[Service, ...]]:
+    """As look, with the containers of the platform."""
     began = time.monotonic()
     seen, unknown = _see(stack)
     stack = seen.as_running()
@@ -57,7 +62,7 @@ def look(stack: Stack) -> Report:
     backup = freshness.read(stack.settings)
     stopped = [_warning("Platform", "it is stopped", "inv up")] if not (up or unknown) else []
     bad = [*stopped, *rows, *_own(stack.settings, backup)]
-    return Report(
+    report = Report(
         runs="unknown" if unknown else _runs(services.values()),
         services={name: s.state for name, s in services.items()},
         environment=_NAMES[stack.settings.environment],
@@ -68,6 +73,7 @@ def look(stack: Stack) -> Report:
         attention=[*unknown, *(_line(row) for row in bad if _is_bad(row))],
         **asked.found,
     )
+    return report, seen.seen
 
 
 def _see(stack: Stack) -> tuple[_Seen, list[str]]:

@@ -54,8 +54,8 @@ class Report:
         }
 
     @property
-    def lines(self) -> list[str]:
-        """For people."""
+    def rows(self) -> dict[str, str]:
+        """The facts by their names, for people."""
         rows = {
             "Platform": f"{self.runs}, {self.environment}{self._down}",
             "URL": self.url,
@@ -66,7 +66,12 @@ class Report:
             "Certificate": self._certificate,
             "Maintenance": self._maintenance,
         }
-        lines = [f"{name + ':':<13}{text}" for name, text in rows.items() if text]
+        return {name: text for name, text in rows.items() if text}
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        lines = [f"{name + ':':<13}{text}" for name, text in self.rows.items()]
         if self.unanswered:
             names = ", ".join(self.unanswered)
             lines += ["", f"Not known yet: {names} (inv health waits for them)"]
