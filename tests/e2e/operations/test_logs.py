@@ -1,18 +1,21 @@
 """Logs as JSON (LOG_FORMAT=json): one request is found in both by its id."""
 
 import json
+import re
 import secrets
 from typing import Any
 
 from tests.e2e.support.production import HANDSHAKE, Production
 from tests.support.waiting import eventually
 
+_TEXT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")  # how Odoo's own lines begin
+
 
 def _objects(production: Production, service: str) -> list[dict[str, Any]]:
-    """Its lines, from the first of its server on: what comes before is of the entrypoint."""
+    """What it has logged as JSON; the entrypoint and libraries write lines of their own."""
     lines = production.logs(service).splitlines()
-    first = next(number for number, line in enumerate(lines) if line.startswith("{"))
-    return [json.loads(line) for line in lines[first:] if not line.startswith("20")]
+    assert not [line for line in lines if _TEXT.match(line)]
+    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 def _lines_of(production: Production, path: str, **headers: str) -> list[dict[str, Any]]:
