@@ -10,7 +10,7 @@ from invoke.program import Program
 
 from scripts.cli import completion, help_pages, version, words
 from scripts.core.console import Console
-from scripts.core.errors import OpsError
+from scripts.core.errors import OpsError, explained
 from scripts.core.tasklib import Command, show_error
 
 
@@ -26,6 +26,8 @@ class Inv(Program):
         self._collection = namespace
         self._groups = groups
         self._commands = _commands(namespace)
+        for command, name in self._names().items():
+            command.shown = name
 
     def run(self, argv: Any = None, exit: bool = True) -> None:
         """Do what `argv` asks for, its first word being the program.
@@ -41,6 +43,18 @@ class Inv(Program):
         except OpsError as error:
             show_error(error, as_json="--json" in given)
             raise SystemExit(error.exit_code) from None
+        except OSError as error:
+            if not (found := explained(error)):
+                raise
+            show_error(found, as_json="--json" in given)
+            raise SystemExit(found.exit_code) from None
+
+    def create_config(self) -> None:
+        """See Program.create_config; without the files of Invoke's, which are for other programs.
+
+        The home folder may belong to somebody else, or a file in it be wrong.
+        """
+        self.config = self.config_class(lazy=True)
 
     def _run(self, given: Sequence[str]) -> None:
         if given[:1] == ["--complete"]:

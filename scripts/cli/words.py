@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any, Final
 
 from scripts.core.errors import UsageError
@@ -94,7 +95,7 @@ def parse(words: Sequence[str], commands: Mapping[str, Command]) -> Line:
     """
     line, left = Line(), list(words)
     if left[:1] == ["help"]:
-        return Line(general={"help"}, topic=".".join(left[1:]))
+        return _help(left[1:], commands)
     while left:
         word = left.pop(0)
         if word.startswith("-") and word != "-":
@@ -104,15 +105,31 @@ def parse(words: Sequence[str], commands: Mapping[str, Command]) -> Line:
     if not line.general & {"help", "version", "list"}:
         for call in line.calls:
             _require_all(call)
+        _require_last(line.calls)
+    return line
+
+
+def _help(words: Sequence[str], commands: Mapping[str, Command]) -> Line:
+    line, topic = Line(general={"help"}), []
+    for word in words:
+        if general := _general(word):
+            line.general.add(general.name)
+        elif word.startswith("-"):
+            raise _unknown_option(word, None, (), commands)
+        elif word != "help":
+            topic.append(word)
+    line.topic = ".".join(topic)
     return line
 
 
 def _take_word(line: Line, word: str, left: Sequence[str], commands: Mapping[str, Command]) -> None:
     call = line.calls[-1] if line.calls else None
     if call and (option := call.next_positional()):
-        call.give(option, option.convert(word))
+        call.give(option, option.convert(word, f"inv help {call.name}"))
     elif word in commands:
         line.calls.append(Call(word, commands[word]))
+    elif word == "help" and not call:
+        line.general.add("help")
     elif "help" in line.general and not call:
         line.topic = word
     else:
@@ -123,20 +140,21 @@ def _take_option(line: Line, word: str, left: list[str], commands: Mapping[str, 
     flag, given, value = word.partition("=")
     call = line.calls[-1] if line.calls else None
     option = call.option(flag) if call else None
+    general = _general(flag)
+    if given and ((option and option.kind is bool) or (general and not option)):
+        raise UsageError(f"{_of(call)}{flag} takes no value", _more(call))
     if call and option:
-        if option.kind is bool and given:
-            raise UsageError(f"inv {call.name}: {flag} takes no value", f"inv help {call.name}")
         if option.kind is bool:
             call.give(option, True)
         else:
             text = value if given else _value(call, option, flag, left)
-            call.give(option, option.convert(text))
-    elif general := _general(flag):
+            call.give(option, option.convert(text, f"inv help {call.name}"))
+    elif general:
         line.general.add(general.name)
     elif len(word) > 2 and word[1] != "-" and _is_short(call, word[:2]):
         _split(line, word, left, commands)
     else:
-        raise _unknown_option(flag, call)
+        raise _unknown_option(flag, call, left, commands)
 
 
 def _split(line: Line, word: str, left: list[str], commands: Mapping[str, Command]) -> None:
@@ -174,6 +192,14 @@ def _require_all(call: Call) -> None:
             )
 
 
+def _require_last(calls: Sequence[Call]) -> None:
+    """What a program follows that has the terminal for itself would never be done."""
+    for call, after in pairwise(calls):
+        if call.command.takes_over:
+            hint = f"Call it by itself, and then: inv {after.name}"
+            raise UsageError(f"nothing can follow inv {call.name}", hint)
+
+
 def _unknown(
     word: str, call: Call | None, left: Sequence[str], commands: Mapping[str, Command]
 ) -> UsageError:
@@ -187,17 +213,29 @@ def _unknown(
         return UsageError(f"{reason}, but a group", f"inv help {word}")
     if near := _nearest(word, commands):
         return UsageError(reason, f"Did you mean: inv {near}")
-    return UsageError(reason, f"inv help {call.name}" if call else _HELP)
+    return UsageError(reason, _more(call))
 
 
-def _unknown_option(flag: str, call: Call | None) -> UsageError:
+def _unknown_option(
+    flag: str, call: Call | None, left: Sequence[str], commands: Mapping[str, Command]
+) -> UsageError:
     known = [f"--{general.name}" for general in GENERAL]
     if call:
         known += [f"--{option.name}" for option in call.command.options]
     near = _nearest(flag, known)
-    of = f"inv {call.name}: " if call else ""
-    more = f"inv help {call.name}" if call else _HELP
-    return UsageError(f"{of}{flag} is not an option", f"Did you mean: {near}" if near else more)
+    meant = next((word for word in left if word in commands), "")
+    if meant and not call and Call(meant, commands[meant]).option(flag):
+        near = f"inv {meant} {flag}"
+    hint = f"Did you mean: {near}" if near else _more(call)
+    return UsageError(f"{_of(call)}{flag} is not an option", hint)
+
+
+def _of(call: Call | None) -> str:
+    return f"inv {call.name}: " if call else ""
+
+
+def _more(call: Call | None) -> str:
+    return f"inv help {call.name}" if call else _HELP
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -89,6 +89,7 @@ def ps(c: Context, json: bool = False) -> None:
         "follow": "Keep printing until Ctrl-C.",
     },
     positional=("service",),
+    takes_over=True,
 )
 def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -> None:
     """Show the log of one service or of all."""
@@ -98,7 +99,7 @@ def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -
     session.stack.replace_process("logs", *options)
 
 
-@command({"service": "Which container."}, positional=("service",))
+@command({"service": "Which container."}, positional=("service",), takes_over=True)
 def shell(c: Context, service: str = "odoo") -> None:
     """Open a shell in a container."""
     session = open_to_look(c)
@@ -108,7 +109,8 @@ def shell(c: Context, service: str = "odoo") -> None:
 
 
 @command(
-    {"command": "Run this SQL and leave, instead of an interactive session.", "database": DATABASE}
+    {"command": "Run this SQL and leave, instead of an interactive session.", "database": DATABASE},
+    takes_over=True,
 )
 def psql(c: Context, command: str = "", database: str = "") -> None:
     """Open psql on Odoo's database, as Odoo's role."""
@@ -119,7 +121,7 @@ def psql(c: Context, command: str = "", database: str = "") -> None:
     session.stack.replace_process("exec", *terminal, "odoo_db", "psql", *options)
 
 
-@command({"database": DATABASE}, name="odoo-shell")
+@command({"database": DATABASE}, name="odoo-shell", takes_over=True)
 def odoo_shell(c: Context, database: str = "") -> None:
     """Open Odoo's Python shell (`env`) on the database."""
     session = open_to_look(c)

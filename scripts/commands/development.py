@@ -16,7 +16,8 @@ from scripts.core.tasklib import command
         "soak": "Run only the tests that repeat one thing many times; they take hours.",
         "jobs": "How many end-to-end tests run side by side, 8 at most; 0: two for each core.",
         "pytest": "More options for pytest, as one string.",
-    }
+    },
+    takes_over=True,
 )
 def test(
     c: Context,

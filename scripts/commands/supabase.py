@@ -60,6 +60,7 @@ def supabase_status(c: Context, target: str = "local", json: bool = False) -> No
 @command(
     {"command": "Run this SQL and leave, instead of an interactive session.", "target": TARGET},
     name="psql",
+    takes_over=True,
 )
 def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
     """Open psql on the database, as the owner of everything in it."""

@@ -1,5 +1,6 @@
 """The one error that is meant for people."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -22,6 +23,30 @@ class OpsError(Exception):
         self.hint = hint
         self.exit_code = exit_code
         self.reported = False  # what --json has printed already tells of it
+
+
+# Of the machine or of a path that was given, not of the program.
+_OUTSIDE: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOTDIR,
+    }
+)
+
+
+def explained(error: OSError) -> OpsError | None:
+    """`error` for people; None where it may be a bug, of which the traceback tells more."""
+    if error.errno not in _OUTSIDE or not error.filename:
+        return None
+    hint = "Run this as the user who owns the project, or correct what is named here."
+    return OpsError(f"{error.filename}: {error.strerror}", hint)
 
 
 @contextmanager

@@ -47,14 +47,14 @@ class Option:
         """Whether the command cannot do without it."""
         return self.default is None
 
-    def convert(self, text: str) -> Any:
-        """Returns `text` as a value; raises UsageError where it is none of this kind."""
+    def convert(self, text: str, hint: str = "") -> Any:
+        """`text` as a value; raises UsageError with `hint` where it is none of this kind."""
         if self.kind is not int:
             return text
         try:
             return int(text)
         except ValueError:
-            raise UsageError(f"--{self.name}: {text!r} is not a whole number") from None
+            raise UsageError(f"--{self.name}: {text!r} is not a whole number", hint) from None
 
 
 class Command(Task[Any]):
@@ -62,6 +62,8 @@ class Command(Task[Any]):
 
     options: tuple[Option, ...] = ()
     aliases_of_options: Mapping[str, str] = MappingProxyType({})  # older names, without dashes
+    shown: str = ""  # its name on the command line, once there is one
+    takes_over: bool = False  # another program takes the place of this process
 
 
 def command(
@@ -72,15 +74,17 @@ def command(
     positional: Sequence[str] = (),
     aliases: Mapping[str, str] = MappingProxyType({}),
     bare: Mapping[str, Any] = MappingProxyType({}),
+    takes_over: bool = False,
 ) -> Callable[[Callable[..., Any]], Command]:
     """Make an Invoke task of a function.
 
     Every option has to be documented in `help`. Those without a default are positional and
     required; those in `positional` may be given without their name too, and be left out.
     `aliases` are other names of options. Those in `bare` have that value where they are given
-    without one.
+    without one. `takes_over`: it ends by another program in its place, so that no command follows.
     An OpsError becomes `error:` (or `warning:`) and `hint:` on standard error and its exit code,
-    and with `--json` an object on standard output as well.
+    and with `--json` an object on standard output as well. Exit code 0 is no end of the process:
+    the next command of the line follows.
     """
 
     def decorate(body: Callable[..., Any]) -> Command:
@@ -90,7 +94,12 @@ def command(
         def guarded(c: Context, *args: Any, **kwargs: Any) -> Any:
             try:
                 return body(c, *args, **kwargs)
+            except SystemExit as end:
+                if end.code:
+                    raise
             except OpsError as error:
+                if isinstance(error, UsageError) and found.shown:
+                    error.hint = error.hint or f"inv help {found.shown}"
                 show_error(error, as_json=bool(kwargs.get("json")))
                 raise Exit(code=error.exit_code) from None
             except TerminatedError:
@@ -112,7 +121,8 @@ def command(
         )
         found = cast("Command", made)
         found.options = options
-        found.aliases_of_options = aliases
+        found.aliases_of_options = dict(aliases)
+        found.takes_over = takes_over
         return found
 
     return decorate
@@ -121,10 +131,10 @@ def command(
 def show_error(error: OpsError, *, as_json: bool) -> None:
     """Print `error` for people and, with `as_json`, for machines as well."""
     console = Console.standard()
-    if as_json and error.message and not (error.reported or isinstance(error, WarningError)):
-        console.json({"error": error.message, "hint": error.hint})
     kind = "warning" if isinstance(error, WarningError) else "error"
     console.error(error.message, error.hint, kind=kind)
+    if as_json and error.message and not (error.reported or isinstance(error, WarningError)):
+        console.json({"error": error.message, "hint": error.hint})
 
 
 def _options(
