@@ -170,11 +170,11 @@ def _apply(stack: Stack, reporter: Reporter, window: Window | None, title: str) 
         reporter.note(f"{place} would be {'written' if window else 'removed'}, and Nginx reloaded")
         return
     before = place.read_bytes() if place.is_file() else None
-    _write(stack.settings, window)
-    if not _runs(stack):
-        reporter.note("Nginx does not run: this counts from its next start")
-        return
     try:
+        _write(stack.settings, window)
+        if not _runs(stack):
+            reporter.note("Nginx does not run: this counts from its next start")
+            return
         with reporter.step(title):
             nginx_configuration.reload(stack)
             _await(stack, window)

@@ -103,7 +103,8 @@ def maintenance(
     from scripts import maintenance as site
 
     act = site.requested(state, message, for_)
-    session = open_to_look(c) if state == "status" else open_to_change(c)
+    looks = state == "status"
+    session = open_to_look(c, engine_needed=False) if looks else open_to_change(c)
     found = act(session.stack, session.console)
     session.console.show(found.json, found.lines, as_json=json)
     raise SystemExit(found.differs)

@@ -8,6 +8,7 @@ from pathlib import Path
 from invoke.context import Context
 
 from scripts.core.console import Console
+from scripts.core.errors import UsageError
 from scripts.core.interruption import raise_on_sigterm
 from scripts.core.process import SystemRunner
 from scripts.core.redact import redactor
@@ -30,8 +31,14 @@ class Session:
         return Stack(self.settings, self.runner)
 
     def path(self, given: str) -> str:
-        """A path as the person means it, from the folder of the call; '' stays ''."""
-        return str(self.folder / Path(given).expanduser()) if given else ""
+        """A path as the person means it, from the folder of the call; '' stays ''.
+
+        Raises UsageError for the home folder of a user whom there is not.
+        """
+        try:
+            return str(self.folder / Path(given).expanduser()) if given else ""
+        except RuntimeError as error:
+            raise UsageError(f"{given}: there is no such user", "For a file: ./NAME") from error
 
 
 def open_session(
@@ -77,11 +84,17 @@ def open_to_change(
     return session
 
 
-def open_to_look(c: Context) -> Session:
-    """open_session for a command that shows the platform; warns where it is another folder's."""
-    from scripts.stack import identity
+def open_to_look(c: Context, *, engine_needed: bool = True) -> Session:
+    """open_session for a command that shows the platform; warns where it is another folder's.
+
+    Raises OpsError where no engine answers, if one is needed.
+    """
+    from scripts.stack import engine, identity
 
     session = open_session(c)
-    if found := identity.problem(Stack(session.settings, session.runner)):
+    claim = identity.look(session.stack)
+    if engine_needed and claim.owner is identity.Owner.UNSEEN:
+        engine.probe(session.runner)
+    if found := identity.refusal(session.settings, claim):
         session.console.note(f"warning: {found.message}")
     return session

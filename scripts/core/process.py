@@ -111,7 +111,7 @@ class SystemRunner:
                 given = None if stdin is None else stdin.encode()
                 out, err = _await(child, given, timeout, resume)
         except (FileNotFoundError, PermissionError) as error:
-            raise OpsError(f"the program {argv[0]!r} is not installed") from error
+            raise _not_installed(argv[0]) from error
         except subprocess.TimeoutExpired as error:
             raise OpsError(
                 self.redact(f"`{shlex.join(argv[:6])}`") + f" gave no answer within {timeout:.0f} s"
@@ -144,7 +144,7 @@ class SystemRunner:
                 start_new_session=True,
             )
         except (FileNotFoundError, PermissionError) as error:
-            raise OpsError(f"the program {argv[0]!r} is not installed") from error
+            raise _not_installed(argv[0]) from error
         process = SystemProcess(child, self.redact, on_stderr)
         try:
             yield process
@@ -163,7 +163,7 @@ class SystemRunner:
             os.execvp(argv[0], list(argv))
         except FileNotFoundError as error:
             signal.signal(signal.SIGPIPE, ours)
-            raise OpsError(f"the program {argv[0]!r} is not installed") from error
+            raise _not_installed(argv[0]) from error
 
     def detach(self, argv: Sequence[str], log: Path) -> int:
         """See Runner.detach."""
@@ -192,6 +192,12 @@ class SystemRunner:
 
     def _text(self, raw: bytes | None) -> str:
         return self.redact(raw.decode(errors="replace")) if raw else ""
+
+
+def _not_installed(program: str) -> OpsError:
+    return OpsError(
+        f"the program {program!r} is not installed", "Install it, or add its folder to PATH."
+    )
 
 
 def _start(

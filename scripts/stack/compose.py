@@ -122,8 +122,16 @@ class Stack:
                 raise UsageError(f"there is no service {name!r}", hint)
 
     def services(self) -> list[Service]:
-        """All containers of the project by name, stopped ones and those of one-off runs too."""
-        ids = self._find("--all", oneoff=True, check=True).stdout.split()
+        """All containers of the project by name, stopped ones and those of one-off runs too.
+
+        Raises OpsError where no engine answers.
+        """
+        found = self._find("--all", oneoff=True)
+        if not found.ok:
+            from scripts.stack import engine  # whose own imports take their time
+
+            raise engine.unreachable(found.stderr)
+        ids = found.stdout.split()
         if not ids:
             return []
         inspect = ["docker", "container", "inspect", "--format", _FACTS, *ids]
@@ -153,11 +161,11 @@ class Stack:
         done = self.run(*tail, timeout=60, check=False)
         return (done.stdout + done.stderr).splitlines()
 
-    def _find(self, *filters: str, oneoff: bool = False, check: bool = False) -> Completed:
+    def _find(self, *filters: str, oneoff: bool = False) -> Completed:
         """The ids of containers of the project, in lines; see `docker ps`."""
         options = [*filters] if oneoff else [*filters, "--filter", f"label={_ONEOFF}=False"]
         argv = ["docker", "ps", "--quiet", "--no-trunc", "--filter", self._label, *options]
-        return self.runner.run(argv, timeout=60, check=check)
+        return self.runner.run(argv, timeout=60, check=False)
 
     @property
     def _label(self) -> str:

@@ -35,6 +35,7 @@ class Trouble(StrEnum):
     STOPPED = "stopped"
     DENIED = "denied"
     NO_COMPOSE = "no-compose"
+    NO_CONTEXT = "no-context"
 
 
 class EngineUnavailableError(OpsError):
@@ -66,7 +67,7 @@ def probe(runner: Runner) -> Engine:
         )
     done = runner.run(["docker", "info", "--format", "{{json .}}"], timeout=30, check=False)
     if not done.ok or '"ServerErrors"' in done.stdout:
-        raise _unreachable(done.stderr + done.stdout)
+        raise unreachable(done.stderr + done.stdout)
     info = json.loads(done.stdout)
     return Engine(
         version=info["ServerVersion"],
@@ -77,7 +78,14 @@ def probe(runner: Runner) -> Engine:
     )
 
 
-def _unreachable(output: str) -> EngineUnavailableError:
+def unreachable(output: str) -> EngineUnavailableError:
+    """Why `docker`, which has said `output`, reaches no engine, and what to do."""
+    if found := re.search(r'context "([^"]*)": context not found', output):
+        return EngineUnavailableError(
+            Trouble.NO_CONTEXT,
+            f"there is no Docker context {found[1]!r}",
+            "Choose one of `docker context ls`: DOCKER_CONTEXT, or `docker context use`.",
+        )
     if "permission denied" in output.lower():
         return EngineUnavailableError(
             Trouble.DENIED,
@@ -125,7 +133,7 @@ def ensure(runner: Runner, reporter: Reporter, root: Path) -> Engine:
         try:
             return probe(runner)
         except EngineUnavailableError as error:
-            if error.trouble in tried or error.trouble is Trouble.DENIED:
+            if error.trouble in {*tried, Trouble.DENIED, Trouble.NO_CONTEXT}:
                 raise
             tried.add(error.trouble)
             _mend(error, runner, reporter, root)

@@ -138,10 +138,11 @@ def _read(path: Path) -> str:
 
 def problem(stack: Stack) -> OpsError | None:
     """Why this folder may not change the platform; None if it may."""
-    return _refusal(stack.settings, look(stack))
+    return refusal(stack.settings, look(stack))
 
 
-def _refusal(settings: Settings, claim: Claim) -> OpsError | None:
+def refusal(settings: Settings, claim: Claim) -> OpsError | None:
+    """Why the folder of `settings` may not change the platform of `claim`; None if it may."""
     what = f"the platform {settings.project!r}"
     if claim.owner is Owner.OTHER:
         return _belongs_to(settings, claim.folder)
@@ -170,8 +171,8 @@ def require(stack: Stack, *, starts: bool = False) -> None:
     names the other folder. Where no engine answers nothing can be said, or changed.
     """
     claim = look(stack)
-    if refusal := _refusal(stack.settings, claim):
-        raise refusal
+    if found := refusal(stack.settings, claim):
+        raise found
     if stack.runner.dry:
         return
     if claim.owner is Owner.OURS:

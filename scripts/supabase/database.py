@@ -8,6 +8,7 @@ from typing import Final
 
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
+from scripts.stack import engine
 from scripts.stack.compose import Stack
 
 SERVICE: Final = "supabase_db"
@@ -81,6 +82,8 @@ class Database:
         said = [re.sub(r"^psql:<stdin>:(\d+): ", r"line \1: ", line) for line in lines]
         telling = [line for line in said if re.search(r"ERROR|FATAL|error|DETAIL", line)]
         reason = "\n  ".join((telling or said)[-3:]) or f"psql ended with code {done.code}"
+        if re.search("docker API|Docker daemon", done.stderr):
+            return engine.unreachable(done.stderr)
         hint = ""
         if self.target is Target.LOCAL and "is not running" in done.stderr:
             reason, hint = f"{SERVICE} is not running", "Start it: inv up --supabase"

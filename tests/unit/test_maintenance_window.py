@@ -144,6 +144,14 @@ def test_what_nginx_refuses_changes_nothing(tmp_path: Path) -> None:
     assert maintenance_window.active(stack.settings) == before
 
 
+def test_without_an_engine_nothing_changes(tmp_path: Path) -> None:
+    silent = says(code=1, stderr="Cannot connect to the Docker daemon at unix:///none.sock.")
+    stack = Stack(settings_in(tmp_path), FakeRunner({"docker ps": silent}))
+    with pytest.raises(OpsError, match="engine is not running"):
+        maintenance.begin(stack, FakeReporter(), "", None)
+    assert maintenance_window.active(stack.settings) is None
+
+
 def test_an_nginx_that_goes_on_as_before_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,9 +8,13 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
+from scripts.commands.session import Session
+from scripts.core.console import Console
 from scripts.core.errors import OpsError, UsageError
+from scripts.core.process import SystemRunner
 from scripts.core.tasklib import EXIT_INTERRUPTED, command
 from tests.conftest import ROOT
+from tests.unit.support.fakes import settings_in
 
 
 def test_a_flag_without_help_is_refused_when_the_module_is_imported() -> None:
@@ -89,6 +93,12 @@ def test_a_path_is_meant_from_the_folder_of_the_call_by_each_of_its_commands(
     assert done.stderr == ""
     paths = [f"{tmp_path}/x.sql", f"{tmp_path}/../y.sql", "/z.sql", "/home/me/w.sql"]
     assert done.stdout.splitlines() == paths
+
+
+def test_the_home_of_nobody_is_a_usage_error(tmp_path: Path) -> None:
+    session = Session(settings_in(tmp_path), SystemRunner(), Console.standard(), tmp_path)
+    with pytest.raises(UsageError, match="~no-such-user/x: there is no such user"):
+        session.path("~no-such-user/x")
 
 
 @pytest.mark.parametrize("name", ["archive", "other"])

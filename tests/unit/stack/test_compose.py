@@ -70,6 +70,13 @@ def test_a_listing_becomes_services(tmp_path: Path) -> None:
     ]
 
 
+def test_containers_that_cannot_be_asked_for_are_an_error_with_a_hint(tmp_path: Path) -> None:
+    stack, _ = _stack(tmp_path, ps=says(code=1, stderr="Cannot connect to the Docker daemon"))
+    with pytest.raises(OpsError, match="the Docker engine is not running") as caught:
+        stack.services()
+    assert caught.value.hint
+
+
 def test_an_empty_listing_is_no_service(tmp_path: Path) -> None:
     stack, runner = _stack(tmp_path)
     assert stack.services() == []

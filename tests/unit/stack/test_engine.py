@@ -72,6 +72,16 @@ def test_an_engine_of_somebody_else_is_recognised(answer: Completed) -> None:
     assert "usermod" in error.hint
 
 
+def test_a_context_that_is_not_there_is_named_and_starts_no_engine(tmp_path: Path) -> None:
+    said = 'Failed to initialize: unable to resolve docker endpoint: context "x": context not found'
+    runner = _runner(says(code=1, stderr=said))
+    error = _trouble(runner)
+    assert (error.trouble, error.message) == (Trouble.NO_CONTEXT, "there is no Docker context 'x'")
+    with pytest.raises(EngineUnavailableError, match="no Docker context"):
+        ensure(runner, FakeReporter(), tmp_path)
+    assert runner.changing == []
+
+
 @pytest.mark.parametrize(
     "answer", [says(code=1, stderr="docker: 'compose' is not a docker command."), says("")]
 )
