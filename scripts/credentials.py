@@ -16,6 +16,10 @@ from scripts.core.files import make_private_folder, write_new
 from scripts.core.table import Table
 
 SHORTEST: Final = 12  # characters; below that a password can be guessed
+UNREADABLE: Final = "cannot be read by this user (made by root?)"
+OWNER_HINT: Final = (
+    "Run this as the user who owns the secrets, or make them yours: sudo chown $USER secrets/*.txt"
+)
 # 32 random bytes in base64 are longer than any placeholder seen, and one of a
 # million would spell one.
 _RANDOM_LENGTH: Final = 43
@@ -196,6 +200,8 @@ def _require_accepted(reports: list[SecretReport]) -> None:
     refused = [report for report in reports if report.state is SecretState.REFUSED]
     if refused:
         listing = "; ".join(f"secrets/{r.path.name} {r.problem}" for r in refused)
+        if all(report.problem == UNREADABLE for report in refused):
+            raise UsageError(listing, OWNER_HINT)
         names = ",".join(report.name for report in refused)
         raise UsageError(
             listing,
@@ -219,11 +225,13 @@ def _problem(spec: SecretSpec, path: Path) -> str:
     except IsADirectoryError:
         return "is a folder; an earlier start without the file left it behind"
     except PermissionError:
-        return "cannot be read by this user (made by root?)"
+        return UNREADABLE
     except FileNotFoundError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
-        return f"cannot be read ({type(error).__name__})"
+    except UnicodeDecodeError:
+        return "cannot be read: it is no UTF-8 text"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     if not value:
         return "is empty"
     phrase = len(value) < _RANDOM_LENGTH and _PLACEHOLDERS.fullmatch(value.replace("\n", " "))

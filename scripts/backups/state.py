@@ -1,11 +1,12 @@
 """What is remembered between two backups: that there was a repository, and who has its key."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from scripts.backups import service
-from scripts.core.errors import UsageError
+from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_folder, write_atomic
 from scripts.core.settings import Settings
 
@@ -20,7 +21,8 @@ def key(settings: Settings) -> str:
     if not path.is_file():
         raise UsageError("there is no key yet", "Run: inv secrets")
     text = _value(path)
-    _write(settings, _KEY_SHOWN, text)
+    with suppress(OpsError):  # a full disk is no reason to keep it back
+        _write(settings, _KEY_SHOWN, text)
     return text
 
 

@@ -50,15 +50,19 @@ def warning(path: Path) -> str:
 def text(path: Path) -> str:
     """What is in `path`, without a byte order mark, as Docker Compose reads it; '' if it is not.
 
-    Raises UsageError for a file that is no UTF-8, such as PowerShell's `>` may write.
+    Raises UsageError for a file that is no UTF-8, such as PowerShell's `>` may write, and for a link
+    that leads nowhere: with the defaults instead, it would be another platform.
     """
+    if path.is_fifo() or (path.is_symlink() and not path.exists()):
+        raise UsageError(f"{path} leads to no file", "Correct the link, or put a file there.")
     try:
         return path.read_bytes().decode("utf-8-sig") if path.is_file() else ""
     except UnicodeDecodeError:
         hint = "Save it as UTF-8: Docker Compose cannot read it either."
         raise UsageError(f"{path} is no UTF-8 text", hint) from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        hint = "Run this as the user who owns it, or correct its permissions."
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint) from error
 
 
 def lines(path: Path) -> list[str]:

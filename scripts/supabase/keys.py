@@ -37,7 +37,9 @@ def secret(folder: Path) -> str:
         raise UsageError(f"{place} does not exist", "Run: inv secrets")
     problem = report.problem or _weakness("".join(credentials.value_in(report.path).split()))
     if problem:
-        raise UsageError(f"{place} {problem}", f"Run: inv secrets.rotate {_NAME}")
+        unreadable = problem == credentials.UNREADABLE
+        hint = credentials.OWNER_HINT if unreadable else f"Run: inv secrets.rotate {_NAME}"
+        raise UsageError(f"{place} {problem}", hint)
     # `openssl rand -base64 64` wraps its line: whitespace is no part of the secret.
     return "".join(credentials.value_in(report.path).split())
 

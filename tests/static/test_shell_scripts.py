@@ -50,6 +50,21 @@ def test_shellcheck_finds_no_fault() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_shell_that_sources_inv_stays_as_it_is(tmp_path: Path, shell: str) -> None:
+    other = tmp_path / ".venv"  # of another project, in the folder above
+    (tmp_path / "here").mkdir()
+    other.mkdir()
+    (other / "kept").touch()
+    line = f". {ROOT}/scripts/inv; echo $? [$-]"
+    done = run(shell, "-c", line, cwd=tmp_path / "here")
+    code, flags = done.stdout.split()
+    assert code == "2" and "e" not in flags and "u" not in flags
+    assert "error: this is not the folder of the platform" in done.stderr
+    assert "hint: Run ./scripts/inv" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["kept"]
+
+
 @pytest.mark.parametrize("text", ["rm -rf $1/*", "cd /tmp; [ $1 == a ]"])
 def test_shellcheck_would_find_one(tmp_path: Path, text: str) -> None:
     script = tmp_path / "faulty"

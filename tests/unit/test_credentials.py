@@ -12,6 +12,7 @@ from scripts.core.checks import Status, run_all
 from scripts.core.errors import EXIT_FAILED, EXIT_USAGE, OpsError, UsageError
 from scripts.core.redact import redactor
 from scripts.credentials import SPECS, SecretState, ensure, inspect
+from scripts.supabase import keys
 from tests.conftest import ROOT
 
 _STRONG = "Xq3vR8-kTz1mPw7dLs5y"
@@ -130,6 +131,27 @@ def test_a_file_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / "db_password.txt").write_bytes(b"\xff\xfe" * 20)
     with pytest.raises(UsageError, match=r"db_password\.txt cannot be read"):
         ensure(folder)
+
+
+def test_what_belongs_to_another_user_needs_no_new_secret(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put(folder, "supabase_jwt_secret", _STRONG)
+
+    def denied(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(credentials, "value_in", denied)
+    for look in (lambda: ensure(folder), lambda: keys.secret(folder)):
+        with pytest.raises(UsageError, match="cannot be read by this user") as caught:
+            look()
+        assert "rotate" not in caught.value.hint and "chown" in caught.value.hint
+
+
+def test_a_file_in_the_place_of_the_folder_is_said_in_plain_words(folder: Path) -> None:
+    folder.touch()
+    problems = {report.problem for report in credentials.inspect(folder)}
+    assert problems == {"cannot be read: Not a directory"}
 
 
 @pytest.mark.parametrize("ends", ["", "\n", "\r\n", " \r\n\r\n"])

@@ -118,6 +118,11 @@ def test_the_key_is_asked_for_until_it_was_shown(stack: Stack) -> None:
     assert not state.key_was_shown(stack.settings)
 
 
+def test_the_key_is_shown_where_nothing_can_be_written(stack: Stack) -> None:
+    (stack.settings.state_folder / "backup-key-shown").mkdir(parents=True)
+    assert state.key(stack.settings) == "k" * 43
+
+
 def test_a_nightly_backup_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
     runner = runner_of(stack)
     runner.answers[f"{RUN} backup create"] = says(json.dumps(MANIFEST))

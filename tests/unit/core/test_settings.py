@@ -1,4 +1,5 @@
 import codecs
+import os
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,21 @@ def test_settings_saved_on_windows_are_the_same_settings(tmp_path: Path) -> None
 def test_settings_in_another_encoding_are_named(tmp_path: Path, encoding: str) -> None:
     (tmp_path / ".env").write_text("ACME_EMAIL=ä@example.com\n", encoding=encoding)
     with pytest.raises(UsageError, match=r"\.env is no UTF-8 text"):
+        Settings.load(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["nowhere", ".env"])
+def test_a_link_that_leads_nowhere_is_not_taken_for_the_defaults(
+    tmp_path: Path, target: str
+) -> None:
+    (tmp_path / ".env").symlink_to(target)
+    with pytest.raises(UsageError, match=r"\.env leads to no file"):
+        Settings.load(tmp_path)
+
+
+def test_settings_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".env")
+    with pytest.raises(UsageError, match=r"\.env leads to no file"):
         Settings.load(tmp_path)
 
 
