@@ -12,6 +12,8 @@ EXIT_CODES: Final[Mapping[str, Mapping[int, str]]] = {
     "renew-tls": {3: "not due yet"},
 }
 
+_JOB: Final = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
+
 EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "quickstart": ("inv quickstart", "inv quickstart --prod --odoo 18"),
     "up": ("inv up", "inv up --prod"),
@@ -83,8 +85,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         "inv jobs.enqueue --payload @job.json",
         'inv jobs.enqueue --type http --payload \'{"url": "https://example.com"}\'',
     ),
-    "jobs.show": ("inv jobs.show 42", "inv jobs.show 42 --json"),
-    "jobs.retry": ("inv jobs.retry 42", "inv jobs.retry 42 --target cloud"),
+    "jobs.show": (f"inv jobs.show {_JOB}", f"inv jobs.show {_JOB} --json"),
+    "jobs.retry": (f"inv jobs.retry {_JOB}", f"inv jobs.retry {_JOB} --target cloud"),
     "jobs.dead": ("inv jobs.dead", "inv jobs.dead --limit 5"),
     "test": ("inv test", "inv test --only unit"),
     "lock": ("inv lock", "inv --echo lock"),

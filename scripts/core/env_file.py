@@ -50,8 +50,8 @@ def warning(path: Path) -> str:
 def text(path: Path) -> str:
     """What is in `path`, without a byte order mark, as Docker Compose reads it; '' if it is not.
 
-    Raises UsageError for a file that is no UTF-8, such as PowerShell's `>` may write, and for a link
-    that leads nowhere: with the defaults instead, it would be another platform.
+    Raises UsageError for a file that is no UTF-8, such as PowerShell's `>` may write, and for a
+    link that leads nowhere: with the defaults instead, it would be another platform.
     """
     if path.is_fifo() or (path.is_symlink() and not path.exists()):
         raise UsageError(f"{path} leads to no file", "Correct the link, or put a file there.")

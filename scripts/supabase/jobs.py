@@ -20,6 +20,11 @@ STATUSES: Final = ("queued", "running", "completed", "cancelled", "dead")
 _HEADER: Final = ("id", "source", "type", "priority", "status", "attempts", "scheduled")
 _DEAD_HEADER: Final = ("id", "source", "type", "attempts", "died", "error")
 _MINUTES: Final = 300  # seconds that a key made for one command is good for
+_NAME: Final = r"[A-Za-z0-9_.:-]{1,100}"
+_LONGEST_KEY: Final = 200
+_MOST_ROWS: Final = 10_000
+_MOST: Final = 262_144  # characters of a payload; these limits are those of supabase/migrations
+_EXAMPLE: Final = """For example: '{"text": "Hi"}', or @FILE"""
 _UUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -104,8 +109,17 @@ def enqueue(
     """Put a job into the queue; returns its id.
 
     `payload` is a JSON object, or @ and the name of a file with one. Raises
-    UsageError for what is wrong with it before anybody is asked.
+    UsageError for what is wrong with any of them before anybody is asked.
     """
+    for flag, name in (("--source", source), ("--type", job_type)):
+        if not re.fullmatch(_NAME, name):
+            hint = "Up to 100 letters without accents, digits and any of _ . : -"
+            raise UsageError(f"{flag} {name!r} is no name", hint)
+    _require_within("--priority", priority, 1, 10)
+    _require_within("--max-retries", max_retries, 0, 100)
+    _require_within("--timeout", timeout, 1, 86_400)
+    if len(key) > _LONGEST_KEY:
+        raise UsageError(f"--key has more than {_LONGEST_KEY} characters", "Give a shorter one.")
     request: dict[str, Any] = {
         "p_source": source,
         "p_job_type": job_type,
@@ -121,17 +135,41 @@ def enqueue(
     return str(queue.call("enqueue_job", **request))
 
 
+def _require_within(flag: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UsageError(f"{flag} {value} is not between {least} and {most}")
+
+
 def _payload(text: str) -> dict[str, Any]:
+    content = _content(text[1:]) if text.startswith("@") else text
     try:
-        content = Path(text[1:]).read_text() if text.startswith("@") else text
-        found = json.loads(content)
-    except OSError as error:
-        raise UsageError(f"{text[1:]} cannot be read: {error.strerror}") from error
+        found = json.loads(content, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UsageError(f"--payload is no JSON: see {place}", _EXAMPLE) from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"--payload is no JSON: {error}") from error
+        raise UsageError("--payload is no JSON", _EXAMPLE) from error
     if not isinstance(found, dict):
-        raise UsageError("--payload has to be a JSON object", """For example: '{"text": "Hi"}'""")
+        raise UsageError("--payload has to be a JSON object", _EXAMPLE)
     return found
+
+
+def _content(path: str) -> str:
+    try:
+        with Path(path).open(encoding="utf-8") as stream:
+            found = stream.read(_MOST + 1)  # of a device, there would be no end
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise UsageError(f"{path or '@'} cannot be read: {reason}", _EXAMPLE) from error
+    if len(found) > _MOST:
+        raise UsageError(
+            f"{path} has more than {_MOST} characters", "A queue is no place for them."
+        )
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is of Python, not of JSON")
 
 
 def _moment(text: str) -> str:
@@ -146,8 +184,7 @@ def listed(queue: Queue, status: str, limit: int) -> list[dict[str, Any]]:
     """The newest jobs, those with `status` only if it is not empty."""
     if status and status not in STATUSES:
         raise UsageError(f"--status {status!r} is none of: {', '.join(STATUSES)}")
-    if limit < 1:
-        raise UsageError(f"--limit {limit} is none")
+    _require_within("--limit", limit, 1, _MOST_ROWS)
     wanted = {"status": f"eq.{status}"} if status else {}
     columns = "id,source,job_type,priority,status,attempts,scheduled_at"
     return queue.rows("jobs", select=columns, order="seq.desc", limit=str(limit), **wanted)
@@ -155,6 +192,7 @@ def listed(queue: Queue, status: str, limit: int) -> list[dict[str, Any]]:
 
 def dead(queue: Queue, limit: int) -> list[dict[str, Any]]:
     """The jobs that were given up, the latest first."""
+    _require_within("--limit", limit, 1, _MOST_ROWS)
     return queue.rows("dead_letter_queue", order="died_at.desc", limit=str(limit))
 
 

@@ -1,5 +1,6 @@
 import base64
 from pathlib import Path
+from typing import Any, Final
 
 import jwt
 import pytest
@@ -182,30 +183,53 @@ def test_without_a_registry_it_says_what_runs_and_what_does_not(
         images.ensure_postgrest(stack, FakeReporter())
 
 
-@pytest.mark.parametrize("payload", ["{", "[1]", "1", '"a"', "@/nowhere/at/all", "[" * 100_000])
-def test_a_payload_is_a_json_object(payload: str) -> None:
-    with pytest.raises(UsageError, match=r"payload|nowhere"):
+_JOB: Final[dict[str, Any]] = {
+    "source": "s", "job_type": "t", "payload": "{}", "priority": 5, "at": "", "max_retries": 3,
+    "timeout": 300, "key": "",
+}  # fmt: skip
+_NO_PAYLOAD = ["{", "[1]", "1", '"a"', "", '{"a": NaN}', "@", "@/nowhere/at/all", "[" * 100_000]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        *(("payload", value, "--payload|cannot be read") for value in _NO_PAYLOAD),
+        ("payload", "@/dev/zero", "more than 262144 characters"),
+        ("source", "", "--source '' is no name"),
+        ("source", "mé", "--source 'mé' is no name"),
+        ("job_type", "two words", "--type 'two words' is no name"),
+        ("priority", 0, "--priority 0 is not between 1 and 10"),
+        ("priority", 11, "--priority 11 is not between 1 and 10"),
+        ("max_retries", -1, "--max-retries -1 is not between 0 and 100"),
+        ("timeout", 0, "--timeout 0 is not between 1 and 86400"),
+        ("at", "soon", "--at 'soon' is no moment"),
+        ("key", "k" * 201, "--key has more than 200 characters"),
+    ],
+)
+def test_what_the_queue_would_refuse_is_not_sent(field: str, value: object, named: str) -> None:
+    request: dict[str, Any] = {**_JOB, field: value}
+    with pytest.raises(UsageError, match=named) as caught:
+        jobs.enqueue(Queue("http://127.0.0.1:9", ""), **request)
+    assert "Expecting" not in caught.value.message, "people do not read Python's own words"
+
+
+def test_a_file_in_another_encoding_is_no_payload(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text("{}", encoding="utf-16")
+    with pytest.raises(UsageError, match=r"job\.json cannot be read: it is no UTF-8 text"):
         jobs.enqueue(
-            Queue("http://127.0.0.1:9", ""),
-            "s",
-            "t",
-            payload,
-            priority=5,
-            at="",
-            max_retries=3,
-            timeout=300,
-            key="",
+            Queue("http://127.0.0.1:9", ""), **{**_JOB, "payload": f"@{tmp_path}/job.json"}
         )
 
 
-def test_a_moment_and_an_id_have_their_form(tmp_path: Path) -> None:
+def test_an_id_a_status_and_a_limit_have_their_form() -> None:
     queue = Queue("http://127.0.0.1:9", "")
-    with pytest.raises(UsageError, match="--at"):
-        jobs.enqueue(
-            queue, "s", "t", "{}", priority=5, at="soon", max_retries=3, timeout=300, key=""
-        )
     for wrong in ("", "1", "eq.1&select=*"):
         with pytest.raises(UsageError, match="no id"):
             jobs.show(queue, wrong)
     with pytest.raises(UsageError, match="--status"):
         jobs.listed(queue, "late", 5)
+    for number in (-1, 0, 10_001):
+        with pytest.raises(UsageError, match=f"--limit {number} is not between 1 and 10000"):
+            jobs.listed(queue, "", number)
+        with pytest.raises(UsageError, match=f"--limit {number} is not between 1 and 10000"):
+            jobs.dead(queue, number)
