@@ -1,5 +1,6 @@
 """From a bare machine to a login page, in one command."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -46,6 +47,8 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     """
     if stack.runner.dry:
         raise UsageError("quickstart cannot be rehearsed", "Each of its steps can: inv --dry up")
+    if (wanted := stack.settings.odoo_version) and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", wanted):
+        raise UsageError(f"--odoo {wanted!r} is no version", "For example: --odoo 18")
     configuration.require(stack.settings)
     found = engine.ensure(stack.runner, reporter, stack.settings.root)
     reporter.note(f"Docker Engine {found.version}, Compose {found.compose}: ready")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,6 +69,9 @@ def run(stack: Stack, reporter: Reporter, request: Request) -> NoReturn:
         )
     if not 0 <= request.jobs <= _MOST_JOBS:
         raise UsageError(f"--jobs has to be a number from 1 to {_MOST_JOBS}", "Or leave it out.")
+    if request.odoo_package and not Path(request.odoo_package).exists():
+        hint = "Name a Debian package, or a checkout of Odoo's source."
+        raise UsageError(f"--odoo-package: there is no {request.odoo_package}", hint)
     root, runner = stack.settings.root, stack.runner
     install(root, "dev", runner, reporter)
     if request.require_docker and request.only != "unit":
@@ -89,6 +93,14 @@ def run(stack: Stack, reporter: Reporter, request: Request) -> NoReturn:
         phases.run("static tests", _pytest(stack, request, host, "static"))
     places = [request.only] if request.only else ["e2e"] if everything or request.soak else []
     runner.replace_process(_pytest(stack, request, host, *places))
+
+
+def options(text: str) -> tuple[str, ...]:
+    """`text` as a shell would divide it; raises UsageError for a quote that is not closed."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"--pytest {text!r} has an open quote", '--pytest "-k restore"') from error
 
 
 def package_of_this_machine(settings: Settings, reporter: Reporter) -> str:

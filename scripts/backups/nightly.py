@@ -24,12 +24,14 @@ def job(settings: Settings) -> ScheduledJob:
     )
 
 
-def plan(stack: Stack, request: BackupRequest, *, on: bool) -> str:
+def plan(stack: Stack, request: BackupRequest, *, on: bool, off: bool = False) -> str:
     """Have a backup made every night, or no longer; returns a line for people.
 
     Raises OpsError as long as nobody has seen the key: nights of backups that burn
     together with their only key would be worse than none, for somebody relies on them.
     """
+    if on and off:
+        raise UsageError("--schedule and --unschedule exclude each other")
     if request.plain or request.zipped or request.new_repository or request.database:
         raise UsageError("only --notify goes with --schedule and --unschedule")
     if on and not state.key_was_shown(stack.settings):

@@ -1,6 +1,5 @@
 """Tells an address of the user's how a backup ended."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,8 +9,11 @@ from scripts.core.errors import OpsError, UsageError
 
 def validate_address(url: str) -> None:
     """Raises UsageError unless `url` is one."""
-    if not re.match(r"https?://[^\s/]", url):
-        raise UsageError("--notify wants an address that begins with https:// or http://")
+    if not http.is_address(url, "https", "http"):
+        raise UsageError(
+            "--notify wants an address that begins with https:// or http://",
+            "For example: --notify https://hooks.example.com/backup",
+        )
 
 
 @contextmanager

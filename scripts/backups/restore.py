@@ -42,13 +42,13 @@ def restore(
     come up on the restored one. `of` is the database wanted of a file that holds several.
     """
     name = new_name(to or stack.settings.database)
+    file = foreign_files.file(source)
+    if of and not file:
+        raise UsageError("--from-database is for a file", "A backup is of one database.")
     served.refuse(stack, name)
     with file_lock(repository.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         warning = "" if neutralize else agreement.danger(stack, name)
-        file = foreign_files.file(source)
-        if of and not file:
-            raise UsageError("--from-database is for a file", "A backup is of one database.")
         origin: Path | Saved
         if file:
             origin, odoo = _read(stack, reporter, file, name, of, warning)
@@ -96,10 +96,14 @@ def _is_live(stack: Stack, name: str) -> bool:
     return name == stack.settings.database
 
 
-def validate_undo(source: str, *, neutralize: bool) -> None:
-    """Raises UsageError for what `--undo` ignores."""
-    if source != "latest" or neutralize:
-        raise UsageError("--undo takes no backup and no --neutralize")
+def validate(
+    source: str, *, configuration: bool, undo: bool, neutralize: bool, to: str = "", of: str = ""
+) -> None:
+    """Raises UsageError for what `--undo` or `--configuration` would ignore."""
+    if configuration and (undo or neutralize or to or of):
+        raise UsageError("--configuration goes with a backup and no other option")
+    if undo and (source != "latest" or neutralize or of):
+        raise UsageError("--undo takes no backup, no --neutralize and no --from-database")
 
 
 def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:

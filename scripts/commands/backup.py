@@ -46,7 +46,7 @@ def backup_create(
         *files, notify, forget=prune, new_repository=new_repository, database=database
     )
     if schedule or unschedule:
-        line = nightly.plan(session.stack, request, on=schedule)
+        line = nightly.plan(session.stack, request, on=schedule, off=unschedule)
         session.console.show({"result": line}, [line], as_json=json)
     else:
         made = repository.create(session.stack, QuietReporter(session.console), request)
@@ -161,24 +161,35 @@ def restore_task(
     yes: bool = False,
 ) -> None:
     """Bring a backup back; verified before anything live is touched; asks."""
+    from scripts.backups import restore
+
+    session = open_to_change(c, yes=yes)
+    options = {"to": to_database, "of": from_database}
+    restore.validate(
+        source, configuration=configuration, undo=undo, neutralize=neutralize, **options
+    )
+    if configuration:
+        _restore_configuration(session, source, as_json=json)
+    else:
+        _restore_database(
+            session, source, undo=undo, neutralize=neutralize, as_json=json, **options
+        )
+
+
+def _restore_database(
+    session: Session, source: str, *, undo: bool, neutralize: bool, as_json: bool, to: str, of: str
+) -> None:
     from scripts import startup
     from scripts.backups import foreign_files, restore
 
-    session = open_to_change(c, yes=yes)
-    if configuration:
-        _restore_configuration(session, source, as_json=json)
-        return
-    startup.prepare_restore(session.stack, session.console)
+    stack, console = session.stack, session.console
+    startup.prepare_restore(stack, console)
     if undo:
-        restore.validate_undo(source, neutralize=neutralize)
-        done = restore.undo(session.stack, session.console, to_database)
+        done = restore.undo(stack, console, to)
     else:
         given = source if foreign_files.is_backup(source) else session.path(source)
-        options = {"to": to_database, "of": from_database}
-        done = restore.restore(
-            session.stack, session.console, given, **options, neutralize=neutralize
-        )
-    session.console.show(done, done.lines, as_json=json)
+        done = restore.restore(stack, console, given, neutralize=neutralize, to=to, of=of)
+    console.show(done, done.lines, as_json=as_json)
     done.warn()
 
 

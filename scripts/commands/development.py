@@ -1,7 +1,5 @@
 """Work on the platform itself."""
 
-import shlex
-
 from invoke.context import Context
 
 from scripts.commands.session import open_session
@@ -36,7 +34,7 @@ def test(
     package = session.path(odoo_package) or testing.package_of_this_machine(
         session.settings, session.console
     )
-    words = tuple(shlex.split(pytest))
+    words = testing.options(pytest)
     request = testing.Request(required, only, soak, package, jobs, words)
     testing.run(session.stack, session.console, request)
 

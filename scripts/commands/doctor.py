@@ -4,6 +4,7 @@ from invoke.context import Context
 
 from scripts.commands.help_texts import JSON, YES
 from scripts.commands.session import open_session
+from scripts.core.errors import of_what_was_reported
 from scripts.core.tasklib import command
 
 
@@ -33,15 +34,17 @@ def doctor(
     from scripts.doctor import report
 
     session = open_session(c, yes=yes)
+    bundles.validate(session.path(file), lines, wanted=bundle)
     found = report.look(session.stack)
     session.console.show(found, found.lines(session.console.paint), as_json=json)
-    if fix:
-        dry = session.runner.dry
-        for line in fixes.fix(session.settings, found.sizes, session.console, dry=dry):
-            session.console.note(line)
-    if bundle:
-        path = bundles.write(session.stack, found, session.path(file), lines)
-        session.console.note(f"Wrote {path}, without secrets. Read it before you send it.")
+    with of_what_was_reported():
+        if fix:
+            dry = session.runner.dry
+            for line in fixes.fix(session.settings, found.sizes, session.console, dry=dry):
+                session.console.note(line)
+        if bundle:
+            path = bundles.write(session.stack, found, session.path(file), lines)
+            session.console.note(f"Wrote {path}, without secrets. Read it before you send it.")
     raise SystemExit(found.failed)
 
 

@@ -256,6 +256,7 @@ def module_new(c: Context, name: str) -> None:
     from scripts.modules import scaffold
 
     session = open_session(c)
+    scaffold.require_name(name)
     made = scaffold.create(session.settings, name, scaffold.brought(session.stack, session.console))
     session.console.say(
         f"{made.relative_to(session.settings.root)} is there; try it: inv module.test {name}"

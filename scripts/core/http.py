@@ -1,10 +1,22 @@
 """HTTP questions to our own services."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from scripts.core.errors import OpsError
+
+
+def is_address(text: str, *schemes: str) -> bool:
+    """Whether `text` is the address of a site, by one of `schemes`, such as https."""
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets or a port that are none
+        return False
+    return named and parts.scheme in schemes and not re.search(r"[\s\x00-\x1f]", text)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,23 @@ from scripts.doctor.scrub import env_text, scrubber
 from scripts.stack.compose import Stack
 
 _MODE: Final = 0o600
+LINES: Final = 2000  # of each log, if nobody says how many
 _MOST_LINES: Final = 100_000
 _FILES: Final = ("odoo/odoo.conf", "compose.override.yaml", "odoo/requirements.txt", "CHANGELOG.md")
+_ANOTHER: Final = "Name another FILE."
 _CHANGES: Final = 60  # lines of CHANGELOG.md, which tell the version
+
+
+def validate(path: str, lines: int, *, wanted: bool) -> None:
+    """Raises UsageError for a file or number of lines that there cannot be, or is no use for."""
+    if not wanted and (path or lines != LINES):
+        raise UsageError("FILE and --lines go with --bundle", "inv doctor --bundle [FILE]")
+    if not 0 < lines <= _MOST_LINES:
+        raise UsageError(f"--lines {lines} is no number from 1 to {_MOST_LINES}")
+    if path and os.path.lexists(path):
+        raise UsageError(f"{path} cannot be written: it is there already", _ANOTHER)
+    if path and not Path(path).parent.is_dir():
+        raise UsageError(f"{path} cannot be written: its folder must exist", _ANOTHER)
 
 
 def write(stack: Stack, found: Report, path: str, lines: int) -> Path:
@@ -29,8 +43,6 @@ def write(stack: Stack, found: Report, path: str, lines: int) -> Path:
 
     Raises UsageError where the file exists or cannot be written.
     """
-    if not 0 < lines <= _MOST_LINES:
-        raise UsageError(f"--lines {lines} is no number from 1 to {_MOST_LINES}")
     target = (
         Path(path) if path else stack.settings.root / time.strftime("support-%Y%m%d-%H%M%S.tar.gz")
     )
@@ -38,9 +50,7 @@ def write(stack: Stack, found: Report, path: str, lines: int) -> Path:
     try:
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
     except OSError as error:
-        raise UsageError(
-            f"{target} cannot be written: {error.strerror}", "Name another FILE."
-        ) from error
+        raise UsageError(f"{target} cannot be written: {error.strerror}", _ANOTHER) from error
     with os.fdopen(handle, "wb") as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
         for name, text in _contents(stack, found, lines):
             _add(archive, f"{target.name.partition('.')[0]}/{name}", scrub(text))

@@ -20,8 +20,10 @@ def fix(
     """Write what differs into `.env`, after asking; lines for people.
 
     The question names each value, and those that somebody has chosen. Raises OpsError where the
-    answer is no.
+    answer is no, and where no engine has told what the machine has.
     """
+    if not sizes:
+        raise OpsError("no sizes can be recommended: no engine answers", "Start it: inv quickstart")
     fixed = [size for size in sizes if size.differs and size.source == "environment"]
     for size in fixed:
         yield f"{size.variable}={size.present} of the environment wins over .env: left as it is"

@@ -36,6 +36,11 @@ class Filter:
     source: str = ""
     every: bool = False  # Odoo's own that are not installed, too
 
+    def __post_init__(self) -> None:
+        """Raises UsageError for a state that there is not."""
+        if self.state and self.state not in _STATES:
+            raise UsageError(f"there is no state {self.state!r}", f"One of: {', '.join(_STATES)}")
+
     def __call__(self, module: Module) -> bool:
         """Whether `module` is wanted."""
         wanted = (
@@ -61,9 +66,7 @@ def find(stack: Stack, reporter: Reporter, database: str) -> list[Module]:
 
 
 def wanted(modules: Sequence[Module], chosen: Filter) -> list[Module]:
-    """Those that `chosen` takes; raises UsageError for a state that there is not."""
-    if chosen.state and chosen.state not in _STATES:
-        raise UsageError(f"there is no state {chosen.state!r}", f"One of: {', '.join(_STATES)}")
+    """Those that `chosen` takes."""
     return [module for module in modules if chosen(module)]
 
 
@@ -115,6 +118,8 @@ def snapshots(stack: Stack, reporter: Reporter, database: str) -> list[Snapshot]
 
 def prune(stack: Stack, reporter: Reporter, database: str, keep: int) -> list[Snapshot]:
     """Forget all but the last `keep` of them; returns those that are gone."""
+    if keep < 0:
+        raise UsageError(f"--keep {keep} is less than none", "0 forgets all of them.")
     service.prepare(stack)
     words = ("prune", f"--keep={keep}")
     return service.ask(stack, reporter, service.LIVE, database, *words, kind=list[Snapshot])

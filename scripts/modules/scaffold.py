@@ -63,13 +63,18 @@ def create(settings: Settings, name: str, taken: Collection[str] = _ALWAYS) -> P
         ) from error
 
 
-def _check(addons: Path, name: str, brought: Collection[str]) -> None:
+def require_name(name: str) -> None:
+    """Raises UsageError for what can be the name of no module."""
     if not re.fullmatch(_NAME, name) or keyword.iskeyword(name):
         raise UsageError(
             f"{name!r} is no name for a module",
             "Lower-case letters and digits with single underscores between, "
             "2 to 50 characters, no word of Python's own: sale_extra",
         )
+
+
+def _check(addons: Path, name: str, brought: Collection[str]) -> None:
+    require_name(name)
     if name in brought:
         raise UsageError(
             f"Odoo has a module {name!r} of its own",

@@ -75,7 +75,7 @@ def recover(stack: Stack, reporter: Reporter) -> None:
 
 def _words(wanted: str) -> tuple[str, ...]:
     """The names in `wanted`, none for all; raises UsageError for one that there is not."""
-    if wanted in ("", ALL):
+    if wanted == ALL:
         return ()
     known = [spec.name for spec in credentials.SPECS]
     names = dict.fromkeys(word.strip().removesuffix(".txt") for word in wanted.split(","))

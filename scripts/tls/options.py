@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from scripts.core import scheduler
+from scripts.core import http, scheduler
 from scripts.core.errors import UsageError
 from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
@@ -73,16 +73,24 @@ def _check(request: TlsRequest) -> None:
         raise UsageError("--email, --server and --staging go with `inv setup-tls letsencrypt`")
     if request.mode == "" and (request.domains or request.force):
         raise UsageError("--domain and --force need a kind of certificate: selfsigned, letsencrypt")
+    _check_values(request)
+
+
+def _check_values(request: TlsRequest) -> None:
     if request.email and not re.fullmatch(r"[^@\s]+@[^@\s]+", request.email):
         raise UsageError(f"{request.email!r} is no e-mail address")
     if request.domains and not any(name.strip() for name in request.domains):
         raise UsageError("--domain names no domain")
     if request.staging and request.server:
         raise UsageError("--staging and --server name two different authorities")
-    if request.server and not re.fullmatch(r"https://[^\s/]\S*", request.server):
+    if request.server and not http.is_address(request.server, "https"):
         raise UsageError(f"--server {request.server} is no https:// address of an ACME directory")
-    if (request.schedule and request.unschedule) or (request.trust and request.untrust):
-        raise UsageError("a flag and its opposite exclude each other")
+    for flag, both in (
+        ("schedule", request.schedule and request.unschedule),
+        ("trust", request.trust and request.untrust),
+    ):
+        if both:
+            raise UsageError(f"--{flag} and --un{flag} exclude each other")
 
 
 def _certificate(stack: Stack, reporter: Reporter, request: TlsRequest) -> Outcome:

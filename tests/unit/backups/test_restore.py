@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any, Final
 
 import pytest
 
@@ -137,8 +138,34 @@ def test_undo_heeds_what_it_is_told_or_refuses(
     assert runner.ran(f"{RUN} restore back proof") and not runner.ran("docker compose stop odoo")
     with pytest.raises(OpsError, match="nothing to go back to"):
         restore.undo(stack, FakeReporter())
-    with pytest.raises(UsageError):
-        restore.validate_undo("20260101", neutralize=False)
+
+
+_RESTORE: Final[dict[str, Any]] = {"configuration": False, "undo": False, "neutralize": False}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"source": "20260101", "undo": True},
+        {"undo": True, "neutralize": True},
+        {"undo": True, "of": "x"},
+        {"configuration": True, "undo": True},
+        {"configuration": True, "neutralize": True},
+        {"configuration": True, "to": "x"},
+        {"configuration": True, "of": "x"},
+    ],
+)
+def test_no_option_of_a_restore_is_left_out(given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"^--(undo takes|configuration goes)"):
+        restore.validate(**{"source": "latest", **_RESTORE, **given})
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_starts(stack: Stack) -> None:
+    with pytest.raises(UsageError, match="there is no file /nowhere/x"):
+        restore.restore(stack, FakeReporter(), "/nowhere/x")
+    with pytest.raises(UsageError, match="--from-database is for a file"):
+        restore.restore(stack, FakeReporter(), "latest", of="x")
+    assert runner_of(stack).calls == []
 
 
 def test_what_was_there_is_put_back_however_far_a_killed_restore_came(

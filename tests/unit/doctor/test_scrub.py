@@ -174,8 +174,6 @@ def test_a_file_that_exists_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="File exists"):
         bundle.write(stack, Report([], 0, 0, []), str(tmp_path / "b"), 10)
     assert (tmp_path / "b").read_text() == "mine"
-    with pytest.raises(UsageError, match="--lines 0"):
-        bundle.write(stack, Report([], 0, 0, []), "", 0)
 
 
 def test_an_env_file_that_cannot_be_read_is_masked_whole(tmp_path: Path) -> None:
