@@ -196,6 +196,8 @@ def _names(root: Path, found: Sources, report: Report) -> None:
             report.warnings.append(f"{name} in .env is unknown, and no compose file uses it")
     for name in sorted(stored.repeated):
         report.warnings.append(f"{name} is more than once in .env; the last line holds")
+    for name in sorted(stored.bare - found.environment.keys()):
+        report.warnings.append(f"{name} stands in .env without a value, which has no effect")
     for name, owner in stored.unset.items():
         report.warnings.append(
             f"{owner} in .env refers to ${name}, which has no value; a dollar sign itself is $$"

@@ -56,6 +56,7 @@ class Parsed:
     unset: dict[str, str] = field(default_factory=dict)  # a name without a value: who refers to it
     references: set[str] = field(default_factory=set)  # all names that values refer to
     repeated: set[str] = field(default_factory=set)  # names with several values; the last one wins
+    bare: set[str] = field(default_factory=set)  # names without `=`, of which nothing is read
 
 
 def parse(text: str, environment: Mapping[str, str] | None) -> Parsed:
@@ -106,6 +107,7 @@ def _read(text: str, parsed: Parsed, environment: Mapping[str, str] | None) -> s
     if " " in name:
         raise ValueError(f"{name!r} is no name of a variable")
     if not has_value:  # `export NAME` is for the environment, whose variables win anyhow
+        parsed.bare.add(name)
         return text
     value, rest, literal = _value(text)
     if not literal and environment is not None:

@@ -81,7 +81,8 @@ def _see(stack: Stack) -> tuple[_Seen, list[str]]:
     try:
         return _Seen(stack.settings, stack.runner, tuple(stack.services())), []
     except OpsError as error:
-        return _Seen(stack.settings, stack.runner), [error.message]
+        hint = f" ({error.hint})" if error.hint else ""
+        return _Seen(stack.settings, stack.runner), [f"{error.message}{hint}"]
 
 
 def _runs(services: Collection[Service]) -> str:

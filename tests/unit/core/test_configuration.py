@@ -121,6 +121,8 @@ def test_what_cannot_be_is_an_error(tmp_path: Path, text: str, error: str) -> No
     [
         ("MY_OWN=1\n", "MY_OWN in .env is unknown, and no compose file uses it"),
         ("ODOO_PORT=1\nODOO_PORT=2\n", "ODOO_PORT is more than once in .env"),
+        ("export PLATFORM_ENV\n", "PLATFORM_ENV stands in .env without a value"),
+        ("COMPOSE_PROJECT_NAME\n", "COMPOSE_PROJECT_NAME stands in .env without a value"),
         (
             "BACKUP_FOLDER=/mnt/$WHERE\n",
             "BACKUP_FOLDER in .env refers to $WHERE, which has no value",

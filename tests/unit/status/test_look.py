@@ -85,10 +85,10 @@ def test_what_of_it_is_down_is_named(tmp_path: Path) -> None:
 def test_without_an_engine_nothing_is_known_but_what_is_on_disk(tmp_path: Path) -> None:
     stack = _stack(tmp_path)
     assert isinstance(stack.runner, FakeRunner)
-    stack.runner.answers["docker ps"] = OpsError("no engine answers")
+    stack.runner.answers["docker ps"] = OpsError("no engine answers", "Start it.")
     found = look.look(stack)
     assert not found.known
-    assert found.attention == ["no engine answers"]
+    assert found.attention == ["no engine answers (Start it.)"]
     assert "URL:         http://localhost" in found.lines
 
 
