@@ -3,7 +3,6 @@
 import importlib.metadata
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -25,21 +24,6 @@ def test_a_command_starts_without_what_invoke_imports_in_vain() -> None:
         "invoke.vendor.yaml.reader",
     }
     assert not imported & vain
-
-
-def test_a_configuration_file_of_invoke_is_read_all_the_same(tmp_path: Path) -> None:
-    (tmp_path / "invoke.yaml").write_text("tasks: {dedupe: false}\n")
-    program = (
-        "from scripts.core import quick_import\n"
-        "with quick_import.without_unused_modules():\n"
-        "    from invoke.config import Config\n"
-        f"config = Config(project_location={str(tmp_path)!r})\n"
-        "config.load_project()\n"
-        "print(config.tasks.dedupe)\n"
-    )
-    argv = [sys.executable, "-c", program]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
 
 
 def test_later_imports_get_the_true_modules(monkeypatch: pytest.MonkeyPatch) -> None:
