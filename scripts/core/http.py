@@ -74,7 +74,10 @@ def _answer(url: str, timeout: float, identity: Identity | None, *, stream: bool
     except requests.Timeout as error:
         raise OpsError(f"no answer from {url} within {timeout:.0f} s") from error
     except requests.exceptions.SSLError as error:
-        raise OpsError(f"{url} answers, but not with the expected certificate") from error
+        # What ends or speaks something else in the midst of the handshake shows no certificate.
+        shown = re.search("CERTIFICATE_VERIFY_FAILED|[Ff]ingerprint", str(error))
+        how = "answers, but not with the expected certificate" if shown else "does not speak TLS"
+        raise OpsError(f"{url} {how}") from error
     except requests.RequestException as error:
         raise OpsError(f"nothing answers at {url}") from error
 

@@ -45,6 +45,12 @@ def checks(
     ]
 
 
+def _mute(done: Completed, service: str) -> Finding:
+    """That a program asked in the container of `service` has not answered as it should."""
+    ended = f"what asks in its container ended with exit code {done.code}"
+    return _failed(done.last_line or ended, service)
+
+
 def _failed(detail: str, service: str) -> Finding:
     return Finding(Status.FAILED, detail, f"inv logs --service {service}")
 
@@ -64,7 +70,7 @@ def _nginx(answers: Answers, certificate: Callable[[], Finding]) -> Finding:
 def _odoo_in_container(done: Completed) -> Finding:
     said = as_json(done)
     if not said:
-        return _failed(done.last_line, "odoo")
+        return _mute(done, "odoo")
     foreign = str(said["filestore"]).startswith("Odoo may not")
     hints = {
         "web": "inv logs --service odoo",
@@ -78,7 +84,7 @@ def _odoo_in_container(done: Completed) -> Finding:
 def _postgresql(done: Completed, database: str) -> Finding:
     said = done.stdout.splitlines()
     if "server answers" not in said:
-        return _failed(done.last_line, "odoo_db")
+        return _mute(done, "odoo_db")
     refused = [line.removeprefix("refused ") for line in said if line.startswith("refused ")]
     if refused:
         wrong = "password authentication failed" in refused[0]
@@ -100,7 +106,9 @@ def _redis(done: Completed, odoo: Answer) -> Finding:
     said = done.stdout.splitlines()
     if not done.ok or "OK" not in said:
         answer = [line for line in said if not line.startswith(_OF_THE_MACHINE)]
-        return _failed(done.last_line if done.stderr.strip() else " ".join(answer), "redis")
+        if answer and not done.stderr.strip():
+            return _failed(" ".join(answer), "redis")
+        return _mute(done, "redis")
     try:
         session = as_json(odoo()).get("session")
     except OpsError:  # a line of its own tells

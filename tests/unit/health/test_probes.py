@@ -114,6 +114,17 @@ def test_odoos_container_tells_what_is_wrong_in_it(tmp_path: Path, site: Site, w
     assert bad(report(tmp_path, answers=answers)) == {"Odoo (container)": "broken"}
 
 
+@pytest.mark.parametrize(
+    ("service", "name"), [(ODOO, "Odoo (container)"), (POSTGRESQL, "PostgreSQL"), (REDIS, "Redis")]
+)
+def test_who_is_killed_while_it_is_asked_is_told_with_the_exit_code(
+    tmp_path: Path, site: Site, service: str, name: str
+) -> None:
+    rows = report(tmp_path, answers={service: says(code=137)})
+    assert rows[name].status is Status.FAILED
+    assert rows[name].detail == "what asks in its container ended with exit code 137"
+
+
 def test_a_wrong_password_of_odoos_role_is_postgresqls_and_names_the_file(
     tmp_path: Path, site: Site
 ) -> None:

@@ -1,6 +1,7 @@
 import hashlib
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,39 @@ def test_a_port_that_accepts_and_says_nothing_is_not_waited_for(tmp_path: Path) 
         settings = settings_in(tmp_path, environment=Environment.PROD, https_port=port)
         with pytest.raises(OpsError, match="timed out"):
             ingress.served_certificate(settings, timeout=0.05)
+
+
+def test_a_port_that_ends_the_handshake_shows_no_certificate(pair: Pair) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        def hang_up() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(1)  # of the greeting; what is left makes it a reset
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(OpsError, match=r"does not speak TLS|nothing answers"):
+            http.get(f"https://127.0.0.1:{port}/", identity=Identity(DOMAIN, _fingerprint(pair)))
+        thread.join()
+
+
+def test_a_port_that_speaks_plain_http_shows_no_certificate(pair: Pair) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        def answer() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(OpsError, match="does not speak TLS"):
+            http.get(f"https://127.0.0.1:{port}/", identity=Identity(DOMAIN, _fingerprint(pair)))
+        thread.join()
 
 
 # --- the front door ---
