@@ -7,6 +7,7 @@ from typing import Final
 from scripts.backups import service
 from scripts.core.errors import OpsError, WarningError
 from scripts.core.report import Reporter
+from scripts.stack import database_names
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import FilestoreReport, LostFile, Manifest, UnusedFile
 
@@ -74,6 +75,7 @@ def check(stack: Stack, reporter: Reporter, database: str, *, data: bool) -> Rep
     names yet, may be of an upload under way and is not counted.
     """
     service.prepare(stack, reporter)
+    database_names.require(stack, database)
     name = database or stack.settings.database
     command = ["files", "--database", name, *(["--data"] if data else [])]
     with reporter.step("Comparing files with attachments"):

@@ -44,6 +44,10 @@ def file(source: str) -> Path | None:
     if not path.exists():
         hint = "Name a file, or one of: inv backup.list"
         raise UsageError(f"there is no file {path}, and no backup has that name", hint)
+    if not (path.is_file() or path.is_dir()):
+        raise UsageError(
+            f"{path} is neither a file nor a folder", "Name a dump, or a zip of Odoo's."
+        )
     service.validate_mount_path(path)
     return path
 

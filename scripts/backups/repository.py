@@ -13,6 +13,7 @@ from scripts.core.errors import UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings
+from scripts.stack import database_names
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import CheckResult, CreatedBackup, ShownBackup, StoredBackup
 from toolbox.contract.names import DATABASE_NAME
@@ -45,6 +46,7 @@ def create(stack: Stack, reporter: Reporter, request: BackupRequest) -> CreatedB
             raise UsageError(f"{request.database!r} is not the name of a database", hint)
         with file_lock(lock(stack.settings), "backup"):
             service.prepare(stack, reporter)
+            database_names.require(stack, request.database)
             with reporter.step("Making a backup"):
                 own = ["--database", request.database] if request.database else []
                 manifest = make(stack, reporter, *own, new_repository=request.new_repository)

@@ -104,6 +104,7 @@ def shell(c: Context, service: str = "odoo") -> None:
     """Open a shell in a container."""
     session = open_to_look(c)
     session.stack.require_services([service])
+    session.stack.require_running(service)
     terminal = [] if session.console.interactive else ["-T"]
     session.stack.replace_process("exec", *terminal, service, "bash")
 
@@ -114,7 +115,11 @@ def shell(c: Context, service: str = "odoo") -> None:
 )
 def psql(c: Context, command: str = "", database: str = "") -> None:
     """Open psql on Odoo's database, as Odoo's role."""
+    from scripts.stack import database_names
+
     session = open_to_look(c)
+    session.stack.require_running("odoo_db")
+    database_names.require(session.stack, database, administration=True)
     options = ["-U", "odoo", "-d", database or session.settings.database]
     options += ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
     terminal = [] if session.console.interactive else ["-T"]
@@ -124,7 +129,11 @@ def psql(c: Context, command: str = "", database: str = "") -> None:
 @command({"database": DATABASE}, name="odoo-shell", takes_over=True)
 def odoo_shell(c: Context, database: str = "") -> None:
     """Open Odoo's Python shell (`env`) on the database."""
+    from scripts.stack import database_names
+
     session = open_to_look(c)
+    session.stack.require_running("odoo")
+    database_names.require(session.stack, database)
     terminal = [] if session.console.interactive else ["-T"]
     program = ["odoo", "shell", "-d", database or session.settings.database, "--no-http"]
     session.stack.replace_process("exec", *terminal, "odoo", *program)

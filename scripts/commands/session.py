@@ -93,7 +93,7 @@ def open_to_look(c: Context, *, engine_needed: bool = True) -> Session:
 
     session = open_session(c)
     claim = identity.look(session.stack)
-    if engine_needed and claim.owner is identity.Owner.UNSEEN:
+    if engine_needed and claim.owner is identity.Owner.UNSEEN and not session.runner.dry:
         engine.probe(session.runner)
     if found := identity.refusal(session.settings, claim):
         session.console.note(f"warning: {found.message}")

@@ -69,6 +69,7 @@ def supabase_psql(c: Context, command: str = "", target: str = "local") -> None:
     session = open_to_look(c)
     options = ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
     database = Database(session.stack, Target.parse(target))
+    database.require_running()
     session.stack.replace_process(*database.psql(*options, terminal=session.console.interactive))
 
 

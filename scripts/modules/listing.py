@@ -10,6 +10,7 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.table import Table
 from scripts.modules import service
+from scripts.stack import database_names
 from scripts.stack.compose import Stack
 from toolbox.contract.changes import Module, ModuleList, Snapshot
 
@@ -111,6 +112,7 @@ def details(module: ModuleDetails) -> list[str]:
 def snapshots(stack: Stack, reporter: Reporter, database: str) -> list[Snapshot]:
     """The states of `database` that one can go back to, the oldest first."""
     service.prepare(stack)
+    database_names.require(stack, database)
     found = service.ask(stack, reporter, service.LIVE, database, "snapshots", kind=list[Snapshot])
     known_names.remember(stack.settings, known_names.SNAPSHOTS, (s.name for s in found))
     return found
@@ -121,6 +123,7 @@ def prune(stack: Stack, reporter: Reporter, database: str, keep: int) -> list[Sn
     if keep < 0:
         raise UsageError(f"--keep {keep} is less than none", "0 forgets all of them.")
     service.prepare(stack)
+    database_names.require(stack, database)
     words = ("prune", f"--keep={keep}")
     return service.ask(stack, reporter, service.LIVE, database, *words, kind=list[Snapshot])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, Unpack
 
 from scripts.core.completed import Completed
-from scripts.core.errors import UsageError
+from scripts.core.errors import OpsError, UsageError
 from scripts.core.process import Runner, RunOptions
 from scripts.core.settings import HTTPS, Environment, Settings
 
@@ -120,6 +120,14 @@ class Stack:
             if name not in known:
                 hint = f"Services: {', '.join(sorted(known))}"
                 raise UsageError(f"there is no service {name!r}", hint)
+
+    def require_running(self, service: str, start: str = "inv up") -> None:
+        """Raises OpsError where the container of `service` does not run; `start` starts it."""
+        if self.runner.dry:
+            return
+        found = self._find("--filter", f"label=com.docker.compose.service={service}")
+        if not found.stdout.strip():
+            raise OpsError(f"{service} is not running", f"See: inv ps. To start it: {start}")
 
     def services(self) -> list[Service]:
         """All containers of the project by name, stopped ones and those of one-off runs too.

@@ -39,6 +39,11 @@ class Database:
     stack: Stack
     target: Target
 
+    def require_running(self) -> None:
+        """Raises OpsError where the local one does not run."""
+        if self.target is Target.LOCAL:
+            self.stack.require_running(SERVICE, "inv up --supabase")
+
     def run(self, sql: str, *, changes: bool = False) -> str:
         """The answer, fields with tabs between; raises OpsError with PostgreSQL's own words.
 

@@ -22,11 +22,11 @@ def require_odoo_database(database: str) -> None:
     """Raises Failure unless `database` is there and Odoo's."""
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         if not postgres.exists(cursor, database):
-            raise Failure(f"there is no database {database!r}", "See: inv psql --command '\\l'")
+            raise Failure(f"there is no database {database!r}", "See: inv db.list")
     with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('public.ir_module_module') IS NOT NULL")
         if not cursor.fetchone()[0]:
-            raise Failure(f"{database!r} is not a database of Odoo")
+            raise Failure(f"{database!r} is not a database of Odoo", "See: inv db.list")
 
 
 def entries(database: str) -> dict[str, Entry]:

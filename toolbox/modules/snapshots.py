@@ -247,7 +247,8 @@ def find(database: str, name: str) -> Snapshot:
     known = list_of(database)
     chosen = [s for s in known if s.name.endswith(name) or s.name.startswith(name)]
     if not known:
-        raise Failure(f"there is no snapshot of {database!r}")
+        hint = "The next change of modules makes one. See: inv module.snapshots"
+        raise Failure(f"there is no snapshot of {database!r}", hint)
     if not name or len(chosen) == 1:
         return chosen[-1]
     raise Failure(f"{name!r} does not name exactly one snapshot", "See: inv module.snapshots")

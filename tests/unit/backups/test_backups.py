@@ -187,6 +187,7 @@ def test_a_file_is_written_by_way_of_its_folder(stack: Stack, tmp_path: Path) ->
 
 def test_another_database_is_backed_up_by_its_name(stack: Stack) -> None:
     runner = runner_of(stack)
+    runner.answers["docker exec odoo_db psql"] = says("odoo\npostgres\nstaging\n")
     runner.answers[f"{RUN} backup create"] = says(json.dumps({**MANIFEST, "database": "staging"}))
     repository.create(stack, FakeReporter(), BackupRequest(database="staging"))
     assert runner.ran(f"{RUN} backup create --database staging --configuration")
