@@ -40,6 +40,8 @@ def file(source: str) -> Path | None:
     """
     if is_backup(source):
         return None
+    if not source:
+        raise UsageError("no backup is named", "Name a file, or one of: inv backup.list")
     path = Path(source).expanduser().resolve()
     if not path.exists():
         hint = "Name a file, or one of: inv backup.list"

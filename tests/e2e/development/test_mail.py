@@ -10,6 +10,7 @@ import requests
 
 from tests.e2e.support import browsing
 from tests.e2e.support.checkout import Checkout
+from tests.support.json_documentation import problems
 from tests.support.waiting import eventually
 
 _COPY = "with_mail"
@@ -112,6 +113,7 @@ def test_mailboxes_are_left_alone(platform: Checkout, copied: str, tmp_path: Pat
 def test_a_test_message_shows_the_answer_and_where_it_is(platform: Checkout) -> None:
     done = platform.inv("mail.test", "--to", "somebody@world.test", "--json")
     assert done.returncode == 0, done.stderr
+    assert problems("mail.test", done.stdout) == []
     told = json.loads(done.stdout)
     assert told["origin"] == "catcher" and told["answer"].startswith("250 ")
     assert "Test of the mail server" in _caught(platform)

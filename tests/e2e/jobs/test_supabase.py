@@ -14,6 +14,7 @@ from tests.e2e.support import images
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.supabase import PROFILE, Local
 from tests.e2e.support.tools import on_the_edge
+from tests.support.json_documentation import problems
 from tests.support.waiting import eventually
 
 REF = "abcdefghijklmnopqrst"
@@ -123,7 +124,9 @@ def test_what_was_applied_from_elsewhere_is_told_and_left_alone(supabase: Local)
 
 
 def test_status_tells_what_runs_for_people_and_machines(supabase: Local) -> None:
-    rows = json.loads(supabase.checkout.inv("supabase.status", "--json").stdout)
+    printed = supabase.checkout.inv("supabase.status", "--json").stdout
+    assert problems("supabase.status", printed) == []
+    rows = json.loads(printed)
     found = {row["what"]: row["state"] for row in rows}
     assert found["supabase_db"] == found["postgrest"] == "healthy"
     assert found["migrations pending"] == "none"
@@ -137,6 +140,7 @@ def test_keys_are_shown_on_request_only_and_work(supabase: Local) -> None:
     assert quiet.returncode == 0 and "eyJ" not in quiet.stdout
     assert "eyJ" not in supabase.checkout.inv("supabase.keys", "--json").stdout
     shown = supabase.checkout.inv("supabase.keys", "--show", "--days", "1", "--json")
+    assert problems("supabase.keys", shown.stdout) == []
     tokens = {row["role"]: row["token"] for row in json.loads(shown.stdout)}
     assert supabase.rest.ask("GET", "jobs", tokens["service_role"], limit="1").status_code == 200
     assert supabase.rest.ask("GET", "jobs", tokens["anon"], limit="1").status_code == 401
@@ -173,13 +177,15 @@ def test_jobs_are_driven_from_the_command_line(queue: Local) -> None:
     made = checkout.inv("jobs.enqueue", *wish)
     assert made.returncode == 0, made.stderr
     job = made.stdout.strip()
-    assert checkout.inv("jobs.enqueue", *wish).stdout.strip() == job
+    printed = checkout.inv("jobs.enqueue", *wish, "--json").stdout
+    assert problems("jobs.enqueue", printed) == [] and json.loads(printed)["id"] == job
     other = checkout.inv("jobs.enqueue", *wish[:4], "--payload", "{}", "--key", "once")
     assert other.returncode == 1 and "belongs to another job" in other.stderr
-    for wrong in (["--payload", "["], ["--at", "soon"]):
+    for wrong in (["--payload", "["], ["--at", "soon"], ["--priority", "11"]):
         assert checkout.inv("jobs.enqueue", *wrong).returncode == 2
-    assert checkout.inv("jobs.enqueue", "--priority", "11").returncode == 1
-    (listed,) = json.loads(checkout.inv("jobs", "--status", "queued", "--json").stdout)
+    printed = checkout.inv("jobs", "--status", "queued", "--json").stdout
+    assert problems("jobs", printed) == []
+    (listed,) = json.loads(printed)
     assert (listed["id"], listed["priority"]) == (job, 2)
     queue.rest.call("claim_next_job", p_worker_id="w")
     queue.rest.call("fail_job", p_job_id=job, p_worker_id="w", p_error="no luck")
@@ -187,7 +193,9 @@ def test_jobs_are_driven_from_the_command_line(queue: Local) -> None:
     assert job in dead.stdout and "no luck" in dead.stdout
     shown = checkout.inv("jobs.show", job)
     assert "attempt 1: failed by w" in shown.stdout and "it's ✓" in shown.stdout
-    assert checkout.inv("jobs.retry", job).returncode == 0
+    for command in ("jobs.dead", f"jobs.show {job}", f"jobs.retry {job}"):
+        printed = checkout.inv(*command.split(), "--json").stdout
+        assert problems(command.split()[0], printed) == [], printed
     again = checkout.inv("jobs.retry", job)
     assert again.returncode == 1 and "only dead and cancelled" in again.stderr
     assert checkout.inv("jobs.show", "0" * 8).returncode == 2

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from tests.e2e.support.module_sandbox import MODEL, PARTNER, ModuleSandbox
+from tests.support.json_documentation import problems
 from tests.support.waiting import eventually
 
 
@@ -137,7 +138,8 @@ def test_a_removed_module_takes_what_builds_on_it_and_comes_back(shop: ModuleSan
     assert after[0] == before[0]
     assert "zz_one" in shop.call("res.partner", "fields_get")
     # What was there in between is a snapshot now, to which one can go back in turn.
-    shop.inv("module.rollback", "--yes")
+    printed = shop.inv("module.rollback", "--yes", "--json").stdout
+    assert problems("module.rollback", printed) == [], printed
     assert shop.state("zz_one") == "uninstalled"
 
 
@@ -169,7 +171,8 @@ def test_settings_and_comment_of_the_database_go_the_way_and_back(shop: ModuleSa
 def test_snapshots_are_listed_and_forgotten(shop: ModuleSandbox) -> None:
     for name in ("zz_one", "zz_two"):
         shop.write(name)
-        shop.inv("module.install", name)
+        printed = shop.inv("module.install", name, "--json").stdout
+        assert problems("module.install", printed) == [], printed
     found = json.loads(shop.inv("module.snapshots", "--json").stdout)
     assert [s["doing"] for s in found[-2:]] == ["install zz_one", "install zz_two"]
     assert {s["state"] for s in found} == {"closed"}

@@ -8,6 +8,7 @@ from typing import Any, Final
 import requests
 
 from tests.e2e.support.production import Production
+from tests.support.json_documentation import problems
 from tests.support.waiting import eventually
 
 _SERVICES: Final = ("odoo_clone", "nginx_clone", "mail_clone")
@@ -65,6 +66,7 @@ def _messages(visitor: _Visitor) -> list[Any]:
 def test_a_served_copy_is_used_beside_the_platform_and_ended(production: Production) -> None:
     done = production.inv("clone", "--serve", "--json")
     assert done.returncode == 0, done.stderr
+    assert problems("clone", done.stdout) == []
     told = json.loads(done.stdout)
     assert told["url"] == f"http://staging.localhost:{production.clone_port}"
     assert told["mail_page"] == f"{told['url']}/_mail/"

@@ -11,7 +11,7 @@ _LOOKING = [
     "ps", "health", "status", "config", "config --check", "secrets", "secrets --check", "images",
     "maintenance", "sessions", "files.check", "db.list", "module.list", "module.info base",
     "module.snapshots", "module.prune", "module.update", "upgrade --check", "adopt",
-    "sessions.import",
+    "sessions.import", "sessions.revoke admin --yes", "supabase.keys", "supabase.keys --show",
 ]  # fmt: skip
 
 

@@ -71,6 +71,7 @@ _WRONG = [
     ("backup --plain a --zip a", "--plain and --zip name the same file"),
     ("backup --plain ~no-such-user/x", "~no-such-user/x: there is no such user"),
     ("restore /nonexistent/x.zip", "there is no file /nonexistent/x.zip"),
+    ("restore ''", "no backup is named"),
     ("restore /dev/null", "/dev/null is neither a file nor a folder"),
     ("doctor --bundle /nonexistent/x", "/nonexistent/x cannot be written: its folder must exist"),
     ("doctor --bundle /tmp", "/tmp cannot be written: it is there already"),
