@@ -78,7 +78,7 @@ def test_a_wrong_setting_is_a_usage_error_that_names_all(refused: Checkout) -> N
 
 _NEED_AN_ENGINE = [
     "up", "down", "restart", "images", "ps", "logs", "shell", "psql", "odoo-shell",
-    "maintenance on", "renew-tls", "restore", "db.list", "supabase.status", "supabase.migrate",
+    "maintenance on", "restore", "db.list", "supabase.status", "supabase.migrate",
     "supabase.psql",
 ]  # fmt: skip
 
