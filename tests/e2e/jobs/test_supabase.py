@@ -195,7 +195,7 @@ def test_jobs_are_driven_from_the_command_line(queue: Local) -> None:
     assert "attempt 1: failed by w" in shown.stdout and "it's ✓" in shown.stdout
     for command in ("jobs.dead", f"jobs.show {job}", f"jobs.retry {job}"):
         printed = checkout.inv(*command.split(), "--json").stdout
-        assert problems(command.split()[0], printed) == [], printed
+        assert problems(command.split()[0], printed) == []
     again = checkout.inv("jobs.retry", job)
     assert again.returncode == 1 and "only dead and cancelled" in again.stderr
     assert checkout.inv("jobs.show", "0" * 8).returncode == 2
