@@ -20,7 +20,7 @@ from scripts.core.checks import (
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.hurried import HurriedRunner
 from scripts.core.scheduled_job import BACKUP, RENEWAL
-from scripts.health import database, limits, machine, probes, work
+from scripts.health import database, limits, machine, notify, probes, work
 from scripts.health.answers import Answers
 from scripts.health.facts import Facts
 from scripts.health.limits import SECONDS
@@ -94,6 +94,7 @@ def checks(stack: Stack, seconds: float) -> list[Check]:
         Check("Clock", lambda: machine.clock(answers), HOST),
         Check("Containers", lambda: machine.containers(answers), HOST),
         Check("Settings", lambda: machine.settings(answers), HOST),
+        Check(notify.LINE, lambda: notify.finding(running.settings), HOST),
     ]
 
 

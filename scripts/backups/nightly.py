@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from scripts.backups import notify, state
+from scripts.backups import state
 from scripts.backups.repository import BackupRequest
-from scripts.core import scheduler
+from scripts.core import notification, scheduler
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.scheduled_job import BACKUP, ScheduledJob
 from scripts.core.settings import Settings, remember
@@ -37,7 +37,7 @@ def plan(stack: Stack, request: BackupRequest, *, on: bool, off: bool = False) -
     if on and not state.key_was_shown(stack.settings):
         raise OpsError("nobody has taken the key of the backups elsewhere yet", state.KEY_HINT)
     if request.tell:  # an address may hold a token, and a command line is no place for it
-        notify.validate_address(request.tell)
+        notification.parse(request.tell, "--notify")
         remember(stack.settings, {"BACKUP_NOTIFY": request.tell})
     if on:
         return f"Backup: {scheduler.install(job(stack.settings), stack.runner)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scripts.backups import attachments, configuration, notify, retention, service, state
 from scripts.backups.retention import Backup
-from scripts.core import known_names, last_backup
+from scripts.core import known_names, last_backup, notification
 from scripts.core.errors import UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
@@ -30,7 +30,7 @@ class BackupRequest:
 
     plain: str = ""  # a file for a readable SQL dump
     zipped: str = ""  # a file that Odoo's database manager restores
-    tell: str = ""  # an address that hears the outcome; BACKUP_NOTIFY if empty
+    tell: str = ""  # addresses that hear the outcome; BACKUP_NOTIFY if empty
     forget: bool = False  # old ones go afterwards, as BACKUP_KEEP says
     new_repository: bool = False  # a repository that was there once need not be there again
     database: str = ""  # the platform's own if empty
@@ -38,8 +38,8 @@ class BackupRequest:
 
 def create(stack: Stack, reporter: Reporter, request: BackupRequest) -> CreatedBackup:
     """Make a backup, and files of it if asked; its manifest, which may name lost attachments."""
-    target = request.tell or stack.settings.backup_notify
-    with notify.outcome(target, stack.settings.project) as told:
+    given = notification.parse(request.tell, "--notify")
+    with notify.outcome(given or stack.settings.alarms.backup, stack.settings.project) as told:
         targets = _targets(request)
         if request.database and not re.fullmatch(DATABASE_NAME, request.database):
             hint = "Small letters, digits and _, at most 50. See: inv db.list"

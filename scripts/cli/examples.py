@@ -8,7 +8,10 @@ EXIT_CODES: Final[Mapping[str, Mapping[int, str]]] = {
     "backup.verify": {4: "done, but attachments are damaged or lost"},
     "restore": {4: "done, but attachments are damaged or lost"},
     "clone": {4: "done, but attachments are damaged or lost"},
-    "health": {2: "cannot tell, or wrong command line or settings"},
+    "health": {
+        2: "cannot tell, or wrong command line or settings",
+        4: "well, but somebody who was to be told was not reached",
+    },
     "renew-tls": {3: "not due yet"},
 }
 

@@ -15,7 +15,7 @@ from scripts.core.tasklib import command
         "zip": "Also write what Odoo's database manager restores into this file.",
         "prune": "Afterwards forget what BACKUP_KEEP does not keep; with --schedule always.",
         "new_repository": "Begin a new one where the old one is not there any more.",
-        "notify": "POST the outcome to this address; with --schedule always (BACKUP_NOTIFY).",
+        "notify": "Tell these addresses the outcome; with --schedule always (BACKUP_NOTIFY).",
         "schedule": "Make one every night by a systemd timer, or by cron, from now on.",
         "unschedule": "Remove that timer.",
         "database": DATABASE,

@@ -14,6 +14,8 @@ from scripts.core.tasklib import command
         "strict": "Exit code 1 for warnings as well.",
         "quiet": "Print nothing if all is well.",
         "watch": "Again after so many seconds (5 if none are given), until Ctrl-C.",
+        "notify": "Tell these addresses what has changed; if empty, HEALTH_NOTIFY.",
+        "ping": "Ask this address after each look, or its /fail; if empty, HEALTH_PING.",
         "json": JSON,
     },
     bare={"watch": 5},
@@ -24,12 +26,16 @@ def health(
     strict: bool = False,
     quiet: bool = False,
     watch: int = 0,
+    notify: str = "",
+    ping: str = "",
     json: bool = False,
 ) -> None:
     """Check services, pages, background work, database, backups and machine."""
     from scripts import checkup
+    from scripts.health.notify import Audience
 
     session = open_session(c)
+    audience = Audience.of(session.stack, notify, ping, only_)
     code = 0
     for found in checkup.look(session.stack, only_, watch):
         code = found.exit_code(strict=strict)
@@ -37,6 +43,7 @@ def health(
             session.console.clear(watch=bool(watch))
             lines = found.lines(session.console.paint)
             session.console.show(found.document, lines, as_json=json)
+        code = audience.hear(found, code, session.console, quiet=quiet)
     raise SystemExit(code)
 
 

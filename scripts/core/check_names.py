@@ -34,6 +34,7 @@ NAMES: Final = (
     "Clock",
     "Containers",
     "Settings",
+    "Notifications",
 )
 
 

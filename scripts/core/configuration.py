@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from scripts.core import env_example, redact, sizes
+from scripts.core import env_example, notification, redact, sizes
 from scripts.core.errors import UsageError
 from scripts.core.settings import (
     EVERYWHERE,
@@ -121,6 +121,7 @@ def _contradictions(
         report.errors += errors
         report.warnings += warnings
     report.errors += _other_files(settings, found)
+    report.errors += _unknown_services(settings)
     values = found.effective
     if settings.tls and "ODOO_DOMAIN" not in values:
         report.warnings.append("production without ODOO_DOMAIN answers to localhost only")
@@ -181,6 +182,13 @@ def _other_files(settings: Settings, found: Sources) -> Iterator[str]:
         yield f"COMPOSE_ENV_FILES is set in the environment: {said}"
     if found.environment.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in ("1", "t", "true"):
         yield f"COMPOSE_DISABLE_ENV_FILE is set in the environment: {said}"
+
+
+def _unknown_services(settings: Settings) -> Iterator[str]:
+    """Addresses by which nobody could be told anything."""
+    alarms = settings.alarms
+    for name, targets in (("BACKUP_NOTIFY", alarms.backup), ("HEALTH_NOTIFY", alarms.health)):
+        yield from (f"{name}: {said}" for t in targets if (said := notification.problem_of(t)))
 
 
 def _names(root: Path, found: Sources, report: Report) -> None:

@@ -111,9 +111,13 @@ def _open_lock(path: Path) -> TextIO:
         ) from error
 
 
+class LockedError(OpsError):
+    """Somebody else holds a lock."""
+
+
 @contextmanager
 def file_lock(path: Path, doing: str) -> Iterator[None]:
-    """Hold the lock file `path`; raises OpsError naming the holder if it is taken.
+    """Hold the lock file `path`; raises LockedError naming the holder if it is taken.
 
     The kernel lets go of the lock when the process ends, however it ends.
     """
@@ -121,7 +125,7 @@ def file_lock(path: Path, doing: str) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise OpsError(
+            raise LockedError(
                 f"{_holder(stream)} is still running", "Wait for it to end, then run this again."
             ) from None
         stream.truncate(0)

@@ -116,21 +116,30 @@ def ask(
     return Reply(answer.status_code, answer.text)
 
 
-def post(url: str, body: Mapping[str, str], *, timeout: float = 15.0) -> None:
-    """Send `body` as JSON; raises OpsError unless it is accepted."""
+def tell(url: str, body: Any = None, *, timeout: float = 15.0) -> None:
+    """POST `body`, text as it is and anything else as JSON, or GET `url` where there is none.
+
+    Raises OpsError, without the address, which may hold a token, unless it is accepted.
+    """
     import requests
 
+    if isinstance(body, str):
+        options: dict[str, Any] = {"data": body.encode()}
+    else:
+        options = {"json": body}
     try:
-        # A redirect would be followed by a GET, which tells nobody anything.
-        answer = requests.post(url, json=dict(body), timeout=timeout, allow_redirects=False)
-    except requests.RequestException as error:  # its text may hold the whole address
-        raise OpsError(
-            f"the notification could not be delivered: {type(error).__name__}"
-        ) from error
-    if not 200 <= answer.status_code < 300:
-        raise OpsError(
-            f"the notification could not be delivered: the address answers {answer.status_code}"
+        # After a redirect a POST would be a GET, which tells nobody anything.
+        answer = requests.request(
+            "GET" if body is None else "POST",
+            url,
+            timeout=timeout,
+            allow_redirects=body is None,
+            **options,
         )
+    except requests.RequestException as error:  # its text may hold the whole address
+        raise OpsError(type(error).__name__) from None
+    if not 200 <= answer.status_code < 300:
+        raise OpsError(f"it answers with status {answer.status_code}")
 
 
 def _pinned(identity: Identity) -> Any:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-MASK: Final = "***"
+from scripts.core import addresses
+from scripts.core.addresses import MASK
+
 _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL")
 _NO_SECRET: Final = re.compile(r"_(FILE|PATH|FOLDER)$")
 _PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s]*:[^/@\s]+@")
-_WEBHOOK: Final = re.compile(r"_(NOTIFY|WEBHOOK)$")  # whose address is all that one needs
+_WEBHOOK: Final = re.compile(r"_(NOTIFY|PING|WEBHOOK)$")
 _SHORTEST: Final = 8  # anything shorter also occurs by chance in ordinary text
 
 
@@ -19,16 +21,20 @@ def is_secret(name: str, value: str) -> bool:
     return bool(by_name or _PASSWORD_IN_URL.search(value))
 
 
+def is_webhook(name: str) -> bool:
+    """Whether a variable holds addresses that are all that one needs."""
+    return bool(_WEBHOOK.search(name))
+
+
 def variable(name: str, value: str) -> str:
     """`value` as it may be shown: without passwords and tokens, those in addresses too."""
     if is_secret(name, ""):
         return MASK if value else ""
+    if is_webhook(name):
+        return addresses.masked(value)
     value = re.sub(r"(://[^/@\s:]*):.*@", rf"\1:{MASK}@", value)  # a password
     value = re.sub(r"(https?://)[^/@\s:]+@", rf"\1{MASK}@", value)  # a token in its place
-    value = re.sub(r"(://[^?#\s]*[?#]).+", rf"\1{MASK}", value, flags=re.DOTALL)
-    if _WEBHOOK.search(name):
-        value = re.sub(r"(://[^/\s]*/).+", rf"\1{MASK}", value, flags=re.DOTALL)
-    return value
+    return re.sub(r"(://[^?#\s]*[?#]).+", rf"\1{MASK}", value, flags=re.DOTALL)
 
 
 def redactor(folder: Path) -> Callable[[str], str]:

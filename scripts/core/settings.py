@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.core import env_file, env_syntax, sizes
+from scripts.core.alarm_settings import AlarmSettings
 from scripts.core.clone_settings import CloneSettings
 from scripts.core.errors import UsageError
 from scripts.core.mail_settings import MailSettings
@@ -81,7 +82,7 @@ class Settings:
     backup_repository: str
     backup_folder: Path
     backup_keep: str
-    backup_notify: str
+    alarms: AlarmSettings
     image_source: ImageSource
     odoo_package: str  # a Debian package or a checkout of Odoo; '' if there is none
     odoo_enterprise: str  # a checkout of Odoo Enterprise; '' if there is none
@@ -205,9 +206,7 @@ class Settings:
             backup_keep=values.matching(
                 "BACKUP_KEEP", "7d,5w,12m", RULE, "numbers of d, w, m or y with commas between"
             ),
-            backup_notify=values.matching(
-                "BACKUP_NOTIFY", "", r"(https?://\S+)?", "an address with https:// or http://"
-            ),
+            alarms=AlarmSettings.read(values),
             image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
             odoo_package=values.path("ODOO_PACKAGE", ""),
             odoo_enterprise=values.path("ODOO_ENTERPRISE", ""),

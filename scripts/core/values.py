@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from scripts.core import env_example, redact
+from scripts.core import addresses, env_example, redact
 
 HOST: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _NETWORK: Final = r"[0-9A-Fa-f.:]+(/\d+)?"
@@ -54,6 +54,21 @@ class Values:
         value = self.text(name, default)
         if not re.fullmatch(pattern, value):
             self._report(name, value, f"is not {rule}")
+        return value
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Whom notifications go to."""
+        value = self.text(name, "")
+        if not addresses.are_addresses(value):
+            self._report(name, value, f"is not {addresses.RULE}")
+            return ()
+        return addresses.split(value)
+
+    def web_address(self, name: str) -> str:
+        """One with https:// or http://; '' if there is none."""
+        value = self.text(name, "")
+        if value and not addresses.is_web(value):
+            self._report(name, value, "is not an address with https:// or http://")
         return value
 
     def path(self, name: str, default: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-from scripts.core import env_example, redact
+from scripts.core import addresses, env_example, redact
 from scripts.core.errors import OpsError
 from scripts.core.settings import sources
 
@@ -67,7 +67,7 @@ def scrubber(root: Path) -> Callable[[str], str]:
 
     def scrub(text: str) -> str:
         for secret in longest_first:
-            text = text.replace(secret, redact.MASK)
+            text = text.replace(secret, addresses.MASK)
         for pattern, mask in _PATTERNS:
             text = pattern.sub(mask, text)
         return text
@@ -89,7 +89,9 @@ def _known(root: Path) -> set[str]:
             found.add(value)
         found |= set(_URL_PASSWORD.findall(value))
         shown = redact.variable(name, value)
-        if shown != value:
+        if redact.is_webhook(name):
+            found |= {part for a in addresses.split(value) for part in _parts(a.split("://")[-1])}
+        elif shown != value:
             found |= _cut_out(value, shown)
     for path in (root / "odoo").glob("*.conf"):
         options = _SECRET_OPTION.findall(env_text(path))
@@ -105,11 +107,18 @@ def _secrets_of(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _cut_out(value: str, shown: str) -> set[str]:
     """What `shown` has no more of `value`."""
-    start = shown.find(redact.MASK)
-    end = len(shown) - start - len(redact.MASK)
+    start = shown.find(addresses.MASK)
+    end = len(shown) - start - len(addresses.MASK)
     cut = value[start : len(value) - end]
-    # Parts of an address, which may occur alone; words without a digit are no secrets.
-    return {cut, *(part for part in re.split(r"[/?&=#]", cut) if re.search(r"\d", part))}
+    return _parts(cut)
+
+
+def _parts(cut: str) -> set[str]:
+    """What was cut out of an address, and of it what may occur alone.
+
+    Words without a digit are no secrets.
+    """
+    return {cut, *(part for part in re.split(r"[/?&=#:@]", cut) if re.search(r"\d", part))}
 
 
 def _of_files(paths: Iterable[Path]) -> Iterator[str]:

@@ -31,6 +31,12 @@ class CheckRow:
     hint: str
     seconds: float
 
+    @classmethod
+    def of(cls, row: Result) -> "CheckRow":
+        """The one of `row`."""
+        told = (row.status.value, row.detail, row.hint)
+        return cls(row.name, row.group, *told, row.seconds)
+
 
 @dataclass(frozen=True)
 class Document:
@@ -69,12 +75,8 @@ class Report:
     @property
     def document(self) -> Document:
         """For machines."""
-        checks = [
-            CheckRow(row.name, row.group, row.status.value, row.detail, row.hint, row.seconds)
-            for row in self.rows
-        ]
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return Document(VERSION, now, self.status.value, checks)
+        return Document(VERSION, now, self.status.value, [CheckRow.of(row) for row in self.rows])
 
     def lines(self, paint: Paint) -> list[str]:
         """For people, a line each; `paint(text, colour)` colours or leaves as it is."""
@@ -82,7 +84,7 @@ class Report:
         for group, rows in groupby(self.rows, lambda row: row.group or SERVICES):
             if group != SERVICES:
                 shown.append(f"--- {group} ---")
-            shown += [_row(row, paint) for row in rows]
+            shown += [line(row, paint) for row in rows]
         return [*shown, "=== Summary ===", self._verdict(paint)]
 
     def _named(self, status: Status) -> str:
@@ -102,7 +104,8 @@ class Report:
         return paint("All services healthy", "green")
 
 
-def _row(result: Result, paint: Paint) -> str:
+def line(result: Result, paint: Paint) -> str:
+    """A row for people."""
     mark, colour, word = _MARKS[result.status]
     shown = f"{result.name}: {paint(mark, colour)} {word}"
     if result.status is Status.OK:

@@ -8,7 +8,7 @@ from scripts import credentials, mail, sessions, upgrade
 from scripts.backups import attachments, databases, restored, retention, verify
 from scripts.core import configuration
 from scripts.doctor import report as doctor
-from scripts.health import report
+from scripts.health import notify, report
 from scripts.modules import change, listing
 from scripts.rotation import rotated
 from scripts.supabase import service as supabase
@@ -21,6 +21,7 @@ from toolbox.contract.databases import Database, Dropped
 # The records that commands print as they are, with fields that are added or left out there.
 _RECORDS = {
     "health": report.Document,
+    "health --notify=URL": notify.Notice,
     "doctor": doctor.Report,
     "files.check": attachments.Report,
     "config --check": configuration.Report,
@@ -66,7 +67,8 @@ def test_every_command_with_json_is_documented_and_no_other() -> None:
     }
     assert {command.partition(" ")[0] for command in documented()} == with_json
     for command in documented():
-        name, _, option = command.partition(" ")
+        name, _, given = command.partition(" ")
+        option = given.partition("=")[0]
         assert not option or option in {f"--{o.name}" for o in shown()[name].options}, command
 
 

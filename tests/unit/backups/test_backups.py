@@ -223,7 +223,7 @@ def test_prune_forgets_what_the_rule_does_not_keep(stack: Stack) -> None:
         repository.prune(stack, FakeReporter(), "7 days", rehearse=True)
 
 
-@pytest.mark.parametrize("url", ["notaurl", "https://", "file:///etc/passwd"])
+@pytest.mark.parametrize("url", ["notaurl", "https://", "file:///etc/passwd", "foo://t0ken"])
 def test_an_address_that_is_none_is_refused_before_the_work(stack: Stack, url: str) -> None:
     with pytest.raises(UsageError, match="--notify"):
         repository.create(stack, FakeReporter(), BackupRequest(tell=url))
@@ -254,10 +254,10 @@ def test_the_record_of_a_restore_test_says_what_was_found(
 
 def test_both_outcomes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[dict[str, str]] = []
-    monkeypatch.setattr(http, "post", lambda url, body: heard.append(dict(body)))
-    with notify.outcome("https://x.test", "ipai") as told:
+    monkeypatch.setattr(http, "tell", lambda url, body, timeout: heard.append(dict(body)))
+    with notify.outcome(["https://x.test"], "ipai") as told:
         told["id"] = "one"
-    with pytest.raises(OpsError), notify.outcome("https://x.test", "ipai"):
+    with pytest.raises(OpsError), notify.outcome(["https://x.test"], "ipai"):
         raise OpsError("the disk is full")
     assert [(h["status"], h["id"], h["message"]) for h in heard] == [
         ("ok", "one", ""),
@@ -268,15 +268,14 @@ def test_both_outcomes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_address_that_nobody_answers_at_hides_no_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def deaf(url: str, body: dict[str, str]) -> None:
-        raise OpsError("the notification could not be delivered")
+    def deaf(url: str, body: dict[str, str], timeout: float) -> None:
+        raise OpsError("it answers with status 500")
 
-    monkeypatch.setattr(http, "post", deaf)
-    both = r"the disk is full \(the notification could not be delivered\)"
-    with pytest.raises(OpsError, match=both), notify.outcome("https://x.test", "i"):
+    monkeypatch.setattr(http, "tell", deaf)
+    reason = r"https://x.test/\*\*\* was not told: it answers with status 500"
+    targets = ["https://x.test/t0ken"]
+    both = rf"the disk is full \({reason}\)"
+    with pytest.raises(OpsError, match=both), notify.outcome(targets, "i"):
         raise OpsError("the disk is full")
-    with (
-        pytest.raises(OpsError, match="the notification could not be delivered"),
-        notify.outcome("https://x.test", "i"),
-    ):
+    with pytest.raises(OpsError, match=f"but {reason}"), notify.outcome(targets, "i"):
         pass

@@ -76,7 +76,10 @@ _WRONG = {
     "BACKUP_REPOSITORY": ["./backups", "/mnt/backups", "ftp://host/x"],
     "BACKUP_HOST": ["my host", "-x", "a/b"],
     "BACKUP_KEEP": ["7", "7d 5w", "weekly"],
-    "BACKUP_NOTIFY": ["example.com/hook", "ftp://example.com"],
+    "BACKUP_NOTIFY": ["example.com/hook", "https:///hook", "mailto:ops@example.com"],
+    "HEALTH_NOTIFY": ["example.com/hook", "https://a.b/c d", "ntfy://"],
+    "HEALTH_NOTIFY_REPEAT": ["24", "1s", "1000h"],
+    "HEALTH_PING": ["hc-ping.com/1", "ntfy://a.b/c", "https://a.b,https://c.d e"],
     "SUPABASE_PROJECT_REF": ["short", "https://abcdefghijklmnopqrst.supabase.co"],
     "SUPABASE_CLOUD_HOST": ["postgres://h", "h:port"],
     "NGINX_MEMORY": _NO_MEMORY,
@@ -206,7 +209,7 @@ def test_an_address_may_be_in_brackets(value: str, address: str) -> None:
 def test_an_error_shows_no_secret(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "BACKUP_REPOSITORY=ftp://me:tops3cret@host/x\nACME_SERVER=http://t0ken@ca/dir?key=k3y\n"
-        "BACKUP_NOTIFY=ws://hooks.example.com/services/T0KEN\n"
+        "BACKUP_NOTIFY=https://hooks.example.com/services/T0KEN /T0KEN\n"
     )
     with pytest.raises(UsageError) as caught:
         Settings.load(tmp_path)

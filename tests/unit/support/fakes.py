@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Unpack
 
+from scripts.core.alarm_settings import AlarmSettings
 from scripts.core.clone_settings import CloneSettings
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
@@ -15,6 +16,7 @@ from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 from tests.unit.support import containers
 
+NO_ALARMS = AlarmSettings()
 NO_CLONE = CloneSettings("", "localhost", "127.0.0.1", 8070, ())
 
 
@@ -213,6 +215,7 @@ def settings_in(
     smtp_host: str = "",
     smtp_user: str = "",
     clone: CloneSettings = NO_CLONE,
+    alarms: AlarmSettings = NO_ALARMS,
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -234,7 +237,7 @@ def settings_in(
         backup_repository="/repository",
         backup_folder=root / "backups",
         backup_keep="7d,5w,12m",
-        backup_notify="",
+        alarms=alarms,
         odoo_port=odoo_port,
         debug=debug,
         debug_port=5678,

@@ -1,0 +1,49 @@
+"""Addresses that notifications go to: how they are written, and how they are shown."""
+
+import re
+from typing import Final
+
+from scripts.core import http
+
+MASK: Final = "***"
+RULE: Final = "addresses such as https://…, ntfy://…, mailto://…, with commas between"
+_SCHEME: Final = r"[a-z][a-z0-9+.-]*://"
+_ADDRESS: Final = re.compile(rf"{_SCHEME}[^\s/]\S*", re.IGNORECASE)
+# A comma inside one, as between two recipients, begins no other.
+_BETWEEN: Final = re.compile(rf"[\s,]+(?={_SCHEME})", re.IGNORECASE)
+_PARTS: Final = re.compile(r"(https?://)([^/?#]*@)?([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Each of the addresses in `text` once."""
+    return tuple(dict.fromkeys(part for part in _BETWEEN.split(text.strip(" ,")) if part))
+
+
+def are_addresses(text: str) -> bool:
+    """Whether `text` is nothing but addresses; whether anybody knows them is another matter."""
+    return all(_is_address(part) for part in split(text))
+
+
+def is_web(text: str) -> bool:
+    """Whether `text` is one that a browser could open."""
+    return http.is_address(text, "https", "http")
+
+
+def _is_address(text: str) -> bool:
+    if re.match(r"https?:", text, re.IGNORECASE):
+        return is_web(text)
+    return bool(_ADDRESS.fullmatch(text))
+
+
+def masked(text: str) -> str:
+    """The addresses in `text` without what may be a token: of a web address its host is left."""
+    return ", ".join(map(_masked, split(text)))
+
+
+def _masked(address: str) -> str:
+    if found := _PARTS.match(address):
+        scheme, user, host, rest = found.groups()
+        shown = f"{scheme}{MASK}@{host}" if user else f"{scheme}{host}"
+        return f"{shown}/{MASK}" if rest.strip("/") else shown + rest
+    scheme, separator, _ = address.partition("://")
+    return f"{scheme}{separator}{MASK}" if separator else MASK
