@@ -19,7 +19,7 @@ from scripts.core.checks import (
 )
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.hurried import HurriedRunner
-from scripts.core.scheduled_job import BACKUP, RENEWAL
+from scripts.core.scheduled_job import BACKUP, HEALTH, RENEWAL
 from scripts.health import database, limits, machine, notify, probes, work
 from scripts.health.answers import Answers
 from scripts.health.facts import Facts
@@ -171,5 +171,5 @@ def _backups(stack: Stack, facts: Facts) -> Finding:
 
 def _schedule(stack: Stack) -> Finding:
     """Whether what is scheduled is also started when its time comes."""
-    names = [f"{stack.settings.project}-{job}" for job in (BACKUP, RENEWAL)]
+    names = [f"{stack.settings.project}-{job}" for job in (BACKUP, RENEWAL, HEALTH)]
     return worst([scheduler.finding(name, stack.runner) for name in names])

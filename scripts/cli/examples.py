@@ -32,7 +32,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "status": ("inv status --json", "inv status --serve"),
     "open": ("inv open", "inv open --print"),
     "ps": ("inv ps", "inv ps --json"),
-    "health": ("inv health --watch", "inv health --only redis,backups --json"),
+    "health": ("inv health --only redis,backups --json", "inv health --schedule 10"),
     "doctor": ("inv doctor", "inv doctor --fix"),
     "config": ("inv config", "inv config --check"),
     "logs": ("inv logs odoo -f", "inv logs --tail 20"),

@@ -3,7 +3,7 @@
 from invoke.context import Context
 
 from scripts.commands.help_texts import DATABASE, JSON
-from scripts.commands.session import open_session, open_to_look
+from scripts.commands.session import open_session, open_to_change, open_to_look
 from scripts.core.table import Table
 from scripts.core.tasklib import command
 
@@ -16,9 +16,11 @@ from scripts.core.tasklib import command
         "watch": "Again after so many seconds (5 if none are given), until Ctrl-C.",
         "notify": "Tell these addresses what has changed; if empty, HEALTH_NOTIFY.",
         "ping": "Ask this address after each look, or its /fail; if empty, HEALTH_PING.",
+        "schedule": "Look so many minutes apart (5 if none are given), by systemd or cron.",
+        "unschedule": "Remove that timer.",
         "json": JSON,
     },
-    bare={"watch": 5},
+    bare={"watch": 5, "schedule": 5},
 )
 def health(
     c: Context,
@@ -28,13 +30,20 @@ def health(
     watch: int = 0,
     notify: str = "",
     ping: str = "",
+    schedule: int = 0,
+    unschedule: bool = False,
     json: bool = False,
 ) -> None:
     """Check services, pages, background work, database, backups and machine."""
     from scripts import checkup
+    from scripts.health import scheduled
     from scripts.health.notify import Audience
 
-    session = open_session(c)
+    session = open_to_change(c) if schedule or unschedule else open_session(c)
+    if schedule or unschedule:
+        line = scheduled.plan(session.stack, schedule, notify, ping, on=not unschedule)
+        session.console.show({"result": line}, [line], as_json=json)
+        return
     audience = Audience.of(session.stack, notify, ping, only_)
     code = 0
     for found in checkup.look(session.stack, only_, watch):

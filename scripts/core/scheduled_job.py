@@ -9,6 +9,9 @@ from typing import Final
 # The jobs there are; the name of each is that of the project and one of these.
 BACKUP: Final = "backup"
 RENEWAL: Final = "renew-tls"
+HEALTH: Final = "health"
+# So many minutes apart, cron can have a job run regularly.
+INTERVALS: Final = tuple(minutes for minutes in range(1, 61) if 60 % minutes == 0)
 _NAME: Final = r"[a-z0-9][a-z0-9_-]*"  # any name of a Compose project fits
 # cron gives jobs /usr/bin:/bin only; Docker is elsewhere on macOS, and root's tools are too.
 _CRON_PATH: Final = "$PATH:/usr/local/bin:/opt/homebrew/bin:/usr/sbin:/sbin"
@@ -16,14 +19,19 @@ _CRON_PATH: Final = "$PATH:/usr/local/bin:/opt/homebrew/bin:/usr/sbin:/sbin"
 
 @dataclass(frozen=True)
 class ScheduledJob:
-    """What to run, from which folder, and at which hours of the day (local time)."""
+    """What to run, from which folder, and at which hours of the day (local time).
+
+    Or so many minutes apart, where `every` is not 0.
+    """
 
     name: str
     description: str
     argv: tuple[str, ...]
     folder: Path
-    hours: tuple[int, ...]
+    hours: tuple[int, ...] = ()
     success_codes: tuple[int, ...] = (0,)  # systemd calls any other a failure; cron ignores them
+    every: int = 0  # minutes
+    silent: bool = False  # nobody reads what it prints, errors aside
 
     def __post_init__(self) -> None:
         """Raises ValueError for a job that no scheduler could run."""
@@ -32,7 +40,9 @@ class ScheduledJob:
             raise ValueError(f"{self.name!r} cannot be the name of a job")
         if not self.argv or not self.argv[0].startswith("/") or not self.folder.is_absolute():
             raise ValueError("a scheduler needs the full paths of the program and the folder")
-        if not self.hours or not set(self.hours) <= set(range(24)):
+        if self.every not in (0, *INTERVALS):
+            raise ValueError(f"{self.every} minutes do not fit into an hour")
+        if bool(self.hours) == bool(self.every) or not set(self.hours) <= set(range(24)):
             raise ValueError(f"{self.hours} are not hours of a day")
         if any(not text.isprintable() for text in texts):  # neither file has room for a newline
             raise ValueError(f"{self.name}: a line break or a control character")
@@ -58,6 +68,7 @@ def service_unit(job: ScheduledJob) -> str:
         "User=root",  # makes systemd set HOME, where Docker's plugins and settings may be
         f"WorkingDirectory={_literal(str(job.folder))}",
         f"ExecStart={program}",
+        *(["StandardOutput=null"] if job.silent else []),
         *([f"SuccessExitStatus={accepted}"] if accepted else []),
         "",
     ]
@@ -65,16 +76,19 @@ def service_unit(job: ScheduledJob) -> str:
 
 
 def timer_unit(job: ScheduledJob, minute: int) -> str:
-    """When systemd runs it; a time that the machine slept through is made up for."""
+    """When systemd runs it; an hour that the machine slept through is made up for."""
+    times = [f"OnCalendar=*-*-* {hour:02}:{minute:02}:00" for hour in sorted(set(job.hours))]
+    times += ["Persistent=true", "RandomizedDelaySec=10min"]
+    if job.every:
+        repeated = f"/{job.every}" if job.every < 60 else ""
+        times = [f"OnCalendar=*-*-* *:{minute % job.every:02}{repeated}:00", "AccuracySec=10s"]
     lines = [
         "# Written by `inv`, which replaces it: change it there.",
         "[Unit]",
         f"Description={_literal(job.description)}",
         "",
         "[Timer]",
-        *(f"OnCalendar=*-*-* {hour:02}:{minute:02}:00" for hour in sorted(set(job.hours))),
-        "Persistent=true",
-        "RandomizedDelaySec=10min",
+        *times,
         "",
         "[Install]",
         "WantedBy=timers.target",
@@ -94,7 +108,12 @@ def _quoted(text: str) -> str:
 
 def cron_line(job: ScheduledJob, minute: int) -> str:
     """The line for crontab(5), which ends with a mark to know it by."""
-    hours = ",".join(str(hour) for hour in sorted(set(job.hours)))
+    hours = ",".join(str(hour) for hour in sorted(set(job.hours))) or "*"
+    every = job.every or 60
+    minutes = range(minute % every, 60, every)
     folder, program = shlex.quote(str(job.folder)), shlex.join(job.argv)
-    command = f'cd {folder} && PATH="{_CRON_PATH}" {program} # {job.name}'
-    return f"{minute} {hours} * * * " + command.replace("%", r"\%")  # cron ends a line at "%"
+    command = f'cd {folder} && PATH="{_CRON_PATH}" {program}'
+    command += f"{' >/dev/null' if job.silent else ''} # {job.name}"
+    return f"{','.join(map(str, minutes))} {hours} * * * " + command.replace(
+        "%", r"\%"
+    )  # cron ends a line at "%"

@@ -23,7 +23,9 @@ _START_CRON: Final = (
     "Start it and have it started with the machine: systemctl enable --now cron,"
     " or where there is no systemd: service cron start. Then run this again."
 )
-_TIMER_MINUTE: Final = re.compile(r"^OnCalendar=\*-\*-\* \d\d:(\d\d):00$", re.MULTILINE)
+_TIMER_MINUTE: Final = re.compile(
+    r"^OnCalendar=\*-\*-\* (?:\d\d|\*):(\d\d)(?:/\d+)?:00$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Host:
 def install(
     job: ScheduledJob, runner: Runner, *, minute: int | None = None, host: Host | None = None
 ) -> str:
-    """Have `job` run every day, instead of what was installed under its name.
+    """Have `job` run from now on, instead of what was installed under its name.
 
     Without `minute` the present one stays; at first it is drawn by lot, so that
     not all servers of the world ask for something in the same second.
@@ -178,7 +180,7 @@ def _install_line(job: ScheduledJob, runner: Runner, minute: int | None) -> None
     lines = _read_lines(runner)
     ours = [line for line in lines if _is_ours(line, job.name)]
     if minute is None:
-        known = re.match(rb"(\d+)\s", ours[0]) if ours else None
+        known = re.match(rb"(\d+)[,\s]", ours[0]) if ours else None
         minute = int(known[1]) if known else _some_minute()
     wanted = cron_line(job, minute).encode()
     if ours == [wanted]:

@@ -203,6 +203,8 @@ def test_a_user_does_not_double_the_timer_of_root(systemd: Host) -> None:
         {"folder": Path("/a\nExecStart=/b")},
         {"hours": ()},
         {"hours": (24,)},
+        {"every": 5},
+        {"hours": (), "every": 7},
     ],
 )
 def test_a_job_that_no_scheduler_could_run_is_refused(wrong: dict[str, object]) -> None:
@@ -213,3 +215,23 @@ def test_a_job_that_no_scheduler_could_run_is_refused(wrong: dict[str, object]) 
 
 def test_every_name_that_compose_allows_a_project_can_name_its_job() -> None:
     assert replace(JOB, name="my_shop-2-renew-tls").name == "my_shop-2-renew-tls"
+
+
+def test_a_job_of_every_few_minutes_keeps_its_own(cron: Host, systemd: Host) -> None:
+    often = replace(JOB, hours=(), every=20, silent=True)
+    assert cron_line(often, 47).startswith("7,27,47 * * * * cd ")
+    assert cron_line(often, 47).endswith(" >/dev/null # ipai-platform-renew-tls")
+    assert cron_line(replace(often, every=60), 47).startswith("47 * * * * ")
+    runner = Crontab()
+    scheduler.install(often, runner, host=cron)
+    first = runner.kept
+    scheduler.install(often, runner, host=cron)
+    assert runner.kept == first
+    for _ in range(3):
+        scheduler.install(often, FakeRunner(), host=systemd)
+    (timer,) = (systemd.units / f"{JOB.name}.timer").read_text().split("[Timer]\n")[1:]
+    (minute,) = re.findall(r"^OnCalendar=\*-\*-\* \*:(\d\d)/20:00\nAccuracySec=10s\n\n", timer)
+    assert int(minute) < 20
+    assert timer_unit(replace(often, every=60), 47).count("OnCalendar=*-*-* *:47:00\n") == 1
+    assert "StandardOutput=null\n" in service_unit(often)
+    assert "StandardOutput" not in service_unit(JOB)

@@ -1,0 +1,53 @@
+"""A look every few minutes, by a timer of the system's."""
+
+from typing import Final
+
+from scripts.core import notification, scheduler
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.scheduled_job import HEALTH, INTERVALS, ScheduledJob
+from scripts.core.settings import Settings, remember
+from scripts.health.notify import parse_ping
+from scripts.stack.compose import Stack
+
+_FAILED: Final = 1  # a check has failed, which is told, and is no failure of the job
+
+
+def job(settings: Settings, minutes: int) -> ScheduledJob:
+    """What `--schedule` installs."""
+    return ScheduledJob(
+        name=f"{settings.project}-{HEALTH}",
+        description="Check ipai-platform",
+        argv=(str(settings.root / "scripts" / "inv"), "health", "--quiet"),
+        folder=settings.root,
+        every=minutes,
+        success_codes=(0, _FAILED),
+        silent=True,  # cron would mail the same report every few minutes
+    )
+
+
+def plan(stack: Stack, minutes: int, notify: str, ping: str, *, on: bool) -> str:
+    """Have it looked so many minutes apart, or no longer; returns a line for people.
+
+    Addresses are written to `.env`: a command line is no place for a token. Raises UsageError
+    where nobody would hear of it.
+    """
+    settings = stack.settings
+    if minutes and not on:
+        raise UsageError("--schedule and --unschedule exclude each other")
+    if on and minutes not in INTERVALS:
+        fitting = ", ".join(map(str, INTERVALS))
+        raise UsageError(
+            f"--schedule: {minutes} minutes do not fit into an hour", f"One of {fitting}"
+        )
+    given = {"HEALTH_NOTIFY": notify, "HEALTH_PING": parse_ping(ping)}
+    notification.parse(notify, "--notify")
+    if on and not (settings.alarms.health or settings.alarms.ping or any(given.values())):
+        raise OpsError("nobody would hear of it", "--notify URL or --ping URL: see docs/health.md")
+    if on:
+        place = scheduler.install(job(settings, minutes), stack.runner)
+        if not stack.runner.dry:
+            remember(settings, {name: value for name, value in given.items() if value})
+        return f"Health: {place}"
+    name = f"{settings.project}-{HEALTH}"
+    there = scheduler.remove(name, stack.runner)
+    return "Health: no longer scheduled" if there else "Health: was not scheduled"
