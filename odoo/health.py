@@ -2,8 +2,8 @@
 
 docker compose exec --user odoo odoo python3 /etc/odoo/health.py
 Edit by hand freely; it counts at once. An empty text means that all is well, null that it could
-not be asked. A number behind it is how many seconds each question may take (3), and with the word
-`brief` no PDF is made.
+not be asked. A number behind it is how many seconds each question may take (3); with the address of
+the platform an attachment is read through Nginx, and with the word `brief` no PDF is made.
 """
 
 import configparser
@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -28,6 +29,7 @@ import psycopg2
 import redis
 
 sys.path.insert(0, "/mnt/extra-addons/session_redis")
+from health_attachment import attachment
 from settings import Settings, SettingsError
 
 DATA = Path("/var/lib/odoo")
@@ -35,6 +37,7 @@ DATABASE = os.environ.get("ODOO_DATABASE", "odoo")
 ODOO = "http://127.0.0.1:8069"
 # For each question; they are asked side by side.
 SECONDS = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 3)
+SITE = next((word for word in sys.argv[1:] if "://" in word), "")
 PDF = {"XDG_CACHE_HOME": "/tmp/.platform-health"}
 COUNTS = ("workers", "max_cron_threads", "db_maxconn", "db_maxconn_gevent")
 SHOWN = 3  # folders in one line
@@ -179,14 +182,29 @@ def modules() -> str | None:
     folders += [Path(path.strip()) for path in options().get("addons_path", "").split(",")]
     query = "SELECT name FROM ir_module_module WHERE state IN ('installed', 'to upgrade')"
     try:
-        settings = f"-c statement_timeout={SECONDS * 1000}"
-        there = psycopg2.connect(dbname=DATABASE, connect_timeout=SECONDS, options=settings)
-        with closing(there), there.cursor() as cursor:
+        with closing(connect()) as there, there.cursor() as cursor:
             cursor.execute(query)
             names = sorted(row[0] for row in cursor.fetchall())
     except psycopg2.Error:  # PostgreSQL's own line tells
         return None
     return ", ".join(name for name in names if not any(_is_in(f, name) for f in folders))
+
+
+def connect() -> Any:
+    """A connection to the database whose questions end in time; raises psycopg2.Error."""
+    settings = f"-c statement_timeout={SECONDS * 1000} -c lock_timeout=1000"
+    return psycopg2.connect(dbname=DATABASE, connect_timeout=SECONDS, options=settings)
+
+
+def attachments(site: str) -> str | None:
+    """Whether one can be written, and read through Nginx."""
+    began = time.monotonic()
+    try:
+        there = connect()
+    except psycopg2.Error:  # PostgreSQL's own line tells
+        return None
+    left = SECONDS - (time.monotonic() - began)
+    return attachment(there, DATA / "filestore" / DATABASE, site, left)
 
 
 def _is_in(folder: Path, module: str) -> bool:
@@ -221,7 +239,7 @@ def memory_kills() -> int:
     return 0
 
 
-def main(*, brief: bool) -> dict[str, Any]:
+def main(*, brief: bool, site: str) -> dict[str, Any]:
     """Ask everything; what cannot be asked is an answer too."""
     questions: dict[str, Callable[[], Any]] = {
         "room": room,
@@ -233,6 +251,8 @@ def main(*, brief: bool) -> dict[str, Any]:
     }
     if not brief:
         questions["reports"] = reports
+    if site:
+        questions["attachment"] = lambda: attachments(site)
     known: dict[str, Any] = {}
     try:
         settings = Settings.load(os.environ.get("ODOO_RC", ""), os.environ)
@@ -247,4 +267,4 @@ def main(*, brief: bool) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(brief="brief" in sys.argv[1:])) + "\n")
+    sys.stdout.write(json.dumps(main(brief="brief" in sys.argv[1:], site=SITE)) + "\n")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scripts.backups import freshness
+from scripts.backups import freshness, reachable
 from scripts.core import check_names, last_backup, scheduler
 from scripts.core.checks import (
     CannotTellError,
@@ -20,7 +20,7 @@ from scripts.core.checks import (
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.hurried import HurriedRunner
 from scripts.core.scheduled_job import BACKUP, HEALTH, RENEWAL
-from scripts.health import database, limits, machine, notify, probes, work
+from scripts.health import database, limits, machine, notify, probes, queue, updates, work
 from scripts.health.answers import Answers
 from scripts.health.facts import Facts
 from scripts.health.limits import SECONDS
@@ -75,24 +75,28 @@ def checks(stack: Stack, seconds: float) -> list[Check]:
     return [
         *_first(running, answers, page),
         Check("Assets", page.assets, PAGES),
+        Check("Attachments", page.attachments, PAGES),
         Check("Websocket", page.websocket, PAGES),
         Check("PDF reports", lambda: work.reports(answers), PAGES),
         Check("Outgoing mail", lambda: work.mail(facts), WORK),
         *_catcher(answers),
         Check("Scheduled actions", lambda: work.scheduled_actions(facts), WORK),
         Check("Job queue", lambda: work.jobs(facts), WORK),
+        Check("Supabase jobs", lambda: queue.jobs(answers), WORK),
         Check("Modules", lambda: work.modules(answers, facts), WORK),
         Check("Connections", lambda: database.connections(answers, facts), DATABASE),
         Check("Transactions", lambda: database.transactions(facts), DATABASE),
         Check("Locks", lambda: database.locks(facts), DATABASE),
         Check("Vacuum", lambda: database.vacuum(facts), DATABASE),
         Check("Backups", lambda: _backups(running, facts), BACKUPS),
+        Check("Repository", lambda: reachable.finding(running.settings, seconds), BACKUPS),
         Check("Restore test", lambda: freshness.restore_test(running.settings), BACKUPS),
         Check("Schedule", lambda: _schedule(running), BACKUPS),
         Check("Volumes", lambda: probes.volume_room(answers), HOST),
         Check("Memory", lambda: machine.memory(answers), HOST),
         Check("Clock", lambda: machine.clock(answers), HOST),
         Check("Containers", lambda: machine.containers(answers), HOST),
+        Check("Images", lambda: updates.finding(answers), HOST),
         Check("Settings", lambda: machine.settings(answers), HOST),
         Check(notify.LINE, lambda: notify.finding(running.settings), HOST),
     ]

@@ -37,6 +37,7 @@ _SOURCES: Final = (
     "odoo/bin/platform-odoo",
     "odoo/bin/platform_passwords.py",
     "odoo/health.py",
+    "odoo/health_attachment.py",
     "odoo/json_log.py",
     "odoo/odoo_user.py",
     "odoo/odoo_versions.py",

@@ -69,7 +69,10 @@ class Answers:
         containers = once(lambda: _containers(stack))
         asked = {
             "nginx": lambda: ["sh", "-c", _of_nginx()],
-            "odoo": lambda: ["python3", "/etc/odoo/health.py", inside, *(["brief"] * brief)],
+            "odoo": lambda: [
+                *("python3", "/etc/odoo/health.py", inside),
+                *(["brief"] if brief else _site(stack, containers())),
+            ],
             "odoo_db": lambda: ["sh", "-s", stack.settings.database, inside],
             "redis": lambda: ["sh", "/etc/platform/health", inside],
         }
@@ -198,6 +201,12 @@ def _ask(stack: Stack, containers: Sequence[Service], service: str, command: lis
         said = f"the container of {service} cannot be asked: {error.message}"
         raise CannotTellError(said, f"inv logs --service {service}") from error
     return _Timed(done, before, time.time())
+
+
+def _site(stack: Stack, containers: Sequence[Service]) -> list[str]:
+    """The address of the platform; none where no Nginx runs that could be asked for it."""
+    runs = any(s.service == "nginx" and s.state == "running" for s in containers)
+    return [stack.settings.url] if runs else []
 
 
 def _of_nginx() -> str:

@@ -26,6 +26,12 @@ CRON_DEAD: Final = 6 * HOUR
 CRON_RUNS: Final = 2 * HOUR
 CRON_FAILURES: Final = 3  # in a row
 JOB_WAITS: Final = HOUR
+JOB_OVERDUE: Final = 15 * MINUTE  # past the end that a job of the local Supabase was given
+# Images: how often registries are asked, where one answers and where none does, and how long a
+# newer one may be known: official images are made again every week or two.
+UPDATES_ASKED: Final = DAY
+UPDATES_TRIED: Final = 6 * HOUR
+UPDATE_KNOWN: Final = 7 * DAY
 # PostgreSQL.
 CONNECTIONS_USED: Final = 0.8  # of those that are for everybody
 TRANSACTION: Final = HOUR

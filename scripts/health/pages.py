@@ -13,7 +13,7 @@ from scripts.core.errors import OpsError
 from scripts.core.files import make_folder, write_atomic
 from scripts.core.http import Reply
 from scripts.core.settings import HTTPS, Settings
-from scripts.health.answers import Answers
+from scripts.health.answers import Answers, as_json
 from scripts.health.limits import BUNDLE_SECONDS
 from scripts.stack import ingress, maintenance_window, websocket
 
@@ -22,6 +22,7 @@ _LOG: Final = "inv logs --service odoo"
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 3
 _KEPT_OUT: Final = 503
+_SKIPPED: Final = "skipped"  # of odoo/health_attachment.py: nothing to ask about
 _BUNDLE: Final = re.compile(r'(?:src|href)="(/web/assets/[^"]+)"')
 _SWITCHED: Final = 101
 _SESSION: Final = "health-session"  # in .state/
@@ -87,6 +88,18 @@ class Page:
             hint = f"{_LOG}; a lost file is made again by: inv module.update web"
             return Finding(Status.FAILED, f"{lost}: {', '.join(wrong)}", hint)
         return Finding(Status.OK, f"{len(bundles)} bundles")
+
+    def attachments(self) -> Finding:
+        """Whether Odoo's container could write one and read it through Nginx."""
+        self._text()
+        said = as_json(self.answers.told("odoo", self.answers.odoo)).get("attachment")
+        if said is None:
+            raise CannotTellError("Odoo's container does not tell")
+        if said == _SKIPPED:
+            raise InapplicableError
+        if said:
+            return Finding(Status.FAILED, str(said), "inv logs --service nginx")
+        return _OK
 
     def websocket(self) -> Finding:
         """Whether a websocket can be opened, by which pages hear of messages."""

@@ -26,6 +26,7 @@ READ: Final = (
     "toolbox",
     "odoo",
     "odoo/health.py",
+    "odoo/health_attachment.py",
     "odoo/json_log.py",
     "odoo/odoo_user.py",
     "odoo/odoo_versions.py",

@@ -1,5 +1,6 @@
 """Periodic jobs on a real Debian: its cron runs them, its systemd reads the units."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -51,6 +52,10 @@ def test_cron_runs_the_job_and_every_other_line_stays(machine: DebianHost) -> No
     minute = _next_minute(machine)
     machine.python(*job, f"scheduler.install(job, runner, minute={minute})")
     machine.python(*job, "scheduler.install(job, runner)")
+    often = "ScheduledJob('ipai-often', 'x', ('/usr/bin/tee', '-a', '/tmp/often'), folder, every=1)"
+    machine.python(*job, f"scheduler.install({often}, runner)")
+    assert eventually(lambda: machine.run("test", "-f", "/tmp/often").returncode == 0, 135)
+    machine.python(*job, "scheduler.remove('ipai-often', runner)")
     lines = machine.ok("crontab", "-l")
     assert lines.startswith(FOREIGN)
     assert lines.removeprefix(FOREIGN).count(b"\n") == 1
@@ -115,3 +120,17 @@ def test_systemd_understands_the_units(machine: DebianHost, folder: str) -> None
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
     timer = machine.ok("grep", "OnCalendar", units[1]).decode().splitlines()[0]
     machine.ok("systemd-analyze", "calendar", timer.partition("=")[2])
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 60])
+def test_systemd_understands_a_timer_of_every_few_minutes(
+    machine: DebianHost, minutes: int
+) -> None:
+    often = f"ScheduledJob('ipai-often', 'x', ('/bin/true',), Path('/'), every={minutes})"
+    timer = machine.python(*_job(machine, FOLDER), f"print(timer_unit({often}, 47))")
+    (calendar,) = [x.partition("=")[2] for x in timer.splitlines() if x.startswith("OnCalendar")]
+    shown = machine.ok("systemd-analyze", "calendar", "--iterations", "3", calendar).decode()
+    times = re.findall(r"(?:Next elapse|Iteration #\d): \w+ [\d-]+ (\d\d):(\d\d):00", shown)
+    moments = [60 * int(hour) + int(minute) for hour, minute in times]
+    assert len(moments) == 3 and moments[0] % 60 % minutes == 47 % minutes
+    assert (moments[2] - moments[1]) % 1440 == minutes

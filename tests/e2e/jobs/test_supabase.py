@@ -244,6 +244,31 @@ def cloud(supabase: Local, tmp_path: Path) -> Iterator[Checkout]:
         (secrets / name).unlink()
 
 
+def test_health_tells_of_jobs_that_wait_too_long_or_were_given_up(queue: Local) -> None:
+    def look() -> str:
+        done = queue.checkout.inv("health", "--only", "supabase-jobs")
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    psql = ["exec", "-T", "supabase_db", "psql", "-U", "postgres", "-d", "postgres", "-qtc"]
+
+    def sql(query: str) -> None:
+        assert queue.checkout.compose(*psql, query).returncode == 0
+
+    assert "Supabase jobs: ✓ OK" in look()
+    sql("SELECT mcp_jobs.enqueue_job('test', 'http', '{}')")
+    assert "Supabase jobs: ✓ OK" in look()
+    sql("UPDATE mcp_jobs.jobs SET scheduled_at = now() - interval '3 h'")
+    assert "Supabase jobs: ! WARNING: 1 jobs wait to be run, the oldest for 3 h" in look()
+    sql(
+        "UPDATE mcp_jobs.jobs SET status = 'dead'; INSERT INTO mcp_jobs.dead_letter_queue"
+        " SELECT id, source, job_type, payload, 3, 'status 500' FROM mcp_jobs.jobs"
+    )
+    assert "1 jobs were given up since yesterday; the last: status 500" in look()
+    sql("DELETE FROM mcp_jobs.jobs")
+    assert "Supabase jobs: ✓ OK" in look()
+
+
 def cloud_inv(checkout: Checkout, *argv: str) -> subprocess.CompletedProcess[str]:
     settings = {"SUPABASE_PROJECT_REF": REF, "SUPABASE_CLOUD_HOST": "cloud.test"}
     return checkout.inv(*argv, "--target", "cloud", **settings)

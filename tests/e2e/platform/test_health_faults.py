@@ -63,6 +63,28 @@ def _with(
 _FAULTS = [
     Fault("Assets", "web.assets_frontend.min.css", faults.without_bundle, failed=True),
     Fault(
+        "Attachments",
+        "one cannot be read: status 403",
+        lambda p: faults.edited(
+            p,
+            "nginx/conf.d/default.conf",
+            "    location @away {",
+            "    location ^~ /web/content/ { return 403; }\n    location @away {",
+        ),
+        failed=True,
+    ),
+    Fault(
+        "Attachments",
+        "one that is read is not what was written",
+        lambda p: faults.edited(
+            p,
+            "nginx/conf.d/default.conf",
+            "    location @away {",
+            "    location ^~ /web/content/ { return 200 other; }\n    location @away {",
+        ),
+        failed=True,
+    ),
+    Fault(
         "Websocket",
         "/websocket answers with status 503",
         lambda p: faults.edited(
@@ -130,6 +152,12 @@ _FAULTS = [
         "Backups",
         "2 attachments have no whole file",
         lambda p: faults.last_backup(p, "20261101-020000-abcd", 2),
+    ),
+    Fault("Repository", "there is no repository in", faults.repository_gone),
+    Fault(
+        "Notifications",
+        "http://127.0.0.1:9/*** was not told: ConnectionError",
+        lambda p: faults.setting(p, "HEALTH_NOTIFY=http://127.0.0.1:9/t0ken"),
     ),
     Fault("Memory", "MiB are available", lambda p: faults.limits(p, MEMORY_WARNING="2")),
     Fault(
@@ -228,11 +256,12 @@ def test_quiet_says_nothing_if_all_is_well_and_strict_fails_on_warnings(
         assert served.inv("health", "--quiet").returncode == 0
 
 
-def test_a_look_leaves_no_session_and_no_key_behind(served: Checkout) -> None:
+def test_a_look_leaves_no_session_no_key_and_no_attachment_behind(served: Checkout) -> None:
     def keys() -> set[str]:
         listed = served.exec("redis", "sh", "/etc/platform/cli", "keys", "*")
         return {key for key in listed.stdout.split() if key != "platform:health"}
 
-    before = keys()
-    assert Look.at(served).status == "ok"
-    assert keys() <= before
+    before, rows = keys(), served.sql("SELECT count(*) FROM ir_attachment")
+    look = Look.at(served)
+    assert look.status == "ok" and "Attachments" in look.details
+    assert keys() <= before and served.sql("SELECT count(*) FROM ir_attachment") == rows

@@ -139,3 +139,14 @@ def test_nginx_can_read_the_filestore_and_nothing_else_of_odoo(
     assert production.execute(
         "odoo", "ls", "-d", "/var/lib/odoo/sessions", "/var/lib/odoo/.platform"
     )
+
+
+def test_health_reads_one_as_a_visitor_would(production: Production) -> None:
+    def row() -> str:
+        done = production.inv("health", "--only", "attachments")
+        return done.stdout.splitlines()[2]
+
+    assert row() == "Attachments: ✓ OK"
+    name = "snippets/odoo-filestore.conf"
+    with production.changed(name, "/var/lib/odoo/filestore/;", "/var/lib/odoo/elsewhere/;"):
+        assert row().startswith("Attachments: ✗ FAILED: one cannot be read: status 404")

@@ -1,5 +1,6 @@
 """Faults of a running platform for `inv health`, each undone at the end of its block."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -39,9 +40,9 @@ sys.exit(os.strerror(ctypes.get_errno()) if done else 0)
 
 
 @contextmanager
-def limits(platform: Checkout, **values: str) -> Iterator[None]:
+def limits(platform: Checkout, *, file: str = _LIMITS, **values: str) -> Iterator[None]:
     """Have the clone's own limits be `values`: a day need not be waited for."""
-    path = platform.root / _LIMITS
+    path = platform.root / file
     before = path.read_text()
     text = before
     for name, value in values.items():
@@ -167,6 +168,30 @@ def last_backup(platform: Checkout, name: str, lost: int) -> Iterator[None]:
         yield
     finally:
         path.unlink()
+
+
+@contextmanager
+def repository_gone(platform: Checkout) -> Iterator[None]:
+    """As if a backup had been made into the folder of backups, in which there is nothing now."""
+    folder = str((platform.root / "backups").resolve())
+    path = platform.root / ".state" / "backup-repository"
+    path.write_text(hashlib.sha256(folder.encode()).hexdigest() + "\n")
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+@contextmanager
+def setting(platform: Checkout, line: str) -> Iterator[None]:
+    """One line more in `.env`."""
+    path = platform.root / ".env"
+    before = path.read_text()
+    path.write_text(f"{before}\n{line}\n")
+    try:
+        yield
+    finally:
+        path.write_text(before)
 
 
 @contextmanager
