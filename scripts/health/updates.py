@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from scripts.core.checks import Check, Finding, InapplicableError, Status, run_within
@@ -38,14 +39,14 @@ def finding(answers: Answers) -> Finding:
     """
     stack, now = answers.stack, time.time()
     known = _read(stack.settings)
-    names = [i for i in _images(stack) if registry.Reference.parse(i)]
+    names = _images(stack)
     lasts = limits.UPDATES_ASKED if known.digests else limits.UPDATES_TRIED
     fresh = now - known.at < lasts and list(known.asked) == names
     if fresh and not known.newer:
         return _finding(known, now)
     # Docker is asked as long as something is newer: it may have been pulled meanwhile.
     present = _present(stack, names)
-    digests = known.digests if fresh else _ask(list(present), answers.seconds)
+    digests = known.digests if fresh else _ask(stack, list(present), answers.seconds)
     newer = {
         image: known.newer.get(image, now)
         for image, digest in digests.items()
@@ -71,10 +72,11 @@ def _finding(known: Known, now: float) -> Finding:
 
 
 def _images(stack: Stack) -> Sequence[str]:
-    """Those that may come from a registry."""
+    """Those that may come from a registry, and be another one under the same name one day."""
     used = image_names.effective(stack.settings)
     names = dict.fromkeys(used[name] for name in _USED if name in used)
-    return [i for i in names if not debian.is_ours(i) and not i.startswith("localhost/")]
+    fixed = ("@", "localhost/")  # a digest is never another
+    return [i for i in names if not debian.is_ours(i) and not any(sign in i for sign in fixed)]
 
 
 def _present(stack: Stack, images: Sequence[str]) -> dict[str, set[str]]:
@@ -92,12 +94,16 @@ def _present(stack: Stack, images: Sequence[str]) -> dict[str, set[str]]:
     return found
 
 
-def _ask(images: Sequence[str], seconds: float) -> dict[str, str]:
+def _ask(stack: Stack, images: Sequence[str], seconds: float) -> dict[str, str]:
     """The digest of each in its registry, where one answers in time."""
     found: dict[str, str] = {}
+    try:
+        engine = registry.engine_socket(stack.runner) if images else Path()
+    except OpsError:
+        return found
 
     def ask(image: str) -> Finding:
-        found[image] = registry.digest(image, seconds)
+        found[image] = registry.digest(engine, image, seconds)
         return Finding(Status.OK)
 
     run_within([Check(image, partial(ask, image)) for image in images], seconds)

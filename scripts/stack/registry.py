@@ -1,79 +1,57 @@
-"""What a registry has under the name of an image, asked without pulling anything."""
+"""What a registry has under the name of an image: the engine asks it, and pulls nothing."""
 
-import re
-from dataclasses import dataclass
+import http.client
+import json
+import socket
+from contextlib import closing
+from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from scripts.core.errors import OpsError
+from scripts.core.process import Runner
 
-_HUB: Final = "registry-1.docker.io"
-# An index for several processors comes first: its digest is the one that Docker remembers.
-_ACCEPT: Final = ", ".join(
-    f"application/vnd.{kind}+json"
-    for kind in (
-        "oci.image.index.v1",
-        "docker.distribution.manifest.list.v2",
-        "oci.image.manifest.v1",
-        "docker.distribution.manifest.v2",
-    )
-)
-_CHALLENGE: Final = re.compile(r'(\w+)="([^"]*)"')
+_UNIX: Final = "unix://"
+_ENDPOINT: Final = ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A name of an image, taken apart as Docker does."""
-
-    host: str
-    repository: str
-    tag: str
-
-    @classmethod
-    def parse(cls, image: str) -> "Reference | None":
-        """The one of `image`; None where it names a digest, which is never another."""
-        if "@" in image:
-            return None
-        first, slash, rest = image.partition("/")
-        has_host = slash and (re.search(r"[.:]", first) or first == "localhost")
-        host, path = (first, rest) if has_host else (_HUB, image)
-        if host in ("docker.io", "index.docker.io"):
-            host = _HUB
-        repository, _, tag = path.partition(":")
-        if host == _HUB and "/" not in repository:
-            repository = f"library/{repository}"
-        return cls(host, repository, tag or "latest")
-
-    @property
-    def url(self) -> str:
-        """Where its manifest is. Docker speaks to registries on this machine without TLS."""
-        local = re.match(r"(localhost|127\.[\d.]+)(:|$)", self.host)
-        return f"http{'' if local else 's'}://{self.host}/v2/{self.repository}/manifests/{self.tag}"
+def engine_socket(runner: Runner) -> Path:
+    """That of the engine which `docker` speaks with; raises OpsError where it has none."""
+    endpoint = runner.run(list(_ENDPOINT)).stdout.strip()
+    if not endpoint.startswith(_UNIX):
+        raise OpsError(f"the engine is not reached by a socket of this machine: {endpoint}")
+    return Path(endpoint.removeprefix(_UNIX))
 
 
-def digest(image: str, seconds: float) -> str:
-    """The digest that `image` has in its registry; each question may take so many seconds.
+def digest(engine: Path, image: str, seconds: float) -> str:
+    """The digest that `image` has in its registry; whoever answers has so many seconds.
 
     Raises OpsError where no registry tells it to somebody without a login.
+    https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Distribution
     """
-    import requests
-
-    reference = Reference.parse(image)
-    if not reference:
-        raise OpsError(f"{image} is one of its kind")
-    headers = {"Accept": _ACCEPT}
+    path = f"/distribution/{quote(image)}/json"
     try:
-        with requests.Session() as session:
-            answer = session.head(reference.url, headers=headers, timeout=seconds)
-            if answer.status_code == 401:
-                asked = dict(_CHALLENGE.findall(answer.headers.get("WWW-Authenticate", "")))
-                realm = asked.pop("realm", "")
-                token = session.get(realm, params=asked, timeout=seconds).json()
-                bearer = token.get("token") or token.get("access_token")
-                headers["Authorization"] = f"Bearer {bearer}"
-                answer = session.head(reference.url, headers=headers, timeout=seconds)
-    except (requests.RequestException, ValueError, AttributeError) as error:
-        raise OpsError(f"{reference.host} does not tell of {image}") from error
-    found = str(answer.headers.get("Docker-Content-Digest", ""))
-    if answer.status_code != 200 or not found:
-        raise OpsError(f"{reference.host} answers with status {answer.status_code}")
-    return found
+        with closing(_Connection(engine, seconds)) as connection:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            said = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise OpsError(f"the engine does not tell of {image}: {error}") from error
+    try:
+        return str(said["Descriptor"]["digest"])
+    except (KeyError, TypeError) as error:
+        raise OpsError(f"no registry tells of {image}: status {answer.status}") from error
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        """See HTTPConnection.connect."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))

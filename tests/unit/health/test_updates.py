@@ -33,7 +33,7 @@ class World:
             (folder / name).write_text(text)
         self.asked: list[str] = []
         self.digest, self.now = "sha256:old", 1e9
-        self.runner = FakeRunner()
+        self.runner = FakeRunner({"docker context inspect": says("unix:///run/docker.sock\n")})
         self.pulled("sha256:old")
         self.folder = folder
         self.images("postgres:16")
@@ -47,7 +47,8 @@ class World:
         line = f'["postgres:16"]\t["postgres@{digest}"]\n'
         self.runner.answers[_INSPECT] = says(line)
 
-    def ask(self, image: str, seconds: float) -> str:
+    def ask(self, engine: Path, image: str, seconds: float) -> str:
+        assert engine == Path("/run/docker.sock")
         self.asked.append(image)
         if not self.digest:
             raise OpsError("no registry")

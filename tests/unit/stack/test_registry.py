@@ -1,80 +1,72 @@
-"""What a registry is asked, and what it tells, over a real socket."""
+"""What the engine is asked about an image in its registry, over a real socket."""
 
+import socketserver
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
 from scripts.core.errors import OpsError
 from scripts.stack import registry
-from scripts.stack.registry import Reference
+from tests.unit.support.fakes import FakeRunner, says
 
-
-@pytest.mark.parametrize(
-    ("image", "url"),
-    [
-        ("redis:7", "https://registry-1.docker.io/v2/library/redis/manifests/7"),
-        (
-            "docker.io/library/redis",
-            "https://registry-1.docker.io/v2/library/redis/manifests/latest",
-        ),
-        ("a/b:v1.2", "https://registry-1.docker.io/v2/a/b/manifests/v1.2"),
-        ("ghcr.io/a/b:1", "https://ghcr.io/v2/a/b/manifests/1"),
-        ("127.0.0.1:5000/b:1", "http://127.0.0.1:5000/v2/b/manifests/1"),
-        ("localhost/a/b:1", "http://localhost/v2/a/b/manifests/1"),
-        ("localhost.example.com/b:1", "https://localhost.example.com/v2/b/manifests/1"),
-    ],
-)
-def test_a_name_leads_to_where_docker_would_look(image: str, url: str) -> None:
-    found = Reference.parse(image)
-    assert found and found.url == url
-
-
-def test_a_name_with_a_digest_is_never_another() -> None:
-    assert Reference.parse("redis:7@sha256:abc") is None
+_CONTEXT = "docker context inspect"
 
 
 @pytest.fixture
-def host() -> Iterator[str]:
-    """A registry that wants a token from everybody, and has open:1."""
+def engine(tmp_path: Path) -> Iterator[Path]:
+    """The socket of an engine whose registry has a/b:1, and of others says something else."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            answers = {
+                "/distribution/a/b%3A1/json": (200, b'{"Descriptor": {"digest": "sha256:new"}}'),
+                "/distribution/other/json": (200, b"[]"),
+                "/distribution/html/json": (200, b"<html>"),
+            }
+            status, text = answers.get(self.path, (500, b'{"message": "no such host"}'))
+            self.send_response(status)
             self.end_headers()
-            assert self.path == "/token?service=here&scope=repository%3Aopen%3Apull"
-            self.wfile.write(b'{"token": "t1"}')
+            self.wfile.write(text)
 
-        def do_HEAD(self) -> None:
-            known = self.headers.get("Authorization") == "Bearer t1"
-            there = self.path == "/v2/open/manifests/1"
-            assert "oci.image.index" in self.headers["Accept"]
-            self.send_response((200 if there else 404) if known else 401)
-            realm = f'realm="http://{address}/token",service="here",scope="repository:open:pull"'
-            self.send_header("WWW-Authenticate", f"Bearer {realm}")
-            if known and there:
-                self.send_header("Docker-Content-Digest", "sha256:new")
-            self.end_headers()
+        def address_string(self) -> str:
+            return ""
 
         def log_message(self, format: str, *args: object) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        address = f"127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
+    path = tmp_path / "s"
+    with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield address
+        yield path
         server.shutdown()
         thread.join()
 
 
-def test_a_digest_is_told_to_somebody_without_a_login(host: str) -> None:
-    assert registry.digest(f"{host}/open:1", 4) == "sha256:new"
+def test_the_engine_tells_the_digest_that_the_registry_has(engine: Path) -> None:
+    assert registry.digest(engine, "a/b:1", 30) == "sha256:new"
 
 
-def test_what_is_not_told_is_an_error(host: str) -> None:
-    with pytest.raises(OpsError, match="status 404"):
-        registry.digest(f"{host}/open:2", 4)
-    with pytest.raises(OpsError, match="does not tell"):
-        registry.digest("127.0.0.1:9/open:1", 4)
+@pytest.mark.parametrize("image", ["a/b:2", "other", "html"])
+def test_what_is_not_told_is_an_error(engine: Path, image: str) -> None:
+    with pytest.raises(OpsError, match=f"tells? of {image}"):
+        registry.digest(engine, image, 30)
+
+
+def test_an_engine_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OpsError, match="the engine does not tell of x"):
+        registry.digest(tmp_path / "none", "x", 30)
+
+
+def test_the_socket_is_that_of_the_context_in_use() -> None:
+    runner = FakeRunner({_CONTEXT: says("unix:///home/me/.colima/docker.sock\n")})
+    assert registry.engine_socket(runner) == Path("/home/me/.colima/docker.sock")
+
+
+@pytest.mark.parametrize("endpoint", ["ssh://host", "tcp://192.0.2.1:2376", ""])
+def test_an_engine_elsewhere_is_not_asked(endpoint: str) -> None:
+    with pytest.raises(OpsError, match="not reached by a socket"):
+        registry.engine_socket(FakeRunner({_CONTEXT: says(endpoint)}))
