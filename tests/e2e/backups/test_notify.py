@@ -32,4 +32,6 @@ def test_an_outcome_is_told_to_an_address(odoo_data: OdooData) -> None:
         assert odoo_data.platform.inv("backup", "--notify", url, **nowhere).returncode == 1
     finally:
         server.shutdown()
+    repository = odoo_data.platform.inv("health", "--only", "repository").stdout
+    assert "Repository: ✓ OK" in repository, repository
     assert b'"status": "ok"' in heard[0] and b'"status": "failed"' in heard[1]

@@ -255,18 +255,16 @@ def test_health_tells_of_jobs_that_wait_too_long_or_were_given_up(queue: Local) 
     def sql(query: str) -> None:
         assert queue.checkout.compose(*psql, query).returncode == 0
 
-    assert "Supabase jobs: ✓ OK" in look()
     sql("SELECT mcp_jobs.enqueue_job('test', 'http', '{}')")
     assert "Supabase jobs: ✓ OK" in look()
-    sql("UPDATE mcp_jobs.jobs SET scheduled_at = now() - interval '3 h'")
-    assert "Supabase jobs: ! WARNING: 1 jobs wait to be run, the oldest for 3 h" in look()
     sql(
-        "UPDATE mcp_jobs.jobs SET status = 'dead'; INSERT INTO mcp_jobs.dead_letter_queue"
+        "UPDATE mcp_jobs.jobs SET scheduled_at = now() - interval '3 h';"
+        " INSERT INTO mcp_jobs.dead_letter_queue"
         " SELECT id, source, job_type, payload, 3, 'status 500' FROM mcp_jobs.jobs"
     )
-    assert "1 jobs were given up since yesterday; the last: status 500" in look()
-    sql("DELETE FROM mcp_jobs.jobs")
-    assert "Supabase jobs: ✓ OK" in look()
+    told = look()
+    assert "Supabase jobs: ! WARNING: 1 jobs wait to be run, the oldest for 3 h; " in told
+    assert "1 jobs were given up since yesterday; the last: status 500" in told
 
 
 def cloud_inv(checkout: Checkout, *argv: str) -> subprocess.CompletedProcess[str]:
