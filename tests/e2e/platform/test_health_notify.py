@@ -104,7 +104,8 @@ def test_a_server_that_hangs_costs_a_bounded_time_and_is_asked_again(
 
 def test_a_newer_image_in_the_registry_is_told_until_it_is_pulled(served: Checkout) -> None:
     with TinyRegistry() as registry:
-        image = f"{registry.host}/tiny-{served.project}:1"
+        name = f"{registry.host}/tiny-{served.project}"
+        image = f"{name}:1"
         try:
             done = served.run("docker", "pull", "--quiet", image)
             if done.returncode:  # an engine in a virtual machine does not reach us
@@ -119,6 +120,7 @@ def test_a_newer_image_in_the_registry_is_told_until_it_is_pulled(served: Checko
                 told = json.loads(served.inv("health", "--only", "images", "--json", **used).stdout)
                 assert told["status"] == "ok" and told["checks"]
         finally:
-            served.run("docker", "image", "rm", "--force", image)
+            ids = served.run("docker", "image", "ls", "--quiet", name).stdout.split()
+            served.run("docker", "image", "rm", "--force", *ids)  # of both contents
             (served.root / ".state" / "image-updates.json").unlink(missing_ok=True)
     assert Look.at(served, "--only", "images").details == {}, "no registry has what was built here"
