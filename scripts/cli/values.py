@@ -124,6 +124,7 @@ _KNOWN: Final[Mapping[str, Callable[[Path], list[str]]]] = {
     "restore source": _sources,
     "plain": _choices(FILES),
     "doctor file": _choices(FILES),
+    "metrics": _choices(FILES),
     "zip": _choices(FILES),
     "odoo_package": _choices(FILES),
     "snapshot": _seen(known_names.SNAPSHOTS),

@@ -13,6 +13,7 @@ from scripts.core.tasklib import command
         "only_": "Only these checks, with commas between; all if empty.",
         "strict": "Exit code 1 for warnings as well.",
         "quiet": "Print nothing if all is well.",
+        "metrics": "Write the result into this file, too, for Prometheus (NAME.prom).",
         "watch": "Again after so many seconds (5 if none are given), until Ctrl-C.",
         "notify": "Tell these addresses what has changed; if empty, HEALTH_NOTIFY.",
         "ping": "Ask this address after each look, or its /fail; if empty, HEALTH_PING.",
@@ -27,6 +28,7 @@ def health(
     only_: str = "",
     strict: bool = False,
     quiet: bool = False,
+    metrics: str = "",
     watch: int = 0,
     notify: str = "",
     ping: str = "",
@@ -36,6 +38,7 @@ def health(
 ) -> None:
     """Check services, pages, background work, database, backups and machine."""
     from scripts import checkup
+    from scripts import metrics as exposition
     from scripts.health import scheduled
     from scripts.health.notify import Audience
 
@@ -45,8 +48,9 @@ def health(
         session.console.show({"result": line}, [line], as_json=json)
         return
     audience = Audience.of(session.stack, notify, ping, only_)
+    file, looks = session.path(metrics), checkup.look(session.stack, only_, watch)
     code = 0
-    for found in checkup.look(session.stack, only_, watch):
+    for found in exposition.record(session.stack, looks, exposition.target(file)):
         code = found.exit_code(strict=strict)
         if found.bad or not quiet:
             session.console.clear(watch=bool(watch))

@@ -38,3 +38,12 @@ def finding(settings: Settings) -> Finding:
     if left <= soon:
         return Finding(Status.FAILED if left <= now_ends else Status.WARNING, detail, renew)
     return Finding(Status.OK)
+
+
+def end(settings: Settings) -> datetime | None:
+    """The moment after which browsers refuse the certificate in use; None without one.
+
+    Raises OpsError where it cannot be read.
+    """
+    present = Store(settings.certificates).read()
+    return certificates.expiry(present.pair.certificate) if present else None

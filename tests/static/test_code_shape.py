@@ -32,6 +32,7 @@ _ALLOWED = {
     },
     "startup": {"core", "stack", "credentials", "tls", "supabase", "mail"},
     "checkup": {"core", "stack", "tls", "backups", "health"},
+    "metrics": {"core", "stack", "tls", "backups", "health", "checkup"},
     "quickstart": {"core", "stack", "credentials", "rotation", "startup", "checkup"},
     "upgrade": {"core", "stack", "backups", "modules", "supabase", "startup", "checkup"},
     "status": {"core", "stack", "tls", "backups", "health", "maintenance", "checkup", "status"},
@@ -39,7 +40,7 @@ _ALLOWED = {
     "commands": {
         "core", "stack", "credentials", "tls", "health", "backups", "modules", "sessions",
         "maintenance", "status", "browser", "testing", "supabase", "rotation", "startup",
-        "checkup", "quickstart", "upgrade", "commands", "mail", "doctor",
+        "checkup", "metrics", "quickstart", "upgrade", "commands", "mail", "doctor",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},
