@@ -106,6 +106,7 @@ SPECS: Final = (
         " more, nobody can read those backups: name another, empty folder in BACKUP_FOLDER (or"
         " another BACKUP_REPOSITORY) in .env, and run this again.",
     ),
+    SecretSpec("monitoring_password", "PostgreSQL role of the monitoring profile", _password),
     SecretSpec(
         "supabase_db_password",
         "PostgreSQL of the local Supabase profile",

@@ -14,7 +14,7 @@ from scripts.backups import freshness
 from scripts.core.check_names import word
 from scripts.core.checks import Status
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import make_folder, write_atomic
+from scripts.core.files import make_open_folder, write_atomic
 from scripts.core.settings import Environment
 from scripts.health.report import SERVICES, Report
 from scripts.stack.compose import Stack
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily, Metric
 
 ENDING: Final = ".prom"  # what the collector reads; all else in its folder it leaves alone
-_FOLDER_MODE: Final = 0o755
 VALUES: Final = {Status.OK: 0, Status.WARNING: 1, Status.UNKNOWN: 2, Status.FAILED: 3}
 
 
@@ -55,17 +54,6 @@ def write(stack: Stack, report: Report, file: Path) -> None:
     """
     make_open_folder(file.parent)
     write_atomic(file, exposition(stack, report))
-
-
-def make_open_folder(folder: Path) -> None:
-    """Make `folder`, for every user to read, unless it is there; raises OpsError if that fails."""
-    if folder.is_dir():
-        return
-    try:
-        make_folder(folder, _FOLDER_MODE)
-        folder.chmod(_FOLDER_MODE)  # whatever the umask
-    except OSError as error:
-        raise OpsError(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
 def exposition(stack: Stack, report: Report) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scripts import credentials, mail
+from scripts import credentials, mail, monitoring
 from scripts.core import configuration, env_file
 from scripts.core.checks import Check
 from scripts.core.report import Reporter
@@ -14,7 +14,7 @@ from scripts.supabase import service
 
 def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:
     """Start the platform, in the environment that it is to have; lines for people."""
-    stack = environments.settle(stack, reporter)
+    stack = monitoring.settle(environments.settle(stack, reporter))
     configuration.require(stack.settings, supabase=supabase)
     checks = preflight(stack.settings, supabase=supabase)
     prepare(stack, reporter)
@@ -27,6 +27,9 @@ def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[
         yield f"Mail: {stack.settings.mail.page} shows what Odoo sends; none leaves"
     if window := maintenance_window.active(stack.settings):
         yield f"Visitors are kept out for maintenance {window.period}"
+    if stack.settings.monitoring.wanted:
+        yield f"Prometheus: {monitoring.up(stack, reporter)}"
+        yield f"Alertmanager: {stack.settings.monitoring.alertmanager}"
     if supabase:
         yield f"PostgREST: {service.up(stack, reporter)}"
 
@@ -34,6 +37,7 @@ def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[
 def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
     """What `inv up` checks on top of the host."""
     also = service.preflight(settings) if supabase else []
+    also += monitoring.preflight(settings) if settings.monitoring.wanted else []
     return [credentials.preflight(settings.secrets_folder), mail.preflight(settings), *also]
 
 
@@ -41,6 +45,8 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
     """What `inv up` does before it starts anything; raises OpsError where that fails."""
     warn_of_settings_file(stack.settings, reporter)
     prepare_tls(stack, reporter)
+    if stack.settings.monitoring.wanted:
+        monitoring.prepare(stack)
 
 
 def warn_of_settings_file(settings: Settings, reporter: Reporter) -> None:

@@ -88,7 +88,8 @@ def run(stack: Stack, reporter: Reporter, request: Request) -> NoReturn:
         phases.run("unit tests", _pytest(stack, request, host, "unit"))
     if host:
         with phases.counted("images"):
-            used = images.ensure(_on_package(stack, request), reporter, image_names.BACKUP)
+            also = (image_names.BACKUP, *image_names.MONITORING)
+            used = images.ensure(_on_package(stack, request), reporter, *also)
         reporter.note(f"Odoo of these tests: {used['ODOO_BASE_IMAGE']}{_advice(used)}")
     if everything:
         phases.run("static tests", _pytest(stack, request, host, "static"))

@@ -51,17 +51,25 @@ def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
         "prod": PROD,
         "dev": DEV,
         "supabase": "The local Supabase, too, with its migrations (dev only).",
+        "monitoring": "Prometheus, Alertmanager and their exporters, too.",
         "debug": "Let a debugger attach to Odoo, on this machine (dev only).",
     }
 )
 def up(
-    c: Context, prod: bool = False, dev: bool = False, supabase: bool = False, debug: bool = False
+    c: Context,
+    prod: bool = False,
+    dev: bool = False,
+    supabase: bool = False,
+    monitoring: bool = False,
+    debug: bool = False,
 ) -> None:
     """Start the platform, as what it was before, and wait until the login page is served."""
+    from scripts import monitoring as watching
     from scripts import startup
 
     session = open_to_change(c, prod=prod, dev=dev, debug=debug, starts=True)
-    for line in startup.up(session.stack, session.console, supabase=supabase):
+    stack = watching.wanting(session.stack) if monitoring else session.stack
+    for line in startup.up(stack, session.console, supabase=supabase):
         session.console.say(line)
 
 

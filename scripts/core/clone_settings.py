@@ -59,9 +59,5 @@ class CloneSettings:
             domain=values.matching("CLONE_DOMAIN", "localhost", HOST, "a host name"),
             bind=values.address("CLONE_BIND", "127.0.0.1"),
             port=values.port("CLONE_PORT", 8070),
-            profiles=tuple(
-                name.strip()
-                for name in values.text("COMPOSE_PROFILES", "").split(",")
-                if name.strip()
-            ),
+            profiles=values.words("COMPOSE_PROFILES"),
         )

@@ -9,6 +9,7 @@ from typing import Final
 
 from scripts.core import env_example, notification, redact, sizes
 from scripts.core.errors import UsageError
+from scripts.core.monitoring_settings import BIND
 from scripts.core.settings import (
     EVERYWHERE,
     LETSENCRYPT,
@@ -149,6 +150,10 @@ def _ports(settings: Settings, *, supabase: bool) -> Iterator[str]:
             published.append(("ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
         if supabase:
             published.append(("POSTGREST_PORT", settings.postgrest_bind, settings.postgrest_port))
+    if settings.monitoring.wanted:
+        monitoring = settings.monitoring
+        published.append(("PROMETHEUS_PORT", BIND, monitoring.prometheus_port))
+        published.append(("ALERTMANAGER_PORT", BIND, monitoring.alertmanager_port))
     if settings.clone.served:
         published.append(("CLONE_PORT", settings.clone.bind, settings.clone.port))
     for place, (name, bind, port) in enumerate(published):

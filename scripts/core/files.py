@@ -76,6 +76,19 @@ def make_folder(path: Path, mode: int = 0o755) -> None:
         _share(path, path.parent)
 
 
+def make_open_folder(path: Path) -> None:
+    """Make the folder `path`, for every user to read whatever the umask, unless it is there.
+
+    Raises OpsError where that fails.
+    """
+    try:
+        if not path.is_dir():
+            make_folder(path)
+            path.chmod(0o755)
+    except OSError as error:
+        raise OpsError(f"cannot make the folder {path}: {error.strerror}") from error
+
+
 def make_private_folder(path: Path) -> None:
     """Make sure `path` is a folder that only its owner can enter (0700)."""
     try:

@@ -13,6 +13,7 @@ from scripts.core.alarm_settings import AlarmSettings
 from scripts.core.clone_settings import CloneSettings
 from scripts.core.errors import UsageError
 from scripts.core.mail_settings import MailSettings
+from scripts.core.monitoring_settings import MonitoringSettings
 from scripts.core.sources import Sources
 from scripts.core.values import HOST, Values, check_what_compose_reads
 from toolbox.contract.names import DATABASE_NAME
@@ -77,6 +78,7 @@ class Settings:
     postgrest_port: int
     mail: MailSettings
     clone: CloneSettings
+    monitoring: MonitoringSettings
     supabase_ref: str  # of the project in Supabase Cloud; '' if there is none
     supabase_host: str  # its database, with an optional port
     backup_repository: str
@@ -190,6 +192,7 @@ class Settings:
             postgrest_port=values.port("POSTGREST_PORT", 3000),
             mail=MailSettings.read(values),
             clone=CloneSettings.read(values),
+            monitoring=MonitoringSettings.read(values),
             supabase_ref=values.matching(
                 "SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?", "20 lower-case letters and digits"
             ),

@@ -46,6 +46,10 @@ class Values:
             return default
         return value
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list with commas between, without empty ones."""
+        return tuple(word.strip() for word in self.text(name, "").split(",") if word.strip())
+
     def ending_in(self, suffix: str) -> dict[str, str]:
         return {key: value for key, value in self._raw.items() if key.endswith(suffix)}
 
@@ -219,6 +223,7 @@ def check_what_compose_reads(values: Values) -> None:
     values.matching("BACKUP_HOST", "", r"([A-Za-z0-9][\w.-]{0,62})?", "the name of a machine")
     values.matching("LOG_FORMAT", "text", "text|json", "text or json")
     values.redis_memory("REDIS_MAXMEMORY", "256mb")
+    values.matching("PROMETHEUS_RETENTION", "15d", r"[1-9]\d{0,3}[hdwy]", "a time like 15d or 8w")
     for name, default in env_example.variables().items():
         if name.endswith("_MEMORY"):
             values.memory(name, default)

@@ -19,6 +19,12 @@ _MEMORY: Final = {
     "odoo_db": "POSTGRES_MEMORY",
     "redis": "REDIS_MEMORY",
     "mail_catcher": "MAIL_MEMORY",
+    "prometheus": "PROMETHEUS_MEMORY",
+    "alertmanager": "ALERTMANAGER_MEMORY",
+    "postgres_exporter": "EXPORTER_MEMORY",
+    "redis_exporter": "EXPORTER_MEMORY",
+    "nginx_exporter": "EXPORTER_MEMORY",
+    "node_exporter": "EXPORTER_MEMORY",
     "supabase_db": "SUPABASE_DB_MEMORY",
     "postgrest": "POSTGREST_MEMORY",
 }

@@ -4,6 +4,7 @@ from typing import Final
 
 from scripts.core import notification, scheduler
 from scripts.core.errors import OpsError, UsageError
+from scripts.core.monitoring_settings import RESULTS
 from scripts.core.scheduled_job import HEALTH, INTERVALS, ScheduledJob
 from scripts.core.settings import Settings, remember
 from scripts.health.notify import parse_ping
@@ -17,7 +18,10 @@ def job(settings: Settings, minutes: int) -> ScheduledJob:
     return ScheduledJob(
         name=f"{settings.project}-{HEALTH}",
         description="Check ipai-platform",
-        argv=(str(settings.root / "scripts" / "inv"), "health", "--quiet"),
+        argv=(
+            *(str(settings.root / "scripts" / "inv"), "health", "--quiet"),
+            *("--metrics", str(settings.state_folder / RESULTS)),
+        ),
         folder=settings.root,
         every=minutes,
         success_codes=(0, _FAILED),
@@ -41,7 +45,10 @@ def plan(stack: Stack, minutes: int, notify: str, ping: str, *, on: bool) -> str
         )
     given = {"HEALTH_NOTIFY": notify, "HEALTH_PING": parse_ping(ping)}
     notification.parse(notify, "--notify")
-    if on and not (settings.alarms.health or settings.alarms.ping or any(given.values())):
+    told = settings.alarms.health or settings.alarms.ping or any(given.values())
+    # `inv up --monitoring` has made it: Prometheus hears of what is found.
+    measured = (settings.state_folder / RESULTS).parent.is_dir()
+    if on and not (told or measured):
         raise OpsError("nobody would hear of it", "--notify URL or --ping URL: see docs/health.md")
     if on:
         place = scheduler.install(job(settings, minutes), stack.runner)

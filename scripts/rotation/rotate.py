@@ -20,7 +20,7 @@ from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.modules.service import alone
-from scripts.rotation import dependents, local_supabase, odoo_restart, repository
+from scripts.rotation import dependents, local_supabase, monitoring, odoo_restart, repository
 from scripts.rotation.journal import PROVEN, UNDONE, Journal, Plan
 from scripts.rotation.rotated import Rotated, RotatedSecret, old_key
 from scripts.rotation.work import STARTED, Work
@@ -179,6 +179,7 @@ def _carry_out(work: Work) -> None:
     repository.change(work)
     local_supabase.change(work)
     odoo_restart.change(work)
+    monitoring.change(work)
     work.remember(state=PROVEN)
     odoo_restart.stop_what_did_not_run(work)
 
@@ -212,15 +213,17 @@ def _try_to_undo(work: Work) -> str:
 
 def _undo(work: Work) -> str:
     """Have everything as it was; returns a sentence on that."""
-    kept = odoo_restart.kept(work) | local_supabase.kept(work)
+    kept = odoo_restart.kept(work) | local_supabase.kept(work) | monitoring.kept(work)
     if work.plan.state != UNDONE:
         work.forget_removed()
         odoo_restart.undo_database(work)
         local_supabase.undo_database(work)
+        monitoring.undo_database(work)
         work.journal.install(kept)
         work.journal.put_back(set(work.plan.names) - kept)
         local_supabase.undo_start(work)
         odoo_restart.undo_start(work)
+        monitoring.undo_start(work)
         work.remember(state=UNDONE)
     repository.undo(work)
     work.journal.discard()
@@ -247,7 +250,8 @@ def _recover(stack: Stack, reporter: Reporter) -> None:
 
 def _told(work: Work, kept: str) -> Rotated:
     names = work.plan.names
-    tried = odoo_restart.tried(work) | local_supabase.tried(work) | repository.tried(work)
+    parts = (odoo_restart, local_supabase, monitoring, repository)
+    tried = {name for part in parts for name in part.tried(work)}
     advice = []
     if repository.NAME in tried:
         advice.append(f"The copy of the old key elsewhere opens nothing. {state.KEY_HINT}")

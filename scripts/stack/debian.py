@@ -15,7 +15,7 @@ from scripts.core.files import digest
 from scripts.core.process import Runner
 from scripts.core.report import Reporter
 from scripts.core.settings import PROJECT
-from scripts.stack import image_build, image_facts
+from scripts.stack import image_build, image_facts, image_names
 from scripts.stack.engine import install_packages
 from scripts.stack.odoo_package import Package
 
@@ -26,6 +26,7 @@ REDIS: Final = "localhost/ipai/redis:7"
 NGINX: Final = "localhost/ipai/nginx:1"
 CERTBOT: Final = "localhost/ipai/certbot:4"
 MAIL_CATCHER: Final = "localhost/ipai/maildev:2"
+MONITORING: Final = "localhost/ipai/monitoring:1"
 ODOO: Final = "localhost/ipai/odoo:19"
 ODOO_SERIES: Final = "19"
 _ODOO: Final = "localhost/ipai/odoo:"  # and the version
@@ -37,6 +38,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "NGINX_IMAGE": NGINX,
     "CERTBOT_IMAGE": CERTBOT,
     "MAIL_CATCHER_IMAGE": MAIL_CATCHER,
+    **dict.fromkeys(image_names.MONITORING, MONITORING),
     "ODOO_BASE_IMAGE": ODOO,
     "ODOO_IMAGE": f"localhost/{PROJECT}/odoo:19.0",
     "BACKUP_BASE_IMAGE": POSTGRES,
@@ -51,6 +53,7 @@ _FOLDERS: Final = {
     NGINX: "nginx",
     CERTBOT: "certbot",
     MAIL_CATCHER: "mail",
+    MONITORING: "monitoring",
     _ODOO_PACKAGES + "19": "odoo-19",
 }
 
@@ -121,7 +124,8 @@ class Builder:
         if BASE in stale:
             self._make_root_file_system()
             self._docker_build(BASE)
-        small = [t for t in (POSTGRES, REDIS, NGINX, CERTBOT, MAIL_CATCHER) if t in stale]
+        simple = (POSTGRES, REDIS, NGINX, CERTBOT, MAIL_CATCHER, MONITORING)
+        small = [tag for tag in simple if tag in stale]
         with ThreadPoolExecutor(max_workers=2) as pool:
             odoo = [tag for tag in stale if tag.startswith(_ODOO)]
             packages = [pool.submit(self._install_odoo, tag) for tag in odoo]

@@ -34,7 +34,8 @@ def settle(stack: Stack, reporter: Reporter) -> Stack:
     if settings.debug:
         raise no_debugger()
     reporter.note("Production runs here and stays; development is: inv up --dev")
-    return replace(stack, settings=Settings.load(settings.root, prod=True))
+    production = Settings.load(settings.root, prod=True)
+    return replace(stack, settings=replace(production, monitoring=settings.monitoring))
 
 
 def keep(stack: Stack, reporter: Reporter) -> None:

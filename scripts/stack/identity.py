@@ -26,7 +26,7 @@ _PASSWORD: Final = "db_password.txt"  # noqa: S105 - the name of a file
 _OWN_NAME: Final = (
     "give this folder a platform of its own, in .env: COMPOSE_PROJECT_NAME, NGINX_HTTP_PORT, "
     "ODOO_PORT and MAIL_PORT (in production NGINX_HTTPS_PORT, with Supabase POSTGREST_PORT, with "
-    "`inv clone --serve` CLONE_PORT)"
+    "`inv clone --serve` CLONE_PORT, with --monitoring PROMETHEUS_PORT and ALERTMANAGER_PORT)"
 )
 
 

@@ -16,6 +16,16 @@ BACKUP: Final = "BACKUP_BASE_IMAGE"
 # Wanted by the local Supabase only.
 POSTGREST: Final = "POSTGREST_IMAGE"
 
+# Wanted where monitoring is; all are one image where they are built here.
+MONITORING: Final = (
+    "PROMETHEUS_IMAGE",
+    "ALERTMANAGER_IMAGE",
+    "POSTGRES_EXPORTER_IMAGE",
+    "REDIS_EXPORTER_IMAGE",
+    "NGINX_EXPORTER_IMAGE",
+    "NODE_EXPORTER_IMAGE",
+)
+
 
 def official(root: Path, project: str = PROJECT) -> dict[str, str]:
     """The defaults of all *_IMAGE variables; their one home is the compose files."""

@@ -9,7 +9,14 @@ from scripts.core.report import Reporter
 from scripts.core.settings import Environment, ImageSource
 from scripts.stack import debian, engine, image_build, image_facts, wheels
 from scripts.stack.compose import Stack
-from scripts.stack.image_names import BACKUP, MAIL_CATCHER, POSTGREST, PULLED, effective
+from scripts.stack.image_names import (
+    BACKUP,
+    MAIL_CATCHER,
+    MONITORING,
+    POSTGREST,
+    PULLED,
+    effective,
+)
 from scripts.stack.image_sources import NoRegistryError, bring, exists, pull
 
 
@@ -29,10 +36,13 @@ def ensure(stack: Stack, reporter: Reporter, *also: str) -> dict[str, str]:
 
 
 def _of_environment(stack: Stack) -> list[str]:
-    """What a start needs in development, or for a copy that is served, only."""
+    """What a start needs in development, for a copy that is served, or for monitoring only."""
     settings = stack.settings
     caught = settings.environment is Environment.DEV or settings.clone.served
-    return [MAIL_CATCHER] if caught else []
+    return [
+        *([MAIL_CATCHER] if caught else []),
+        *(MONITORING if settings.monitoring.wanted else []),
+    ]
 
 
 def ensure_all(stack: Stack, reporter: Reporter) -> None:

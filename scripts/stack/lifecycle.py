@@ -15,6 +15,7 @@ from scripts.core.settings import Environment, Settings
 from scripts.stack import debugger, engine, environments, identity, images, login_page, preflight
 from scripts.stack.compose import Service, Stack
 from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
+from scripts.stack.readiness import wait_for_unchecked
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
 _USABLE_SECONDS: Final = 60  # all containers are healthy, and there is no page yet
@@ -254,6 +255,7 @@ def restart(stack: Stack, reporter: Reporter, service: str = "") -> None:
             targets = [service] if service else sorted(running)
             _restart(stack, reporter, targets)
             _await_login_page(stack.as_running(), targets)
+            wait_for_unchecked(stack, targets)
 
 
 def _restart(stack: Stack, reporter: Reporter, targets: Sequence[str]) -> None:

@@ -34,6 +34,7 @@ READ: Final = (
     "postgres/initdb.d",
     "redis",
 )
+MONITORING: Final = ("monitoring",)
 SUPABASE: Final = ("supabase/postgres/initdb.d",)
 # Run by the entrypoint of Nginx's image, where root may execute no more than others.
 PROGRAMS: Final = ("nginx/gate-at-start",)

@@ -9,6 +9,7 @@ from typing import Final
 
 from scripts.core.checks import Check, Finding, Status
 from scripts.core.errors import OpsError
+from scripts.core.monitoring_settings import BIND
 from scripts.core.settings import Settings
 from scripts.stack import permissions
 from scripts.stack.compose import Service, Stack
@@ -33,6 +34,10 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         ports.append(("The page with Odoo's mail", "MAIL_PORT", mail.bind, mail.port))
     if settings.debug:
         ports.append(("The debugger", "ODOO_DEBUG_PORT", "127.0.0.1", settings.debug_port))
+    if settings.monitoring.wanted:
+        found = settings.monitoring
+        ports.append(("Prometheus", "PROMETHEUS_PORT", BIND, found.prometheus_port))
+        ports.append(("Alertmanager", "ALERTMANAGER_PORT", BIND, found.alertmanager_port))
     if settings.clone.served:
         ports.append(_of_clone(settings))
     programs = permissions.PRODUCTION_PROGRAMS if settings.tls else permissions.PROGRAMS

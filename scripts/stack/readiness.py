@@ -17,7 +17,12 @@ _CHECKS: Final[Mapping[str, Sequence[str]]] = {
     "redis": ("sh", "/etc/platform/cli", "ping"),
     "supabase_db": ("pg_isready", "-q", "-h", "127.0.0.1", "-U", "authenticator", "-d", "postgres"),
     "postgrest": ("postgrest", "--ready"),
+    "monitoring_secrets": ("test", "-e", "/tmp/done"),  # noqa: S108 - of monitoring/hand-over
+    "prometheus": ("/bin/promtool", "check", "ready", "--url=http://127.0.0.1:9090"),
+    "alertmanager": ("/bin/amtool", "config", "show", "--alertmanager.url=http://127.0.0.1:9093"),
 }
+
+_UNCHECKED: Final = ("prometheus", "alertmanager")
 
 
 def answers(stack: Stack, service: str) -> bool:
@@ -46,6 +51,14 @@ def start(stack: Stack, *words: str) -> None:
     if not done.ok:
         failure = OpsError(f"{' and '.join(services)} did not start: {done.last_line}")
         raise diagnose(stack, failure)
+    wait(stack, services)
+
+
+def wait(stack: Stack, services: Sequence[str]) -> None:
+    """Come back when all of `services`, which were started, answer.
+
+    Raises OpsError with the last log lines of one that does not.
+    """
     deadline = time.monotonic() + _START_SECONDS
     while not stack.runner.dry and (silent := _silent(stack, services)):
         found = [s for s in stack.services() if s.service in silent and not s.oneoff]
@@ -53,6 +66,11 @@ def start(stack: Stack, *words: str) -> None:
         if again or any(s.stopped for s in found) or time.monotonic() > deadline:
             raise diagnose(stack, OpsError(f"{' and '.join(silent)} does not answer"), again)
         time.sleep(_POLL_SECONDS)
+
+
+def wait_for_unchecked(stack: Stack, services: Sequence[str]) -> None:
+    """As `wait`, for those of `services` that Docker does not ask by itself."""
+    wait(stack, [name for name in _UNCHECKED if name in services])
 
 
 def _silent(stack: Stack, services: Sequence[str]) -> list[str]:

@@ -47,6 +47,7 @@ def _tags(stack: Stack) -> list[str]:
         image_names.CERTBOT,
         image_names.POSTGREST,
         image_names.MAIL_CATCHER,
+        *image_names.MONITORING,
     )
     there = [used[name] for name in (*image_names.PULLED, *further) if made(stack, used[name])]
     return list(dict.fromkeys(there))

@@ -35,6 +35,16 @@ _EVERY = pytest.mark.parametrize(
 )
 _BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill"}
 _SANDBOX = "sandbox"
+_KEEPER = "monitoring_secrets"
+_MONITORING = {
+    _KEEPER,
+    "prometheus",
+    "alertmanager",
+    "postgres_exporter",
+    "redis_exporter",
+    "nginx_exporter",
+    "node_exporter",
+}
 _RUNS_ONCE = {
     "odoo_init",
     "odoo_modules",
@@ -54,6 +64,12 @@ _EXTRA_CAPABILITIES = {
     "NET_BIND_SERVICE",
     "SETGID",
     "SETUID",
+}
+
+
+_PAGES = {
+    "prometheus": {("127.0.0.1", "9090", 9090)},
+    "alertmanager": {("127.0.0.1", "9093", 9093)},
 }
 
 
@@ -103,7 +119,7 @@ def test_a_service_is_confined(environment: str, name: str) -> None:
     assert service["read_only"] is True
     assert service["init"] is True
     assert not {"privileged", "container_name", "pid", "ipc"} & set(service)
-    assert service.get("network_mode") == ("none" if name == _SANDBOX else None)
+    assert service.get("network_mode") == ("none" if name in (_SANDBOX, _KEEPER) else None)
 
 
 @_EVERY
@@ -127,7 +143,8 @@ def test_a_service_has_a_health_check_unless_it_is_one_shot(environment: str, na
         return
     assert service["restart"] == "always"
     check = service["healthcheck"]
-    if name in ("mail_catcher", "mail_clone"):
+    # Prometheus watches the exporters, and hardly any of their images has a program for it.
+    if name in {"mail_catcher", "mail_clone", *_MONITORING}:
         assert check == {"disable": True}
         return
     assert check["test"]
@@ -137,7 +154,7 @@ def test_a_service_has_a_health_check_unless_it_is_one_shot(environment: str, na
 @pytest.mark.parametrize("environment", _ENVIRONMENTS)
 def test_databases_are_on_the_internal_network_only(environment: str) -> None:
     merged = _merged(environment)
-    for name in ("backend", "supabase"):
+    for name in ("backend", "supabase", "metrics"):
         network = merged["networks"][name]
         assert network["internal"] is True
         assert network["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
@@ -194,13 +211,15 @@ def test_development_publishes_nginx_and_odoo_to_this_machine_only() -> None:
         "postgrest": {("127.0.0.1", "3000", 3000)},
         "mail_catcher": {("127.0.0.1", "8025", 8025)},
         "nginx_clone": {("127.0.0.1", "8070", 80)},
+        **_PAGES,
     }
 
 
-def test_production_publishes_nginx_only_and_a_served_copy_to_this_machine() -> None:
+def test_production_publishes_nginx_only_and_else_to_this_machine() -> None:
     assert _published("prod") == {
         "nginx": {("0.0.0.0", "80", 80), ("0.0.0.0", "443", 443)},
         "nginx_clone": {("127.0.0.1", "8070", 80)},
+        **_PAGES,
     }
 
 
@@ -221,6 +240,31 @@ def test_a_served_copy_is_apart_from_the_platform(environment: str) -> None:
     volumes = {v["source"] for v in services["nginx_clone"]["volumes"] if v["type"] == "volume"}
     assert volumes == {"nginx_clone_temp"}
     assert set(services["nginx_clone"]["networks"]) == {"edge"}
+
+
+@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+def test_who_measures_reaches_no_more_than_it_asks(environment: str) -> None:
+    services = _merged(environment)["services"]
+    assert {n for n, s in services.items() if s.get("profiles") == ["monitoring"]} == _MONITORING
+    networks = {name: set(services[name].get("networks", {})) for name in _MONITORING}
+    assert networks == {
+        _KEEPER: set(),
+        "prometheus": {"metrics", "monitoring"},
+        "alertmanager": {"monitoring"},
+        "postgres_exporter": {"backend", "metrics"},
+        "redis_exporter": {"backend", "metrics"},
+        "nginx_exporter": {"edge", "metrics"},
+        "node_exporter": {"metrics"},
+    }
+    others = set(services) - _MONITORING
+    ours = {n for n in others if {"metrics", "monitoring"} & set(services[n].get("networks", {}))}
+    assert not ours
+    for name in _MONITORING - {_KEEPER}:
+        assert services[name]["user"] == "65534:65534" and not services[name].get("cap_add"), name
+        assert "secrets" not in services[name], name
+    # Of the machine nothing is mounted but what `inv health` has written.
+    mounts = [(v["source"], v["target"]) for v in services["node_exporter"]["volumes"]]
+    assert mounts == [(str(ROOT / ".state" / "metrics"), "/metrics")]
 
 
 def test_production_serves_the_production_site_and_runs_on_odoo_conf() -> None:

@@ -83,7 +83,7 @@ def test_every_variable_has_a_default_so_that_no_env_file_is_needed() -> None:
 
 def test_image_defaults_are_pinned_to_a_version() -> None:
     images = {name: value for name, value in documented().items() if name.endswith("_IMAGE")}
-    assert len(images) == 10
+    assert len(images) == 16
     for name, image in images.items():
         tag = image.rpartition(":")[2]
         ours = name == "BACKUP_IMAGE"  # bears the major of PostgreSQL, all that matters

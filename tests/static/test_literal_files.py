@@ -35,6 +35,7 @@ def _assets() -> list[Path]:
         "nginx/",
         "odoo/",
         "postgres/",
+        "monitoring/",
         "requirements/",
         "compose",
         ".env.",

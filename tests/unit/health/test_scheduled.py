@@ -45,7 +45,8 @@ def test_a_timer_looks_and_tells_by_the_settings(
     assert line == "Health: crontab of this user"
     (job,) = installed
     assert (job.name, job.every, job.silent) == ("ipai-platform-health", 5, True)
-    assert job.argv[1:] == ("health", "--quiet"), "no address in a command line"
+    metrics = ("--metrics", str(job.folder / ".state" / "metrics" / "health.prom"))
+    assert job.argv[1:] == ("health", "--quiet", *metrics), "no address in a command line"
     settings = Settings.load(tmp_path)
     assert settings.alarms.health == (_HOOK,) and settings.alarms.ping == _PING
 
@@ -105,3 +106,11 @@ def test_it_can_be_removed(stack: Stack, installed: list[ScheduledJob]) -> None:
     assert scheduled.plan(stack, 0, "", "", on=False) == "Health: was not scheduled"
     scheduled.plan(stack, 5, _HOOK, "", on=True)
     assert scheduled.plan(stack, 0, "", "", on=False) == "Health: no longer scheduled"
+
+
+def test_it_is_enough_that_prometheus_hears_of_it(
+    stack: Stack, installed: list[ScheduledJob]
+) -> None:
+    (stack.settings.state_folder / "metrics").mkdir(parents=True)  # of `inv up --monitoring`
+    scheduled.plan(stack, 5, "", "", on=True)
+    assert len(installed) == 1

@@ -82,7 +82,9 @@ def test_no_password_is_in_an_argument_or_in_sql(made: Installation) -> None:
     made.rotate()
     values |= set(made.files().values())
     spoken = [" ".join(call) for call in made.servers.calls]
-    spoken += [text for text in made.servers.said if "jsonrpc" not in text]
+    # A login of Odoo, and what postgres/monitoring reads, are no SQL.
+    bare = {value.strip() for value in values}
+    spoken += [text for text in made.servers.said if "jsonrpc" not in text and text not in bare]
     assert not [v for v in values if any(v.strip() in text for text in spoken)]
 
 
@@ -159,8 +161,11 @@ def test_what_something_living_depends_on_is_lost_and_not_made(made: Installatio
         "supabase_jwt_secret",
     }
     reports = credentials.ensure(made.folder, lost)
-    assert {r.name for r in reports if r.state is SecretState.CREATED} == {"odoo_master_password"}
-    assert set(made.files()) == {"odoo_master_password.txt"}
+    assert {r.name for r in reports if r.state is SecretState.CREATED} == {
+        "odoo_master_password",
+        "monitoring_password",
+    }
+    assert set(made.files()) == {"odoo_master_password.txt", "monitoring_password.txt"}
     with pytest.raises(Exception, match=r"secrets/db_password\.txt is missing, but") as caught:
         credentials.require_none_lost(reports)
     for way in ("inv secrets.rotate db_password", "inv secrets.reset admin", "BACKUP_FOLDER"):
@@ -229,3 +234,21 @@ def test_a_key_is_not_made_beside_a_repository_elsewhere(
     assert reason in found and bool(reason) is bool(found)
     assert isinstance(stack.runner, FakeRunner)
     assert not [call for call in stack.runner.calls if place in " ".join(call)]
+
+
+def test_the_exporters_read_their_files_again_after_the_one_that_gives_them(
+    made: Installation,
+) -> None:
+    for names in ("monitoring_password", "db_password"):
+        made.servers.calls.clear()
+        made.rotate(names)
+        restarts = [c[c.index("restart") + 1 :] for c in made.servers.calls if "restart" in c]
+        assert restarts[-2:] == [["monitoring_secrets"], ["redis_exporter"]], names
+        assert made.fits
+
+
+def test_a_role_that_nobody_has_made_gets_no_password(made: Installation) -> None:
+    del made.servers.roles["monitoring"]
+    told = made.rotate("monitoring_password")
+    assert told == ["secrets/monitoring_password.txt: new; nothing has used the old one yet"]
+    assert "monitoring" not in made.servers.roles

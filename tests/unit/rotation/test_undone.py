@@ -15,6 +15,9 @@ _STEPS = [
     "restart redis",
     "up --detach",
     "python3 -c",
+    "/etc/platform/monitoring",
+    "restart monitoring_secrets",
+    "restart redis_exporter",
 ]
 
 
@@ -123,10 +126,21 @@ def test_a_lost_database_password_stays_new_where_its_rotation_fails(
 ) -> None:
     (made.folder / "db_password.txt").unlink()
     made.servers.running -= {"odoo", "nginx"}
+    before = set(made.servers.running)
     _fail_once(made, what)
     error = error_of(made, "db_password")
     assert "db_password.txt had been lost: the new value is in use" in error.hint
-    assert made.fits and made.servers.running == {"odoo_db", "redis"}
+    assert made.fits and made.servers.running == before
+
+
+def test_a_lost_password_of_monitoring_stays_new_where_its_rotation_fails(
+    made: Installation,
+) -> None:
+    (made.folder / "monitoring_password.txt").unlink()
+    _fail_once(made, "restart redis_exporter")
+    error = error_of(made, "monitoring_password")
+    assert "monitoring_password.txt had been lost: the new value is in use" in error.hint
+    assert made.fits
 
 
 def test_a_lost_password_of_the_local_supabase_stays_new_where_its_rotation_fails(

@@ -113,7 +113,7 @@ def test_what_data_were_written_by_is_not_built_anew_beside_one_image_of_ours(
     assert used == {**official, **_of(debian.VARIABLES, "NGINX_IMAGE", *_NOT_WANTED)}
 
 
-_NOT_WANTED = ("CERTBOT_IMAGE", "BACKUP_BASE_IMAGE", "BACKUP_IMAGE")
+_NOT_WANTED = ("CERTBOT_IMAGE", "BACKUP_BASE_IMAGE", "BACKUP_IMAGE", *image_names.MONITORING)
 
 
 def _of(images: Mapping[str, str], *names: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ def test_every_official_image_has_its_default_in_the_compose_files(root: Path) -
         image_names.BACKUP,
         image_names.POSTGREST,
         image_names.MAIL_CATCHER,
+        *image_names.MONITORING,
         "BACKUP_IMAGE",
         "ODOO_IMAGE",
     }
@@ -126,6 +127,29 @@ def test_a_start_does_without_certbot_unless_it_is_asked_for_by_name(root: Path)
     assert not runner.ran(f"docker pull --quiet {certbot}")
     images.ensure(stack, FakeReporter(), image_names.CERTBOT)
     assert runner.ran(f"docker pull --quiet {certbot}")
+
+
+def test_a_start_brings_the_images_of_monitoring_where_that_is_wanted_only(root: Path) -> None:
+    runner, settings = engine_with_debian(root, says()), settings_in(root)
+    official = {image_names.official(root)[name] for name in image_names.MONITORING}
+    for wanted in (False, True):
+        runner.calls.clear()
+        asked = replace(settings, monitoring=replace(settings.monitoring, wanted=wanted))
+        images.ensure(Stack(asked, runner), FakeReporter())
+        pulled = {argv[-1] for argv in runner.calls if argv[:2] == ["docker", "pull"]}
+        assert pulled & official == (official if wanted else set())
+
+
+def test_all_images_of_monitoring_are_built_as_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    runner, settings = engine_with_debian(root, NO_ROUTE), settings_in(root)
+    wanted = replace(settings, monitoring=replace(settings.monitoring, wanted=True))
+    used = images.ensure(Stack(wanted, runner), FakeReporter())
+    assert {used[name] for name in image_names.MONITORING} == {debian.MONITORING}
+    assert built_with_docker(runner).count(debian.MONITORING) == 1
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,12 @@ def test_websockets_are_waited_for_in_production(tmp_path: Path) -> None:
     production = settings_in(tmp_path, environment=Environment.PROD)
     login_page.await_websockets(Stack(production, Engine()))
     assert answers == []
+
+
+def test_only_what_docker_does_not_ask_is_waited_for(tmp_path: Path) -> None:
+    runner = FakeRunner({"docker ps": says('{"Service": "prometheus", "Name": "prometheus"}')})
+    stack = Stack(settings_in(tmp_path), runner)
+    readiness.wait_for_unchecked(stack, ["nginx", "odoo"])
+    assert not runner.calls
+    readiness.wait_for_unchecked(stack, ["nginx", "prometheus"])
+    assert runner.ran("docker exec prometheus /bin/promtool check ready")

@@ -46,6 +46,7 @@ def test_official_images_are_pulled_again_and_those_that_nobody_uses_are_not(roo
         engine_with_debian(root, says()),
         official[image_names.CERTBOT],
         official[image_names.POSTGREST],
+        *(official[name] for name in image_names.MONITORING),
     )
     refresh.refresh(Stack(settings_in(root), runner), FakeReporter())
     wanted = {
@@ -62,7 +63,7 @@ def test_images_of_debian_packages_are_built_again_without_what_was_kept(
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(debian.Builder, "_fetch_postgres", lambda _: None)
     monkeypatch.setattr(debian.Builder, "_fetch", lambda *_: None)
-    runner = _there(engine_with_debian(root, says()), debian.CERTBOT)
+    runner = _there(engine_with_debian(root, says()), debian.CERTBOT, debian.MONITORING)
     settings = settings_in(root, images=dict(debian.VARIABLES), image_source=ImageSource.DEBIAN)
     reporter = FakeReporter()
     refresh.refresh(Stack(settings, runner), reporter)

@@ -12,11 +12,13 @@ from scripts.core.clone_settings import CloneSettings
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.mail_settings import MailSettings
+from scripts.core.monitoring_settings import MonitoringSettings
 from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 from tests.unit.support import containers
 
 NO_ALARMS = AlarmSettings()
+NO_MONITORING = MonitoringSettings(False, 9090, 9093)
 NO_CLONE = CloneSettings("", "localhost", "127.0.0.1", 8070, ())
 
 
@@ -216,6 +218,7 @@ def settings_in(
     smtp_user: str = "",
     clone: CloneSettings = NO_CLONE,
     alarms: AlarmSettings = NO_ALARMS,
+    monitoring: MonitoringSettings = NO_MONITORING,
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -245,6 +248,7 @@ def settings_in(
         postgrest_port=3000,
         mail=MailSettings("127.0.0.1", mail_port, smtp_host, smtp_user, ""),
         clone=clone,
+        monitoring=monitoring,
         supabase_ref="",
         supabase_host="",
         image_source=image_source,

@@ -21,7 +21,8 @@ from scripts.stack.compose import Stack
 from tests.unit.support import containers
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
 
-_SERVICES = ("odoo", "odoo_db", "redis", "nginx")
+_SERVICES = ("odoo", "odoo_db", "redis", "nginx", "monitoring_secrets", "redis_exporter")
+_OTHER_ROLES = ("odoo_restore", "monitoring")  # beside the one that each server has
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Servers(FakeRunner):
     """
 
     root: Path = Path()
-    roles: dict[str, str] = field(default_factory=dict)  # by service, and odoo_restore
+    roles: dict[str, str] = field(default_factory=dict)  # by service, and of _OTHER_ROLES
     admin: str = ""
     keys: set[str] = field(default_factory=set)  # that open the repository
     running: set[str] = field(default_factory=set)
@@ -73,6 +74,9 @@ class Servers(FakeRunner):
         for part, answer in self._answers().items():
             if part in line:
                 return says(answer)
+        if line.endswith(f"sh /etc/platform/monitoring{stdin}"):
+            self.roles["monitoring"] = verifiers.scram(stdin)
+            return says()
         if "psql" in line:
             return self._sql(argv[argv.index("--interactive") + 1], stdin)
         if "/run/rotation:ro" in line:
@@ -112,12 +116,13 @@ class Servers(FakeRunner):
 
     def _sql(self, server: str, text: str) -> Completed:
         if "SELECT rolpassword" in text:
-            return says(self.roles.get("odoo_restore" if "odoo_restore" in text else server, ""))
+            role = next((name for name in _OTHER_ROLES if name in text), server)
+            return says(self.roles.get(role, ""))
         if "json_build_object" in text:
             row = {"id": 2, "login": "admin", "active": True, "password": self.admin}
             return says(json.dumps(row))
         for role, stored in re.findall(r"ALTER ROLE \"(\w+)\" PASSWORD '([^']+)'", text):
-            self.roles[role if role == "odoo_restore" else server] = stored
+            self.roles[role if role in _OTHER_ROLES else server] = stored
         if found := re.search(r"UPDATE res_users SET password = '([^']+)'", text):
             self.admin = found[1]
         return says("1" if "SELECT" in text else "")
@@ -172,6 +177,7 @@ class Installation:
         return (
             scram_takes(self.value("db_password"), self.servers.roles["odoo_db"])
             and scram_takes(self.value("db_password"), self.servers.roles["odoo_restore"])
+            and scram_takes(self.value("monitoring_password"), self.servers.roles["monitoring"])
             and verifiers.odoo_takes(self.value("odoo_admin_password"), self.servers.admin)
             and self.servers.keys == {self.value("backup_key")}
             and not (self.folder / "rotation").exists()
@@ -199,10 +205,11 @@ def installation(root: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     credentials.ensure(settings.secrets_folder)
     (root / "backups").mkdir()
     (root / "backups" / "config").touch()
-    servers = Servers(root=root, running={"odoo", "odoo_db", "redis", "nginx"})
+    servers = Servers(root=root, running=set(_SERVICES))
     made = Installation(Stack(settings, servers), servers)
     for role in ("odoo_db", "odoo_restore"):
         servers.roles[role] = verifiers.scram(made.value("db_password"))
+    servers.roles["monitoring"] = verifiers.scram(made.value("monitoring_password"))
     servers.admin = verifiers.odoo(made.value("odoo_admin_password"))
     servers.keys = {made.value("backup_key")}
     return made
