@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from scripts.core.checks import Check, Finding, Status, worst
+from scripts.core.checks import CannotTellError, Check, Finding, Status, worst
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.health import volumes
@@ -78,6 +78,9 @@ def _odoo_in_container(done: Completed) -> Finding:
         "passwords": "inv restart, which reads secrets/db_password.txt again",
     }
     found = [Finding(Status.FAILED, said[name], hints[name]) for name in hints if said[name]]
+    slow = [name for name in hints if said[name] is None]
+    if slow and not found:
+        raise CannotTellError(f"its container does not tell in time: {', '.join(slow)}")
     return worst(found)
 
 

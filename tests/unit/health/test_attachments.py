@@ -37,7 +37,7 @@ def _row(folder: Path, **answers: Completed) -> tuple[Result | None, FakeRunner]
 def test_what_odoos_container_says_is_told(
     tmp_path: Path, site: Site, said: str | None, status: Status, detail: str
 ) -> None:
-    row, _ = _row(tmp_path, odoo=odoo_says(attachment=said))  # type: ignore[arg-type]
+    row, _ = _row(tmp_path, odoo=odoo_says(attachment=said))
     assert row and (row.status, row.detail) == (status, detail)
 
 

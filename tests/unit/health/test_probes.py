@@ -109,6 +109,15 @@ def test_odoo_behind_the_proxy_is_well_if_its_login_page_is_there(
 
 
 @pytest.mark.parametrize("what", ["web", "filestore", "passwords"])
+def test_what_odoos_container_does_not_tell_in_time_is_not_well(
+    tmp_path: Path, site: Site, what: str
+) -> None:
+    row = report(tmp_path, answers={ODOO: odoo_says(**{what: None})})["Odoo (container)"]
+    assert row.status is Status.UNKNOWN
+    assert row.detail == f"its container does not tell in time: {what}"
+
+
+@pytest.mark.parametrize("what", ["web", "filestore", "passwords"])
 def test_odoos_container_tells_what_is_wrong_in_it(tmp_path: Path, site: Site, what: str) -> None:
     answers = {ODOO: odoo_says(**{what: "broken"})}
     assert bad(report(tmp_path, answers=answers)) == {"Odoo (container)": "broken"}

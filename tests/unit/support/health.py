@@ -27,7 +27,7 @@ SERVER = f"room {ROOM}\nserver answers\n"
 DOWN = says(code=1, stderr='service "x" is not running\n')
 
 
-def odoo_says(**more: str) -> Completed:
+def odoo_says(**more: str | None) -> Completed:
     well = {
         "reports": "",
         "room": ROOM,
