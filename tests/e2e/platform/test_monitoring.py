@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.support import images
+from scripts.status import history
+from tests.e2e.support import images, tools
 from tests.e2e.support.checkout import Checkout, free_port
 from tests.support.waiting import eventually
 
@@ -156,6 +157,31 @@ def test_the_exporter_of_postgresql_sees_statistics_and_no_table(watched: Watche
         "pg_stat_scan_tables",
     }
     assert set(ask(member)[1].split()) == roles
+
+
+def test_the_status_page_shows_what_was_measured_in_a_browser(watched: Watched) -> None:
+    assert eventually(lambda: watched.query("ipai:host_cpu_used:ratio"), 30)
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    server = watched.platform.start("scripts/inv", "status", "--serve", str(port))
+    try:
+        assert server.stdout
+        password = [next(server.stdout) for _ in range(3)][-1].split()[-1]
+        assert requests.get(f"http://{address}/", timeout=30).status_code == 401
+        image = tools.build(watched.platform, "browser")
+        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr")
+        argv = ("docker", "run", "--rm", "--network=host", "--entrypoint=chromium", image, *flags)
+        url = f"http://status:{password}@{address}/"
+        seen = watched.platform.run(*argv, "--dump-dom", url)
+    finally:
+        server.terminate()
+        server.wait(60)
+    assert f">{watched.platform.project} <" in seen.stdout, seen.stdout + seen.stderr
+    shown = re.findall(r"<figcaption><span>([^<]*)</span><strong>([^<]*)<", seen.stdout)
+    assert len(shown) == len(history.QUERIES)
+    assert re.fullmatch(r"[\d.]+ %", dict(shown)["Processors"]), shown
+    assert "<polyline" in seen.stdout
+    assert "Refused to" not in seen.stderr  # by the page's own Content-Security-Policy
 
 
 def test_what_nginx_counts_is_seen_by_no_visitor(watched: Watched) -> None:
