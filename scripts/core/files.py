@@ -142,8 +142,8 @@ def file_lock(path: Path, doing: str) -> Iterator[None]:
                 f"{_holder(stream)} is still running", "Wait for it to end, then run this again."
             ) from None
         stream.truncate(0)
-        stream.write(f"`inv {doing}` (process {os.getpid()})")
-        stream.flush()
+        with suppress(OSError):  # on a full disk it is held by nobody known
+            os.write(stream.fileno(), f"`inv {doing}` (process {os.getpid()})".encode())
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.errors import OpsError
-from scripts.core.files import digest, file_lock, make_private_folder, write_atomic
+from scripts.core.files import LockedError, digest, file_lock, make_private_folder, write_atomic
 from tests.conftest import ROOT
 
 _HOLDER = """
@@ -179,6 +179,13 @@ def test_a_taken_lock_names_who_holds_it(tmp_path: Path) -> None:
         assert caught.value.message == f"`inv up` (process {child.pid}) is still running"
     with file_lock(lock, "down"):
         assert lock.read_text() == f"`inv down` (process {os.getpid()})"
+
+
+def test_a_full_disk_takes_no_lock_away(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    again = pytest.raises(LockedError, match="another command is still running")
+    with _no_room(0), file_lock(lock, "health"), again, file_lock(lock, "up"):
+        pytest.fail("two commands hold one lock")
 
 
 def test_a_killed_holder_leaves_no_lock_behind(tmp_path: Path) -> None:
