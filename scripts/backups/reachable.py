@@ -1,10 +1,10 @@
 """Whether the repository of backups is there, without opening it."""
 
+import errno
 import os
 import re
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +15,8 @@ from scripts.core.checks import Check, Finding, InapplicableError, Status, run_w
 from scripts.core.errors import OpsError
 from scripts.core.settings import Settings
 
+# Of an attempt to make a file without a name: whose folder it is, or which file system.
+_NOT_ASKED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EISDIR, errno.EOPNOTSUPP})
 _OK: Final = Finding(Status.OK)
 _MARK: Final = "config"  # restic's: each repository has this file
 _SSH: Final = 22
@@ -26,7 +28,8 @@ _BROKEN: Final = 500  # a status from here on; any other is an answer, refused t
 def finding(settings: Settings, seconds: float) -> Finding:
     """WARNING where the repository, which was there once, does not answer within `seconds`.
 
-    Raises InapplicableError where no backup was made yet, or where only restic could ask.
+    Raises InapplicableError where no backup was made yet, or where only restic could ask: of a
+    folder that is another user's, too.
     """
     if not state.repository_was_seen(settings):
         raise InapplicableError
@@ -34,7 +37,10 @@ def finding(settings: Settings, seconds: float) -> Finding:
     if not probe:
         raise InapplicableError
     # A network's folder may hang whoever looks at it.
-    (row,) = run_within([Check("", probe)], seconds)
+    rows = run_within([Check("", probe)], seconds)
+    if not rows:
+        raise InapplicableError
+    row = rows[0]
     if row.status is Status.UNKNOWN:
         return Finding(Status.WARNING, f"{_place(settings)}: {row.detail}", _HINT)
     return Finding(row.status, row.detail, row.hint)
@@ -72,22 +78,31 @@ def _short(rest: str) -> str:
 
 def _of_folder(folder: Path) -> Finding:
     try:
-        if not (folder / _MARK).is_file():
-            lost = f"there is no repository in {folder} any more"
-            return _warning(lost, "is the disk mounted? Else: inv backup --new-repository")
+        (folder / _MARK).stat()
         _write_into(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        lost = f"there is no repository in {folder} any more"
+        return _warning(lost, "is the disk mounted? Else: inv backup --new-repository")
+    except PermissionError as error:
+        raise InapplicableError from error
     except OSError as error:
         return _warning(f"{folder}: {error.strerror}", "look at the disk, then: inv backup.check")
     return _OK
 
 
 def _write_into(folder: Path) -> None:
-    """Raises OSError where nothing can be written; another user's folder is the container's."""
+    """Raises OSError where nothing can be written.
+
+    Another user's folder is the container's, and a network's may know no files without a name.
+    """
     nameless = getattr(os, "O_TMPFILE", 0)
     if not nameless:
         return
-    with suppress(PermissionError, NotADirectoryError, IsADirectoryError):
+    try:
         os.close(os.open(folder, nameless | os.O_WRONLY, 0o600))
+    except OSError as error:
+        if error.errno not in _NOT_ASKED:
+            raise
 
 
 def _of_web(url: str, seconds: float) -> Finding:

@@ -1,5 +1,7 @@
 """Whether the repository of backups answers, and what is said where it does not."""
 
+import errno
+import os
 import socket
 import threading
 import time
@@ -55,6 +57,33 @@ def test_a_folder_that_takes_nothing_is_told(
 
     monkeypatch.setattr(reachable, "_write_into", full)
     assert reachable.finding(settings, 4).detail.endswith(": Read-only file system")
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EACCES])
+def test_a_folder_where_no_nameless_file_can_be_made_is_well(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "O_TMPFILE", 1, raising=False)
+    monkeypatch.setattr(os, "open", refuse)
+    assert reachable.finding(settings, 4).status is Status.OK
+
+
+def test_a_folder_that_only_another_user_may_enter_has_no_line(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if path.name == "config":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return status(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(InapplicableError):
+        reachable.finding(settings, 4)
 
 
 def test_a_folder_that_hangs_costs_its_time_only(
