@@ -7,6 +7,7 @@ import base64
 import hmac
 import json
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -90,12 +91,20 @@ def open_server(stack: Stack, port: int, password: str) -> ThreadingHTTPServer:
         authorization = f"Basic {expected}"
 
     try:
-        server = ThreadingHTTPServer((ADDRESS, port), Handler)
+        server = _Server((ADDRESS, port), Handler)
     except OSError as error:
         hint = "Another one: inv status --serve PORT"
         raise UsageError(f"port {port} cannot be had: {error.strerror}", hint) from error
-    server.daemon_threads = True
     return server
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """See BaseServer.handle_error; nothing where a browser went before it had its answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

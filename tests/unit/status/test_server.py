@@ -4,10 +4,12 @@ import base64
 import http.client
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,31 @@ def test_many_visitors_make_one_look(port: int, looks: list[int]) -> None:
     for _ in range(3):
         _get(port)
     assert looks == [1]
+
+
+def test_who_goes_before_the_answer_leaves_no_traceback(
+    port: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gone, answered = threading.Event(), threading.Event()
+
+    def slow(stack: Stack) -> tuple[Report, tuple[()]]:
+        assert gone.wait(60)
+        return _REPORT, ()
+
+    def shutdown(self: ThreadingHTTPServer, request: socket.socket) -> None:
+        request.close()
+        answered.set()
+
+    monkeypatch.setattr(look, "look_closer", slow)
+    monkeypatch.setattr(ThreadingHTTPServer, "shutdown_request", shutdown)
+    with socket.create_connection(("127.0.0.1", port)) as visitor:
+        head = f"GET / HTTP/1.0\r\nAuthorization: {_basic('status', _PASSWORD)}\r\n\r\n"
+        visitor.sendall(head.encode())
+        # Its end is a reset: nothing can be read any more, or the answer not be written.
+        visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    gone.set()
+    assert answered.wait(60)
+    assert capfd.readouterr().err == ""
 
 
 def test_what_is_shown_is_not_old(
