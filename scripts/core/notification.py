@@ -85,6 +85,9 @@ def _service(address: str) -> Any:
     found = apprise.Apprise.instantiate(address, asset=asset)
     if found is None:
         return None
+    # Most services refuse what is longer than they show: an outage of everything would not be told.
+    if "overflow=" not in address:
+        found.overflow_mode = apprise.OverflowMode.TRUNCATE
     sender = apprise.Apprise(asset=asset)
     sender.add(found)
     return sender

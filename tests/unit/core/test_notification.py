@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -95,6 +96,17 @@ def test_services_get_title_and_text_in_a_form_of_their_own() -> None:
     assert json.loads(ntfy)["message"] == _MESSAGE.text
     assert "Subject: Redis FAILED" in lines and any("ops@example.com" in x for x in lines)
     assert any("Memory: 3 %" in line for line in lines)
+
+
+def test_what_is_too_long_for_a_service_is_cut_unless_its_address_says_otherwise() -> None:
+    long = replace(_MESSAGE, title="t" * 600, text="x" * 9000)
+    with _web() as (host, heard):
+        assert notification.deliver({f"ntfy://{host}/ops": long}) == {}
+        ((_, cut),) = heard
+        heard.clear()
+        assert notification.deliver({f"ntfy://{host}/ops?overflow=split": long}) == {}
+    assert len(json.loads(cut)["title"]) == 200 and 1000 < len(json.loads(cut)["message"]) < 8000
+    assert len(heard) == 2
 
 
 def test_the_address_that_slack_shows_is_slack_s(monkeypatch: pytest.MonkeyPatch) -> None:
