@@ -66,6 +66,8 @@ def attachment(connection: Any, filestore: Path, site: str, seconds: float) -> s
                 connection.commit()
     except psycopg2.errors.LockNotAvailable:  # Odoo is removing files, or a module changes
         return SKIPPED
+    except psycopg2.IntegrityError:  # a module requires more of an attachment than Odoo does
+        return SKIPPED
     except psycopg2.errors.ReadOnlySqlTransaction as error:
         return f"none can be written: {error}".strip()
     except psycopg2.Error:  # PostgreSQL's own line tells

@@ -14,6 +14,10 @@ class OperationalError(Error):
     """psycopg2.OperationalError."""
 
 
+class IntegrityError(Error):
+    """psycopg2.IntegrityError."""
+
+
 class ProgrammingError(Error):
     """psycopg2.ProgrammingError."""
 
@@ -33,7 +37,7 @@ def install() -> None:
     """Have `import psycopg2` find this, from now on."""
     module: Any = ModuleType("psycopg2")
     module.Error, module.OperationalError = Error, OperationalError
-    module.ProgrammingError = ProgrammingError
+    module.IntegrityError, module.ProgrammingError = IntegrityError, ProgrammingError
     module.errors, module.sql = _Errors("psycopg2.errors"), MagicMock()
     module.connect = MagicMock(side_effect=OperationalError("there is no server in unit tests"))
     sys.modules["psycopg2"] = module
