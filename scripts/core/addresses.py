@@ -41,7 +41,8 @@ def masked(text: str) -> str:
 
 
 def _masked(address: str) -> str:
-    if found := _PARTS.match(address):
+    # Of what is none, a password with a slash in it would be taken for the host.
+    if is_web(address) and (found := _PARTS.match(address)):
         scheme, user, host, rest = found.groups()
         shown = f"{scheme}{MASK}@{host}" if user else f"{scheme}{host}"
         return f"{shown}/{MASK}" if rest.strip("/") else shown + rest

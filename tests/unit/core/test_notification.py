@@ -184,6 +184,7 @@ def test_several_addresses_are_told_apart_from_a_comma_inside_one() -> None:
         ("https://hooks.example.com?token=x", "https://hooks.example.com/***"),
         ("slack://tokenA/tokenB,https://h/x", "slack://***, https://h/***"),
         ("mailto://me:pass@example.com?to=a@b.c,d@e.f", "mailto://***"),
+        ("https://user:p0ss/w@hooks.example.com", "https://***"),
         ("t0ken", "***"),
         ("", ""),
     ],
