@@ -83,7 +83,7 @@ def between(
     ]
     known = {**told.bad, **{n: bad[n].value for n in new}}
     known = {n: s for n, s in known.items() if n not in recovered}
-    lasting = [n for n in known if n not in new and n not in well]
+    lasting = [n for n in known if n in asked and n not in new and n not in well]
     due = bool(lasting) and now - told.at >= repeat
     changes = Changes(new, recovered, lasting, due and not (new or recovered))
     at = now if changes.worth_telling else told.at

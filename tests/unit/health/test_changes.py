@@ -46,6 +46,14 @@ def test_a_failure_and_its_end_are_told_once(address: Address) -> None:
     assert address.messages == 2
 
 
+def test_what_is_not_asked_is_no_reason_to_say_anything_again(address: Address) -> None:
+    address.look(Redis=Status.FAILED)
+    assert address.look(2 * _DAY, {"Memory"}, Memory=Status.OK) == ([], [], [])
+    assert address.messages == 1
+    assert address.look(Redis=Status.FAILED) == ([], [], ["Redis"])
+    assert address.last.reminder
+
+
 def test_a_second_failure_is_news_and_the_first_is_named_with_it(address: Address) -> None:
     address.look(Redis=Status.FAILED)
     both = {"Redis": Status.FAILED, "Nginx": Status.FAILED}
@@ -83,7 +91,7 @@ def test_what_lasts_is_told_again_after_a_day_and_not_before(address: Address) -
 
 def test_a_look_at_some_says_nothing_of_the_others(address: Address) -> None:
     address.look(Redis=Status.FAILED)
-    assert address.look(asked=frozenset({"Nginx"}), Nginx=Status.OK) == ([], [], ["Redis"])
+    assert address.look(asked=frozenset({"Nginx"}), Nginx=Status.OK) == ([], [], [])
     assert not address.last.worth_telling
     assert address.look(Nginx=Status.OK) == ([], ["Redis"], []), "a line that has gone is well"
 
