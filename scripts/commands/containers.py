@@ -44,7 +44,8 @@ def health(
 
     session = open_to_change(c) if schedule or unschedule else open_session(c)
     if schedule or unschedule:
-        line = scheduled.plan(session.stack, schedule, notify, ping, on=not unschedule)
+        alone = not (only_ or strict or metrics or watch)
+        line = scheduled.plan(session.stack, schedule, notify, ping, on=not unschedule, alone=alone)
         session.console.show({"result": line}, [line], as_json=json)
         return
     audience = Audience.of(session.stack, notify, ping, only_)

@@ -29,15 +29,19 @@ def job(settings: Settings, minutes: int) -> ScheduledJob:
     )
 
 
-def plan(stack: Stack, minutes: int, notify: str, ping: str, *, on: bool) -> str:
+def plan(
+    stack: Stack, minutes: int, notify: str, ping: str, *, on: bool, alone: bool = True
+) -> str:
     """Have it looked so many minutes apart, or no longer; returns a line for people.
 
     Addresses are written to `.env`: a command line is no place for a token. Raises UsageError
-    where nobody would hear of it.
+    where nobody would hear of it, and unless it is wanted `alone`, without options of a look.
     """
     settings = stack.settings
     if minutes and not on:
         raise UsageError("--schedule and --unschedule exclude each other")
+    if not alone:
+        raise UsageError("only --notify and --ping go with --schedule and --unschedule")
     if on and minutes not in INTERVALS:
         fitting = ", ".join(map(str, INTERVALS))
         raise UsageError(

@@ -22,6 +22,8 @@ _WRONG = [
     ("setup-tls --schedule --unschedule", "--schedule and --unschedule exclude each other"),
     ("setup-tls --trust --untrust", "--trust and --untrust exclude each other"),
     ("backup --schedule --plain x.sql", "only --notify goes with --schedule"),
+    ("health --schedule --only redis", "only --notify and --ping go with --schedule"),
+    ("health --unschedule --watch 5", "only --notify and --ping go with --schedule"),
     ("restore --configuration --undo", "--configuration goes with a backup and no other option"),
     ("restore --configuration --neutralize", "--configuration goes with a backup"),
     ("restore --undo --from-database x", "--undo takes no backup"),
