@@ -33,7 +33,7 @@ class Formatter(logging.Formatter):
         thread = threading.current_thread()
         try:
             message = record.getMessage()
-        except (TypeError, ValueError):  # arguments that do not fit
+        except (KeyError, TypeError, ValueError):  # arguments that do not fit
             message = f"{record.msg} {record.args}"
         found: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),

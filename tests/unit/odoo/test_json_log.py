@@ -52,6 +52,10 @@ def test_arguments_that_do_not_fit_lose_no_line(args: tuple[Any, ...]) -> None:
     assert _line(_record("%d of", *args))["message"].startswith("%d of (")
 
 
+def test_names_that_do_not_fit_lose_no_line() -> None:
+    assert _line(_record("%(b)s", {"a": 1}))["message"] == "%(b)s {'a': 1}"
+
+
 def test_a_traceback_is_within_the_line() -> None:
     try:
         raise ValueError("two\nlines")
