@@ -78,9 +78,8 @@ def between(
     }
     # What was not asked, or cannot be told now, stays as it was.
     well |= {n: t for n, t in told.well.items() if n not in asked or n in unclear}
-    recovered = [
-        n for n, since in well.items() if n in asked and now - since >= _calm(alarms.get(n, []))
-    ]
+    calm = {n for n, since in well.items() if now - since >= _calm(alarms.get(n, []))}
+    recovered = [n for n in well if n in calm and n in asked and n not in unclear]
     known = {**told.bad, **{n: bad[n].value for n in new}}
     known = {n: s for n, s in known.items() if n not in recovered}
     lasting = [n for n in known if n in asked and n not in new and n not in well]

@@ -54,6 +54,13 @@ def test_what_is_not_asked_is_no_reason_to_say_anything_again(address: Address) 
     assert address.last.reminder
 
 
+def test_what_cannot_be_told_has_not_recovered(address: Address) -> None:
+    for status in (Status.FAILED, Status.OK, Status.FAILED, Status.OK):
+        address.look(Redis=status, Nginx=Status.FAILED)
+    assert address.look(_HOUR, Redis=Status.UNKNOWN, Nginx=Status.FAILED)[1] == []
+    assert address.look(Redis=Status.OK, Nginx=Status.FAILED)[1] == ["Redis"]
+
+
 def test_a_second_failure_is_news_and_the_first_is_named_with_it(address: Address) -> None:
     address.look(Redis=Status.FAILED)
     both = {"Redis": Status.FAILED, "Nginx": Status.FAILED}
