@@ -96,7 +96,7 @@ def test_a_wrong_database_password_is_refused_over_the_network(platform: Checkou
 
 def test_no_secret_is_in_the_engines_records_or_in_process_arguments(platform: Checkout) -> None:
     values = [path.read_text().strip() for path in (platform.root / "secrets").glob("*.txt")]
-    assert len(values) == 6
+    assert len(values) == 7
     for service in ("odoo", "odoo_init", "odoo_db", "redis", "nginx"):
         record = str(platform.inspect(service))
         arguments = platform.run(
