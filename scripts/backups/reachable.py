@@ -36,7 +36,7 @@ def finding(settings: Settings, seconds: float) -> Finding:
     probe = _probe(settings, seconds)
     if not probe:
         raise InapplicableError
-    # A network's folder may hang whoever looks at it.
+    # A network's folder may hang the process that looks at it.
     rows = run_within([Check("", probe)], seconds)
     if not rows:
         raise InapplicableError

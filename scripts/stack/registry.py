@@ -24,7 +24,7 @@ def engine_socket(runner: Runner) -> Path:
 
 
 def digest(engine: Path, image: str, seconds: float) -> str:
-    """The digest that `image` has in its registry; whoever answers has so many seconds.
+    """The digest that `image` has in its registry; the answer may take so many seconds.
 
     Raises OpsError where no registry tells it to somebody without a login.
     https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Distribution

@@ -23,7 +23,7 @@ from scripts.status.report import Report
 
 ADDRESS: Final = "127.0.0.1"
 USER: Final = "status"
-_FRESH: Final = 10.0  # seconds for which what was found is shown to whoever asks
+_FRESH: Final = 10.0  # seconds for which what was found is shown again
 _PATIENCE: Final = 10.0  # seconds for a client to send its request
 _HEADERS: Final = {
     "Cache-Control": "no-store",

@@ -2,12 +2,18 @@
 
 import json
 import re
-from functools import cache
-from typing import Any
 
 import pytest
 import yaml
 
+from tests.static.support.compose_merged import (
+    ENVIRONMENTS,
+    KEEPER,
+    MONITORING,
+    merged,
+    published,
+    service_of,
+)
 from tests.static.support.project import (
     COMPOSE_FILES,
     DEBUG_FILE,
@@ -18,33 +24,18 @@ from tests.static.support.project import (
     run,
 )
 
-_ENVIRONMENTS = {
-    "dev": COMPOSE_FILES[:1],
-    "debug": (*COMPOSE_FILES[:1], DEBUG_FILE),
-    "prod": COMPOSE_FILES,
-}
 _SERVICES = sorted({s for name in COMPOSE_FILES for s in compose(name)["services"]})
 _EVERY = pytest.mark.parametrize(
     ("environment", "name"),
     [
         (environment, name)
-        for environment, files in _ENVIRONMENTS.items()
+        for environment, files in ENVIRONMENTS.items()
         for name in sorted({s for file in files for s in compose(file)["services"]})
         if compose(files[-1])["services"].get(name, {}) is not None  # !reset
     ],
 )
 _BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill"}
 _SANDBOX = "sandbox"
-_KEEPER = "monitoring_secrets"
-_MONITORING = {
-    _KEEPER,
-    "prometheus",
-    "alertmanager",
-    "postgres_exporter",
-    "redis_exporter",
-    "nginx_exporter",
-    "node_exporter",
-}
 _RUNS_ONCE = {
     "odoo_init",
     "odoo_modules",
@@ -73,33 +64,6 @@ _PAGES = {
 }
 
 
-@cache
-def _merged(environment: str) -> dict[str, Any]:
-    if not has_compose():
-        pytest.skip("the Compose client is not installed")
-    files = [part for name in _ENVIRONMENTS[environment] for part in ("--file", str(ROOT / name))]
-    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "--profile", "*", "config"]
-    argv += ["--format", "json"]
-    done = run(*argv, env=public_environment())
-    assert done.returncode == 0, done.stderr
-    assert "warn" not in done.stderr.lower(), done.stderr
-    config: dict[str, Any] = json.loads(done.stdout)
-    return config
-
-
-def _service(environment: str, name: str) -> dict[str, Any]:
-    service: dict[str, Any] = _merged(environment)["services"][name]
-    return service
-
-
-def _published(environment: str) -> dict[str, set[tuple[str, str, int]]]:
-    return {
-        name: {(port["host_ip"], port["published"], port["target"]) for port in service["ports"]}
-        for name, service in _merged(environment)["services"].items()
-        if service.get("ports")
-    }
-
-
 @pytest.mark.parametrize("name", [*COMPOSE_FILES, DEBUG_FILE])
 def test_every_anchor_is_used(name: str) -> None:
     tokens = list(yaml.scan((ROOT / name).read_text()))
@@ -110,7 +74,7 @@ def test_every_anchor_is_used(name: str) -> None:
 
 @_EVERY
 def test_a_service_is_confined(environment: str, name: str) -> None:
-    service = _service(environment, name)
+    service = service_of(environment, name)
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["cap_drop"] == ["ALL"]
     # Backups lie in a folder of the user; everything else is read-only there.
@@ -119,12 +83,12 @@ def test_a_service_is_confined(environment: str, name: str) -> None:
     assert service["read_only"] is True
     assert service["init"] is True
     assert not {"privileged", "container_name", "pid", "ipc"} & set(service)
-    assert service.get("network_mode") == ("none" if name in (_SANDBOX, _KEEPER) else None)
+    assert service.get("network_mode") == ("none" if name in (_SANDBOX, KEEPER) else None)
 
 
 @_EVERY
 def test_a_service_cannot_eat_the_machine(environment: str, name: str) -> None:
-    service = _service(environment, name)
+    service = service_of(environment, name)
     limits = service["deploy"]["resources"]["limits"]
     assert int(limits["memory"]) > 0
     assert int(limits["pids"]) > 0
@@ -137,36 +101,36 @@ def test_a_service_cannot_eat_the_machine(environment: str, name: str) -> None:
 
 @_EVERY
 def test_a_service_has_a_health_check_unless_it_is_one_shot(environment: str, name: str) -> None:
-    service = _service(environment, name)
+    service = service_of(environment, name)
     if service["restart"] == _ONE_SHOT:
         assert name in _RUNS_ONCE
         return
     assert service["restart"] == "always"
     check = service["healthcheck"]
     # Prometheus watches the exporters, and hardly any of their images has a program for it.
-    if name in {"mail_catcher", "mail_clone", *_MONITORING}:
+    if name in {"mail_catcher", "mail_clone", *MONITORING}:
         assert check == {"disable": True}
         return
     assert check["test"]
     assert {"interval", "timeout", "retries", "start_period"} <= set(check)
 
 
-@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_databases_are_on_the_internal_network_only(environment: str) -> None:
-    merged = _merged(environment)
+    config = merged(environment)
     for name in ("backend", "supabase", "metrics"):
-        network = merged["networks"][name]
+        network = config["networks"][name]
         assert network["internal"] is True
         assert network["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
     for name in ("odoo_db", "redis", "odoo_init"):
-        assert set(_service(environment, name)["networks"]) == {"backend"}
-    assert set(_service(environment, "nginx")["networks"]) == {"edge"}
-    assert set(_service(environment, "supabase_db")["networks"]) == {"supabase"}
+        assert set(service_of(environment, name)["networks"]) == {"backend"}
+    assert set(service_of(environment, "nginx")["networks"]) == {"edge"}
+    assert set(service_of(environment, "supabase_db")["networks"]) == {"supabase"}
 
 
-@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_what_a_stranger_s_file_runs_in_reaches_nothing(environment: str) -> None:
-    service = _service(environment, _SANDBOX)
+    service = service_of(environment, _SANDBOX)
     assert not {"networks", "secrets", "configs", "env_file"} & set(service)
     assert service["environment"] == {"PYTHONPATH": "/opt/platform"}
     assert service["network_mode"] == "none"
@@ -175,37 +139,37 @@ def test_what_a_stranger_s_file_runs_in_reaches_nothing(environment: str) -> Non
     assert mounts["bind", "/opt/platform/toolbox"]["read_only"] is True
     users = [
         n
-        for n, s in _merged(environment)["services"].items()
+        for n, s in merged(environment)["services"].items()
         for v in s.get("volumes", [])
         if v["source"] == mounts["volume", "/sandbox"]["source"]
     ]
     assert sorted(users) == ["restore", "restore_offsite", _SANDBOX]
 
 
-@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_who_fills_the_volume_of_postgresql_sees_how_full_it_is(environment: str) -> None:
     programs = ("backup", "backup_offsite", "restore", "restore_offsite")
     for name in (*programs, "odoo_modules", "odoo_rehearsal"):
-        mounts = {v["target"]: v for v in _service(environment, name)["volumes"]}
+        mounts = {v["target"]: v for v in service_of(environment, name)["volumes"]}
         assert mounts["/database"]["read_only"] is True
         assert mounts["/database"]["source"] == "odoo_db_data"
         assert mounts["/database"]["volume"]["nocopy"] is True
 
 
 def test_nginx_can_write_neither_attachments_nor_proofs() -> None:
-    mounts = {v["target"]: v for v in _service("prod", "nginx")["volumes"]}
+    mounts = {v["target"]: v for v in service_of("prod", "nginx")["volumes"]}
     for target in ("/var/lib/odoo", "/var/www/acme"):
         assert mounts[target]["read_only"] is True
 
 
-@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_odoo_serves_one_database_only(environment: str) -> None:
-    command = _service(environment, "odoo")["command"]
+    command = service_of(environment, "odoo")["command"]
     assert "--database=odoo" in command and "--db-filter=^odoo$$" in command
 
 
 def test_development_publishes_nginx_and_odoo_to_this_machine_only() -> None:
-    assert _published("dev") == {
+    assert published("dev") == {
         "nginx": {("127.0.0.1", "80", 80)},
         "odoo": {("127.0.0.1", "8069", 8069)},
         "postgrest": {("127.0.0.1", "3000", 3000)},
@@ -216,16 +180,16 @@ def test_development_publishes_nginx_and_odoo_to_this_machine_only() -> None:
 
 
 def test_production_publishes_nginx_only_and_else_to_this_machine() -> None:
-    assert _published("prod") == {
+    assert published("prod") == {
         "nginx": {("0.0.0.0", "80", 80), ("0.0.0.0", "443", 443)},
         "nginx_clone": {("127.0.0.1", "8070", 80)},
         **_PAGES,
     }
 
 
-@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_a_served_copy_is_apart_from_the_platform(environment: str) -> None:
-    services = _merged(environment)["services"]
+    services = merged(environment)["services"]
     for name in ("odoo_clone", "nginx_clone", "mail_clone"):
         assert services[name]["profiles"] == ["clone"], name
     copy = services["odoo_clone"]
@@ -242,51 +206,26 @@ def test_a_served_copy_is_apart_from_the_platform(environment: str) -> None:
     assert set(services["nginx_clone"]["networks"]) == {"edge"}
 
 
-@pytest.mark.parametrize("environment", _ENVIRONMENTS)
-def test_who_measures_reaches_no_more_than_it_asks(environment: str) -> None:
-    services = _merged(environment)["services"]
-    assert {n for n, s in services.items() if s.get("profiles") == ["monitoring"]} == _MONITORING
-    networks = {name: set(services[name].get("networks", {})) for name in _MONITORING}
-    assert networks == {
-        _KEEPER: set(),
-        "prometheus": {"metrics", "monitoring"},
-        "alertmanager": {"monitoring"},
-        "postgres_exporter": {"backend", "metrics"},
-        "redis_exporter": {"backend", "metrics"},
-        "nginx_exporter": {"edge", "metrics"},
-        "node_exporter": {"metrics"},
-    }
-    others = set(services) - _MONITORING
-    ours = {n for n in others if {"metrics", "monitoring"} & set(services[n].get("networks", {}))}
-    assert not ours
-    for name in _MONITORING - {_KEEPER}:
-        assert services[name]["user"] == "65534:65534" and not services[name].get("cap_add"), name
-        assert "secrets" not in services[name], name
-    # Of the machine nothing is mounted but what `inv health` has written.
-    mounts = [(v["source"], v["target"]) for v in services["node_exporter"]["volumes"]]
-    assert mounts == [(str(ROOT / ".state" / "metrics"), "/metrics")]
-
-
 def test_production_serves_the_production_site_and_runs_on_odoo_conf() -> None:
-    targets = {v["target"]: v["source"] for v in _service("prod", "nginx")["volumes"]}
+    targets = {v["target"]: v["source"] for v in service_of("prod", "nginx")["volumes"]}
     assert targets["/etc/nginx/conf.d"] == str(ROOT / "nginx" / "conf.d" / "sites")
-    assert not [w for w in _service("prod", "odoo")["command"] if "workers" in w]
+    assert not [w for w in service_of("prod", "odoo")["command"] if "workers" in w]
 
 
 def test_secrets_are_files_never_variables() -> None:
-    for environment in _ENVIRONMENTS:
-        for name, service in _merged(environment)["services"].items():
+    for environment in ENVIRONMENTS:
+        for name, service in merged(environment)["services"].items():
             for variable, value in (service.get("environment") or {}).items():
                 secret = re.search("PASSWORD|SECRET|TOKEN", variable)
                 named = variable.endswith("_FILE") or value.startswith("@/run/")  # a file's name
                 assert not secret or named, f"{name}: {variable}"
-        for secret in _merged(environment)["secrets"].values():
+        for secret in merged(environment)["secrets"].values():
             assert secret["file"].startswith(str(ROOT / "secrets"))
 
 
-@pytest.mark.parametrize("environment", _ENVIRONMENTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_bind_mount_is_read_only_and_its_source_is_there(environment: str) -> None:
-    for name, service in _merged(environment)["services"].items():
+    for name, service in merged(environment)["services"].items():
         for volume in service.get("volumes", []):
             if volume["type"] == "bind":
                 if volume["target"] == "/repository":
@@ -315,9 +254,13 @@ def test_another_project_name_renames_everything() -> None:
 
 
 def test_only_development_starts_odoo_for_developers() -> None:
-    assert _service("dev", "odoo")["command"][:3] == ["platform-develop", "reload,qweb,xml", "odoo"]
-    for environment in _ENVIRONMENTS:
-        for name, service in _merged(environment)["services"].items():
+    assert service_of("dev", "odoo")["command"][:3] == [
+        "platform-develop",
+        "reload,qweb,xml",
+        "odoo",
+    ]
+    for environment in ENVIRONMENTS:
+        for name, service in merged(environment)["services"].items():
             if (environment, name) not in {("dev", "odoo"), ("debug", "odoo")}:
                 told = str([service.get(key) for key in ("command", "entrypoint", "environment")])
                 assert not re.search(r"develop|reload|--dev|debug", told, re.IGNORECASE), name
@@ -325,34 +268,6 @@ def test_only_development_starts_odoo_for_developers() -> None:
 
 
 def test_a_debugger_is_published_to_this_machine_only_and_by_its_own_file_only() -> None:
-    assert _service("debug", "odoo")["environment"]["ODOO_DEBUGGER"] == "0.0.0.0:5678"
+    assert service_of("debug", "odoo")["environment"]["ODOO_DEBUGGER"] == "0.0.0.0:5678"
     also = {"odoo": {("127.0.0.1", "8069", 8069), ("127.0.0.1", "5678", 5678)}}
-    assert _published("debug") == _published("dev") | also
-
-
-def test_mail_of_development_and_of_copies_is_caught_and_that_of_production_is_not() -> None:
-    catcher = "mail_catcher.:1025"  # with the dot: no search domain of this machine is tried
-    for environment in _ENVIRONMENTS:
-        for name in ("odoo", "odoo_init", "odoo_modules", "odoo_drill", "odoo_rehearsal"):
-            sends = environment == "prod" and name in ("odoo", "odoo_modules")
-            given = _service(environment, name)["environment"]
-            assert given["MAIL_CATCHER"] == ("" if sends else catcher), name
-            assert ("SMTP_HOST" in given) == sends, name
-    assert "mail_catcher" in _merged("dev")["services"]
-    assert "mail_catcher" not in _merged("prod")["services"]
-
-
-@pytest.mark.parametrize(("user", "folder"), [("", "secrets.example"), ("me", "secrets")])
-def test_the_password_of_the_relay_is_wanted_only_with_a_user(user: str, folder: str) -> None:
-    if not has_compose():
-        pytest.skip("the Compose client is not installed")
-    files = [part for name in COMPOSE_FILES for part in ("--file", str(ROOT / name))]
-    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "config", "--format", "json"]
-    done = run(*argv, env={**public_environment(), "SMTP_USER": user})
-    secret = json.loads(done.stdout)["secrets"]["smtp_password"]
-    assert secret["file"] == str(ROOT / folder / "smtp_password.txt")
-
-
-def test_nothing_waits_for_the_catcher_of_mail() -> None:
-    for name, service in _merged("dev")["services"].items():
-        assert "mail_catcher" not in service.get("depends_on", {}), name
+    assert published("debug") == published("dev") | also

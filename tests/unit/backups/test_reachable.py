@@ -159,7 +159,7 @@ def test_no_answer_of_a_server_is_told_and_whom_it_trusts_is_not_judged(
 
 @pytest.fixture
 def greeting(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The port of a server that greets whoever comes."""
+    """The port of a server that greets every client."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet() -> None:
