@@ -97,7 +97,7 @@ def _all(*texts: str) -> str:
         ("inv module.rehe", ["inv", "module.rehearse"]),
         ("inv logs --foll", ["inv", "logs", "--follow"]),
         ("inv logs ngi", ["inv", "logs", "nginx"]),
-        ("inv restart postg", ["inv", "restart", "postgrest"]),
+        ("inv restart alertm", ["inv", "restart", "alertmanager"]),
         ("inv module.install sale,our_", ["inv", "module.install", "sale,our_module"]),
         ("inv backup.verify 20261126", ["inv", "backup.verify", "20261126-020000-bb22"]),
         ("inv setup-tls lets", ["inv", "setup-tls", "letsencrypt"]),
