@@ -7,7 +7,7 @@ from scripts.core import configuration, env_file
 from scripts.core.checks import Check
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import environments, lifecycle, maintenance_window, release
+from scripts.stack import environments, lifecycle, maintenance_window, planned_stop, release
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -44,6 +44,7 @@ def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
 def prepare(stack: Stack, reporter: Reporter) -> None:
     """What `inv up` does before it starts anything; raises OpsError where that fails."""
     warn_of_settings_file(stack.settings, reporter)
+    planned_stop.forget(stack.settings)
     prepare_tls(stack, reporter)
     if stack.settings.monitoring.wanted:
         monitoring.prepare(stack)

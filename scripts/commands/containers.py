@@ -116,6 +116,7 @@ def logs(c: Context, service: str = "", tail: int = 100, follow: bool = False) -
     """Show the log of one service or of all."""
     session = open_to_look(c)
     session.stack.require_services(service.split())
+    session.stack.require_containers(service.split())
     options = ["--tail", str(tail), *(["--follow"] if follow else []), *service.split()]
     session.stack.replace_process("logs", *options)
 

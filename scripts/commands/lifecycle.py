@@ -76,11 +76,12 @@ def up(
 @command({"volumes": "Destroy database, files and sessions too; asks first.", "yes": YES})
 def down(c: Context, volumes: bool = False, yes: bool = False) -> None:
     """Stop the platform and remove its containers."""
-    from scripts.stack import lifecycle, served
+    from scripts.stack import lifecycle, planned_stop, served
 
     session = open_to_change(c, yes=yes)
     if not lifecycle.down(session.stack, session.console, volumes=volumes):
         raise OpsError("nothing was destroyed", "Say yes, or give --yes where nobody can answer.")
+    planned_stop.remember(session.stack)
     if volumes:  # the copy that was served as well
         served.forget(session.stack, session.console)
 

@@ -18,6 +18,7 @@ from scripts.health import told as store
 from scripts.health.changes import Changes, Told, between
 from scripts.health.facts import duration
 from scripts.health.report import CheckRow, Report, line
+from scripts.stack import planned_stop
 from scripts.stack.compose import Stack
 
 VERSION: Final = 1  # of Notice; changes when a field is removed, or means something else
@@ -53,10 +54,15 @@ class Unreached:
 class Audience:
     """Who hears of a look."""
 
-    settings: Settings
+    stack: Stack
     targets: Sequence[str]
     ping: str
     asked: frozenset[str]  # names of the checks of the look
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the platform that was looked at."""
+        return self.stack.settings
 
     @classmethod
     def of(cls, stack: Stack, notify: str, ping: str, only: str) -> "Audience":
@@ -69,17 +75,20 @@ class Audience:
         ping = parse_ping(ping)
         asked = check_names.chosen(only)
         if stack.runner.dry:
-            return cls(stack.settings, (), "", asked)
+            return cls(stack, (), "", asked)
         ping = ping or ("" if only else alarms.ping)
-        return cls(stack.settings, targets or alarms.health, ping, asked)
+        return cls(stack, targets or alarms.health, ping, asked)
 
     def hear(self, report: Report, code: int, reporter: Reporter, *, quiet: bool) -> int:
         """Tell them what has changed in `report`, which ends with `code`; returns the exit code.
 
         That is EXIT_WARNING where only they were not reached, which `reporter` is told; with
-        `quiet` once for each of them. Where another look is telling at this moment, nothing is.
+        `quiet` once for each of them. Where another look is telling at this moment, nothing is,
+        nor is a platform that `inv down` has stopped: of that, no sign of life is given either.
         """
-        unreached = self._unreached(report, code) if self.targets or self.ping else []
+        if not (self.targets or self.ping) or (code and planned_stop.lasts(self.stack)):
+            return code
+        unreached = self._unreached(report, code)
         for each in unreached:
             if each.first or not quiet:
                 reporter.note(f"warning: {each.reason}")

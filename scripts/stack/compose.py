@@ -121,6 +121,15 @@ class Stack:
                 hint = f"Services: {', '.join(sorted(known))}"
                 raise UsageError(f"there is no service {name!r}", hint)
 
+    def require_containers(self, services: Sequence[str]) -> None:
+        """Raises OpsError where one of `services` has no container, and without any at all."""
+        known = {container.service for container in self.services()}
+        for name in services:
+            if name not in known:
+                raise OpsError(f"there is no container of {name}", "See: inv ps")
+        if not known:
+            raise OpsError("there are no containers", "To start the platform: inv up")
+
     def require_running(self, service: str, start: str = "inv up") -> None:
         """Raises OpsError where the container of `service` does not run; `start` starts it."""
         if self.runner.dry:

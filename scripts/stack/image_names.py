@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from scripts.core.errors import OpsError
 from scripts.core.settings import PROJECT, Settings
 
 PULLED: Final = ("POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE", "ODOO_BASE_IMAGE")
@@ -28,8 +29,15 @@ MONITORING: Final = (
 
 
 def official(root: Path, project: str = PROJECT) -> dict[str, str]:
-    """The defaults of all *_IMAGE variables; their one home is the compose files."""
-    text = "".join((root / name).read_text() for name in ("compose.yaml", "compose.prod.yaml"))
+    """The defaults of all *_IMAGE variables; their one home is the compose files.
+
+    Raises OpsError where one of these is missing.
+    """
+    try:
+        text = "".join((root / name).read_text() for name in ("compose.yaml", "compose.prod.yaml"))
+    except FileNotFoundError as error:
+        hint = f"What a clone has and this folder has not: git -C {root} status"
+        raise OpsError(f"{error.filename} is missing", hint) from None
     text = re.sub(r"\$\{COMPOSE_PROJECT_NAME:-[^}]+\}", project, text)
     return dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", text))
 

@@ -235,6 +235,8 @@ def test_stopping_and_starting_keeps_the_data(platform: Checkout) -> None:
     platform.sql("CREATE TABLE kept (id int)")
     assert platform.inv("down").returncode == 0
     assert platform.get("/nginx-health") == 0
+    look = platform.inv("health", "--only", "nginx", "--notify", "http://127.0.0.1:9/nobody")
+    assert look.returncode == 1 and not look.stderr, "nobody is alarmed about a stop on purpose"
     done = platform.inv("up")
     assert done.returncode == 0, done.stderr
     assert platform.sql("SELECT count(*) FROM kept") == "0"

@@ -51,6 +51,13 @@ def test_a_port_held_by_a_container_is_named_with_it(platform: Checkout, refused
     assert f"taken by container {platform.project}-nginx-1" in done.stderr
 
 
+def test_logs_of_a_service_without_a_container_are_an_error(refused: Checkout) -> None:
+    done = refused.inv("logs", "redis")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no container of redis" in done.stderr
+    assert "there are no containers" in refused.inv("logs").stderr
+
+
 def test_up_without_secrets_says_how_to_make_them(refused: Checkout) -> None:
     (refused.root / "secrets" / "db_password.txt").unlink()
     done = refused.inv("up")

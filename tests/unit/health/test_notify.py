@@ -17,8 +17,9 @@ from scripts.health import notify
 from scripts.health import told as store
 from scripts.health.notify import Audience
 from scripts.health.report import Report
+from scripts.stack import planned_stop
 from scripts.stack.compose import Stack
-from tests.unit.support.fakes import FakeReporter, FakeRunner, settings_in
+from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
 
 _HOOK = "https://x.test/t0ken"
 _PING = "https://hc.test/t0ken?x=1"
@@ -88,6 +89,21 @@ def test_what_is_remembered_holds_no_token_and_is_nobody_else_s(
     path = stack.settings.state_folder / "health-notify.json"
     assert path.stat().st_mode & 0o777 == 0o600
     assert "t0ken" not in path.read_text()
+
+
+def test_nobody_hears_of_a_stop_on_purpose_and_all_do_of_the_next(
+    stack: Stack, outside: Outside
+) -> None:
+    planned_stop.remember(stack)
+    assert _look(stack, _BAD, 1) == (1, [])
+    assert (outside.heard, outside.pinged) == ([], [])
+    started = replace(
+        stack, runner=FakeRunner({"docker ps": says('{"Service": "odoo_db", "Name": "db"}')})
+    )
+    _look(started, _BAD, 1)
+    _look(stack, _BAD, 1)
+    assert [message.document["event"] for _, message in outside.heard] == ["alarm"]
+    assert len(outside.pinged) == 2, "what was started by hand and is gone is no stop on purpose"
 
 
 def test_who_was_not_reached_is_told_later_and_shows_meanwhile(

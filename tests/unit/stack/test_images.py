@@ -32,6 +32,12 @@ def test_every_official_image_has_its_default_in_the_compose_files(root: Path) -
     assert set(image_names.official(root)) == {*image_names.PULLED, *also}
 
 
+def test_a_missing_compose_file_is_named(root: Path) -> None:
+    (root / "compose.prod.yaml").unlink()
+    with pytest.raises(OpsError, match=r"compose\.prod\.yaml is missing"):
+        image_names.official(root)
+
+
 def test_without_a_registry_auto_turns_to_debian_and_remembers_it(root: Path) -> None:
     runner, reporter = engine_with_debian(root, NO_ROUTE), FakeReporter()
     used = images.ensure(Stack(settings_in(root), runner), reporter)
