@@ -3,7 +3,7 @@
 import base64
 import re
 import secrets as randomness
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -186,15 +186,25 @@ def preflight(folder: Path) -> Check:
         if interrupted_rotation.rotation_in(folder):
             return Finding(Status.FAILED, interrupted_rotation.MESSAGE, interrupted_rotation.HINT)
         reports = inspect(folder)
-        required = {spec.name for spec in SPECS if spec.required}
-        missing = [r for r in reports if r.state is SecretState.MISSING and r.name in required]
-        if missing:
-            names = ", ".join(f"secrets/{report.path.name}" for report in missing)
-            return Finding(Status.FAILED, f"{names} does not exist", "Run: inv secrets")
-        _require_accepted(reports)
-        return Finding(Status.OK)
+        found = _existing(reports, {spec.name for spec in SPECS if spec.required})
+        if found.status is Status.OK:
+            _require_accepted(reports)
+        return found
 
     return Check("Secrets", probe)
+
+
+def exists(folder: Path, name: str) -> Finding:
+    """FAILED where the secret `name`, which not every platform needs, does not exist."""
+    return _existing(inspect(folder), {name})
+
+
+def _existing(reports: Sequence[SecretReport], names: Collection[str]) -> Finding:
+    missing = [r for r in reports if r.state is SecretState.MISSING and r.name in names]
+    if not missing:
+        return Finding(Status.OK)
+    listed = ", ".join(f"secrets/{report.path.name}" for report in missing)
+    return Finding(Status.FAILED, f"{listed} does not exist", "Run: inv secrets")
 
 
 def _require_accepted(reports: list[SecretReport]) -> None:

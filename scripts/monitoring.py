@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts import credentials
-from scripts.core.checks import Check, Finding, Status
+from scripts.core.checks import Check
 from scripts.core.errors import OpsError
 from scripts.core.files import make_open_folder
 from scripts.core.monitoring_settings import RESULTS
@@ -56,15 +56,8 @@ def folder(settings: Settings) -> Path:
 def preflight(settings: Settings) -> list[Check]:
     """What can be known to fail before anything is started."""
 
-    def secret() -> Finding:
-        found = next(r for r in credentials.inspect(settings.secrets_folder) if r.name == SECRET)
-        if found.state is credentials.SecretState.MISSING:
-            detail = f"secrets/{found.path.name} does not exist"
-            return Finding(Status.FAILED, detail, "Run: inv secrets")
-        return Finding(Status.OK)
-
     return [
-        Check("Monitoring", secret),
+        Check("Monitoring", lambda: credentials.exists(settings.secrets_folder, SECRET)),
         Check("Files", lambda: permissions.finding(settings.root, permissions.MONITORING)),
     ]
 

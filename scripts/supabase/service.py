@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from scripts import credentials
 from scripts.core import http
-from scripts.core.checks import Check, Finding, Status, require, run_all
+from scripts.core.checks import Check, Finding, require, run_all
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import EVERYWHERE, Settings
@@ -46,12 +46,7 @@ def preflight(settings: Settings) -> list[Check]:
 
     def probe() -> Finding:
         keys.secret(settings.secrets_folder)
-        reports = credentials.inspect(settings.secrets_folder)
-        password = next(r for r in reports if r.name == "supabase_db_password")
-        if password.state is credentials.SecretState.MISSING:
-            detail = f"secrets/{password.path.name} does not exist"
-            return Finding(Status.FAILED, detail, "Run: inv secrets")
-        return Finding(Status.OK)
+        return credentials.exists(settings.secrets_folder, "supabase_db_password")
 
     return [
         Check("Supabase", probe),

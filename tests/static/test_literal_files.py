@@ -14,7 +14,7 @@ from scripts.core import env_file
 from scripts.stack import lifecycle
 from scripts.stack.engine import Engine
 from scripts.tls import certificates
-from tests.static.support.project import ROOT, compose, documented, run, tracked
+from tests.static.support.project import ROOT, compose, documented, require_image, run, tracked
 
 _SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
@@ -168,11 +168,7 @@ def _copy_with_certificate(place: Path) -> Path:
 def nginx_image(docker: Engine, pytestconfig: pytest.Config) -> str:
     """The image of the platform's own Nginx."""
     image = _nginx_image()
-    if run("docker", "image", "inspect", image).returncode != 0:
-        reason = f"the image {image} is not there: inv images"
-        if pytestconfig.getoption("--require-docker"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+    require_image(pytestconfig, image, "inv images")
     return image
 
 

@@ -15,7 +15,7 @@ from scripts.core.settings import Settings
 from scripts.stack import image_names
 from scripts.stack.engine import Engine
 from scripts.status import history
-from tests.static.support.project import ROOT, compose, run
+from tests.static.support.project import ROOT, compose, require_image, run
 
 _FOLDER: Final = ROOT / "monitoring"
 _RULES: Final = "/etc/prometheus/rules"
@@ -36,11 +36,7 @@ def images(docker: Engine, pytestconfig: pytest.Config) -> Mapping[str, str]:
     """Those of this platform, by their variables."""
     used = image_names.effective(Settings.load())
     for name in (used["PROMETHEUS_IMAGE"], used["ALERTMANAGER_IMAGE"]):
-        if run("docker", "image", "inspect", name).returncode != 0:
-            reason = f"the image {name} is not there: inv up --monitoring"
-            if pytestconfig.getoption("--require-docker"):
-                pytest.fail(reason, pytrace=False)
-            pytest.skip(reason)
+        require_image(pytestconfig, name, "inv up --monitoring")
     return used
 
 

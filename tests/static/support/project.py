@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -122,3 +123,12 @@ def public_environment() -> dict[str, str]:
     """This environment without what would change the compose files' defaults."""
     known = {*documented(), "COMPOSE_FILE", "COMPOSE_PROFILES"}
     return {name: value for name, value in os.environ.items() if name not in known}
+
+
+def require_image(config: pytest.Config, image: str, command: str) -> None:
+    """Skip the test where the engine has no `image`; with --require-docker it fails."""
+    if run("docker", "image", "inspect", image).returncode != 0:
+        reason = f"the image {image} is not there: {command}"
+        if config.getoption("--require-docker"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)

@@ -25,6 +25,7 @@ _HOOK = "https://x.test/t0ken"
 _PING = "https://hc.test/t0ken?x=1"
 _BAD = Report([Result("Redis", Status.FAILED, "is paused", "inv up", 0.1, "Services")])
 _WELL = Report([Result("Redis", Status.OK, "", "", 0.1, "Services")])
+_DEAF = Result(notify.LINE, Status.WARNING, "x.test was not told", "", 0.1, "Host")
 
 
 class Outside:
@@ -67,6 +68,12 @@ def _look(
     said = FakeReporter()
     audience = Audience.of(stack, "", "", "")
     return audience.hear(report, code, said, quiet=quiet), said.said
+
+
+def _tell_in_vain(stack: Stack, outside: Outside) -> None:
+    outside.deaf = True
+    _look(stack, _BAD, 1)
+    outside.deaf = False
 
 
 def test_people_hear_of_a_failure_and_of_its_end(stack: Stack, outside: Outside) -> None:
@@ -127,25 +134,19 @@ def test_who_was_not_reached_is_told_later_and_shows_meanwhile(
 def test_who_hears_again_need_not_hear_that_it_had_not_heard(
     stack: Stack, outside: Outside
 ) -> None:
-    deaf = Result(notify.LINE, Status.WARNING, "x.test was not told", "", 0.1, "Host")
-    outside.deaf = True
-    _look(stack, _BAD, 1)
-    outside.deaf = False
-    for rows in ([*_BAD.rows, deaf], _BAD.rows, _BAD.rows):
+    _tell_in_vain(stack, outside)
+    for rows in ([*_BAD.rows, _DEAF], _BAD.rows, _BAD.rows):
         _look(stack, Report(rows), 1)
     assert [message.document["new"] for _, message in outside.heard] == [["Redis"]]
-    _look(stack, Report([*_BAD.rows, deaf]), 1)  # another address
+    _look(stack, Report([*_BAD.rows, _DEAF]), 1)  # another address
     assert outside.heard[-1][1].document["new"] == [notify.LINE]
 
 
 def test_what_was_over_before_it_could_be_told_is_told_at_last(
     stack: Stack, outside: Outside
 ) -> None:
-    deaf = Result(notify.LINE, Status.WARNING, "x.test was not told", "", 0.1, "Host")
-    outside.deaf = True
-    _look(stack, _BAD, 1)
-    outside.deaf = False
-    _look(stack, Report([*_WELL.rows, deaf]))
+    _tell_in_vain(stack, outside)
+    _look(stack, Report([*_WELL.rows, _DEAF]))
     ((_, message),) = outside.heard
     assert "x.test was not told" in message.text
     assert notify.finding(stack.settings).status is Status.OK
