@@ -5,7 +5,8 @@ On a platform that is up and may be thrown away, for it fills its database:
 SCALE 1 is a database of about 1.7 GB (as a plain dump) in 8 tables and 20,000 files of
 2.3 GB; 0.1 is a tenth of both. Everything is measured in turn, in one run. Peers: the seed's
 pipe (`pg_dump > file`, `psql < file`; no attachments), Odoo's own zip and its restore, and
-click-odoo-backupdb, which pip gets.
+click-odoo-backupdb, which pip gets. Beside each figure is the load average at its end; a run
+that began on a busy machine is called not valid.
 """
 
 import json
@@ -17,6 +18,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import quiet
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE = ["docker", "compose"]
@@ -126,7 +129,10 @@ def timed(what: str, work: Callable[[], object], results: dict[str, float]) -> o
         answer = work()
     took = time.monotonic() - started
     results[what] = min(took, results.get(what, took))  # the seed's pipe runs twice
-    print(f"{what:34} {took:7.1f} s   {memory.peak / 1e6:6.0f} MB", flush=True)
+    print(
+        f"{what:34} {took:7.1f} s   {memory.peak / 1e6:6.0f} MB   load {quiet.load():.1f}",
+        flush=True,
+    )
     return answer
 
 
@@ -210,6 +216,7 @@ def measure(scale: float, folder: Path) -> dict[str, float]:
 def main() -> None:
     """Fill, measure, tidy, print."""
     scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    at_start = quiet.begin()
     fill(scale)
     bring_peer()
     try:
@@ -220,6 +227,7 @@ def main() -> None:
             sql(f"DROP DATABASE IF EXISTS {name}")
         in_odoo("import shutil, sys; [shutil.rmtree(p, True) for p in sys.argv[1:]]", BIN,
                 *(f"/var/lib/odoo/filestore/{name}" for name in ("benched", "byodoo")))  # fmt: skip
+    print(quiet.verdict(at_start))
 
 
 def report(seconds: dict[str, float]) -> None:

@@ -1,7 +1,7 @@
 """`inv health` against five questions of a shell script, one after the other, as a ratio.
 
 On a platform of development that is up:
-    .venv/bin/python benchmarks/health.py [ROUNDS]
+    .venv/bin/python benchmarks/health_report.py [ROUNDS]
 Both in turn, in one run. The script asks what the first five lines are about, and no more:
 Nginx, the login page, Odoo in its container, PostgreSQL, Redis. In the end PostgreSQL is paused.
 """
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import quiet
 
 ROOT = Path(__file__).resolve().parents[1]
 INV = [str(ROOT / "scripts" / "inv")]
@@ -39,7 +41,7 @@ def seconds(*argv: str) -> tuple[float, float]:
 def main() -> None:
     """Measure, and print a table."""
     rounds = int(sys.argv[1]) if sys.argv[1:] else 10
-    print(f"load average at the start: {os.getloadavg()[0]:.2f}")
+    at_start = quiet.begin()
     settings = subprocess.run(
         [*INV, "config", "--json"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -63,6 +65,7 @@ def main() -> None:
         f"processor, without the containers: {statistics.median(c for _, c in ours):.2f} s"
         f" and {statistics.median(c for _, c in theirs):.2f} s"
     )
+    print(quiet.verdict(at_start))
     compose = ["docker", "compose"]
     subprocess.run([*compose, "pause", "odoo_db"], cwd=ROOT, capture_output=True, check=True)
     try:
