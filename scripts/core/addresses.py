@@ -2,8 +2,7 @@
 
 import re
 from typing import Final
-
-from scripts.core import http
+from urllib.parse import urlsplit
 
 MASK: Final = "***"
 RULE: Final = "addresses such as https://…, ntfy://…, mailto://…, with commas between"
@@ -24,9 +23,15 @@ def are_addresses(text: str) -> bool:
     return all(_is_address(part) for part in split(text))
 
 
-def is_web(text: str) -> bool:
-    """Whether `text` is one that a browser could open."""
-    return http.is_address(text, "https", "http")
+def is_web(text: str, *schemes: str) -> bool:
+    """Whether `text` is an address of a site, by one of `schemes`: https or http if none."""
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets or a port that are none
+        return False
+    known = parts.scheme in (schemes or ("https", "http"))
+    return named and known and not re.search(r"[\s\x00-\x1f]", text)
 
 
 def _is_address(text: str) -> bool:

@@ -1,22 +1,18 @@
 """HTTP questions to our own services."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+import hashlib
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 from scripts.core.errors import OpsError
 
-
-def is_address(text: str, *schemes: str) -> bool:
-    """Whether `text` is the address of a site, by one of `schemes`, such as https."""
-    try:
-        parts = urlsplit(text)
-        named = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of brackets or a port that are none
-        return False
-    return named and parts.scheme in schemes and not re.search(r"[\s\x00-\x1f]", text)
+_IN_PATHS: Final = "!#$%&'()*+,/:;=?@[]~"  # what an address may hold as it is, RFC 3986
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,6 @@ class Reply:
 
     status: int
     text: str
-    cookies: Mapping[str, str] = field(default_factory=dict)
     location: str = ""  # where a redirect points
 
 
@@ -42,44 +37,73 @@ def get(url: str, *, timeout: float = 5.0, identity: Identity | None = None) -> 
 
     With `identity`, that certificate is the only one accepted, no matter who signed it.
     """
-    answer = _answer(url, timeout, identity)
-    location = answer.headers.get("Location", "")
-    return Reply(answer.status_code, answer.text, answer.cookies.get_dict(), location)
+    with _answer(url, timeout, identity) as answer, _explained(url, timeout):
+        text = answer.read().decode(answer.headers.get_content_charset("utf-8"), "replace")
+        return Reply(answer.status, text, answer.headers.get("Location", ""))
 
 
 def beginning(
     url: str, most: int, *, timeout: float, identity: Identity | None = None
 ) -> tuple[int, int]:
     """The status of `url`, and how many of its first `most` bytes there are; as get."""
-    answer = _answer(url, timeout, identity, stream=True)
+    with _answer(url, timeout, identity) as answer, _explained(url, timeout):
+        return answer.status, len(answer.read(most))
+
+
+@contextmanager
+def _answer(url: str, timeout: float, identity: Identity | None) -> Iterator[HTTPResponse]:
+    """The answer to a GET, by no proxy: one has no business between us and our own ports.
+
+    Without `requests`, whose import takes longer than all that these questions are for.
+    """
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    target = quote(parts.path or "/", safe=_IN_PATHS)
+    target += f"?{quote(parts.query, safe=_IN_PATHS)}" if parts.query else ""
+    with ExitStack() as opened:
+        with _explained(url, timeout):
+            connection = opened.enter_context(socket.create_connection((host, port), timeout))
+            if secure:
+                connection = opened.enter_context(_secured(connection, host, identity))
+            asking = HTTPConnection(host, port)
+            asking.sock = connection
+            asking.request("GET", target, headers={"Host": identity.name} if identity else {})
+            answer = opened.enter_context(asking.getresponse())
+        yield answer
+
+
+@contextmanager
+def _explained(url: str, timeout: float) -> Iterator[None]:
     try:
-        return answer.status_code, len(next(answer.iter_content(most), b""))
-    finally:
-        answer.close()
-
-
-def _answer(url: str, timeout: float, identity: Identity | None, *, stream: bool = False) -> Any:
-    import requests  # 0.1 s of import that `inv --list` need not pay
-
-    session = requests.Session()
-    session.trust_env = False  # a proxy has no business between us and our own port
-    if stream:  # Nginx would compress the whole of it for its beginning
-        session.headers["Accept-Encoding"] = "identity"
-    if identity:
-        session.mount("https://", _pinned(identity))
-        session.headers["Host"] = identity.name
-        session.verify = False  # the pinned fingerprint is checked instead
-    try:
-        return session.get(url, timeout=timeout, allow_redirects=False, stream=stream)
-    except requests.Timeout as error:
+        yield
+    except TimeoutError as error:
         raise OpsError(f"no answer from {url} within {timeout:.0f} s") from error
-    except requests.exceptions.SSLError as error:
+    except (_OtherCertificateError, ssl.SSLCertVerificationError) as error:
+        raise OpsError(f"{url} answers, but not with the expected certificate") from error
+    except ssl.SSLError as error:
         # What ends or speaks something else in the midst of the handshake shows no certificate.
-        shown = re.search("CERTIFICATE_VERIFY_FAILED|[Ff]ingerprint", str(error))
-        how = "answers, but not with the expected certificate" if shown else "does not speak TLS"
-        raise OpsError(f"{url} {how}") from error
-    except requests.RequestException as error:
+        raise OpsError(f"{url} does not speak TLS") from error
+    except (OSError, HTTPException) as error:
         raise OpsError(f"nothing answers at {url}") from error
+
+
+class _OtherCertificateError(OSError):
+    """Somebody else than expected."""
+
+
+def _secured(plain: socket.socket, host: str, identity: Identity | None) -> ssl.SSLSocket:
+    context = ssl.create_default_context()
+    if not identity:
+        return context.wrap_socket(plain, server_hostname=host)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # its fingerprint is compared instead
+    secured = context.wrap_socket(plain, server_hostname=identity.name)
+    shown = secured.getpeercert(binary_form=True) or b""
+    if hashlib.sha256(shown).hexdigest() != identity.fingerprint:
+        secured.close()
+        raise _OtherCertificateError
+    return secured
 
 
 def ask(
@@ -140,17 +164,3 @@ def tell(url: str, body: Any = None, *, timeout: float = 15.0) -> None:
         raise OpsError(type(error).__name__) from None
     if not 200 <= answer.status_code < 300:
         raise OpsError(f"it answers with status {answer.status_code}")
-
-
-def _pinned(identity: Identity) -> Any:
-    from requests.adapters import HTTPAdapter
-
-    class Pinned(HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            kwargs |= {
-                "server_hostname": identity.name,
-                "assert_fingerprint": identity.fingerprint,
-            }
-            super().init_poolmanager(*args, **kwargs)
-
-    return Pinned()

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from scripts.core import http, scheduler
+from scripts.core import addresses, scheduler
 from scripts.core.errors import UsageError
 from scripts.core.report import Reporter
 from scripts.stack.compose import Stack
@@ -83,7 +83,7 @@ def _check_values(request: TlsRequest) -> None:
         raise UsageError("--domain names no domain")
     if request.staging and request.server:
         raise UsageError("--staging and --server name two different authorities")
-    if request.server and not http.is_address(request.server, "https"):
+    if request.server and not addresses.is_web(request.server, "https"):
         raise UsageError(f"--server {request.server} is no https:// address of an ACME directory")
     for flag, both in (
         ("schedule", request.schedule and request.unschedule),

@@ -16,8 +16,6 @@ from scripts.tls.certificates import Pair
 from tests.unit.support.fakes import settings_in
 from tests.unit.support.pki import DOMAIN, Server, https, issued_now, parts
 
-pytestmark = pytest.mark.filterwarnings("error::urllib3.exceptions.InsecureRequestWarning")
-
 
 @pytest.fixture
 def pair() -> Pair:
