@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from scripts.backups import state, verify
+from scripts.backups import state, verified
 from scripts.core import last_backup
 from scripts.core.checks import Finding, InapplicableError, Status, worst
 from scripts.core.settings import Environment, Settings
@@ -40,7 +40,7 @@ def read(settings: Settings) -> BackupState:
     """What is remembered in `.state/`."""
     last = last_backup.name(settings)
     proofs = []
-    for path in verify.folder(settings).glob("*.json"):
+    for path in verified.folder(settings).glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):  # of another version, or half
             said = json.loads(path.read_text())
             proofs.append((str(said["verified"]), str(said["id"])))

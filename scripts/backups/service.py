@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
+from scripts.backups.state import KEY_FILE
 from scripts.core import interrupted_rotation
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
@@ -24,7 +25,6 @@ RESTORE: Final = "restore"
 _MACHINE: Final = Path("/etc/machine-id")
 _BACKUP_TIMEOUT: Final = 24 * 3600.0
 _NO_DATABASE_OF_ODOO: Final = "postgres"
-KEY_FILE: Final = "backup_key.txt"
 
 
 def prepare(stack: Stack, reporter: Reporter) -> None:

@@ -5,19 +5,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from scripts.backups import service
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_folder, write_atomic
 from scripts.core.settings import Settings
 
 KEY_HINT: Final = "Keep what this prints in another place: inv backup.key"
+KEY_FILE: Final = "backup_key.txt"  # in secrets/
 _KEY_SHOWN: Final = "backup-key-shown"
 _REPOSITORY: Final = "backup-repository"
 
 
 def key(settings: Settings) -> str:
     """The key of the repository, for a place that does not burn down with this machine."""
-    path = settings.secrets_folder / service.KEY_FILE
+    path = settings.secrets_folder / KEY_FILE
     if not path.is_file():
         raise UsageError("there is no key yet", "Run: inv secrets")
     text = _value(path)
@@ -28,7 +28,7 @@ def key(settings: Settings) -> str:
 
 def key_was_shown(settings: Settings) -> bool:
     """Whether the key that is in use was printed once."""
-    path = settings.secrets_folder / service.KEY_FILE
+    path = settings.secrets_folder / KEY_FILE
     return path.is_file() and _knows(settings, _KEY_SHOWN, _value(path))
 
 

@@ -2,14 +2,13 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
-from scripts.backups import repository, service
-from scripts.core.errors import OpsError, WarningError
-from scripts.core.files import file_lock, make_folder, write_atomic
+from scripts.backups import repository, service, verified
+from scripts.backups.verified import VerificationRecord
+from scripts.core.errors import OpsError
+from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
 from scripts.stack import engine, oneoff
@@ -18,45 +17,6 @@ from toolbox.contract.backups import Manifest, SmokeTestResult
 from toolbox.contract.names import SCRATCH
 
 _VOLUME: Final = "/drill"
-
-
-@dataclass(frozen=True)
-class VerificationRecord:
-    """What the restore test of a backup has found, and when."""
-
-    id: str
-    verified: str
-    database: str
-    odoo: str
-    rows: int
-    tables: int
-    files: int  # that attachments name
-    lost: int  # of those, the ones that the backup has not, or not whole
-    login: str
-    downloads: int
-    seconds: float
-
-    @property
-    def line(self) -> str:
-        """For people."""
-        return (
-            f"Backup {self.id} works: {self.rows} rows in {self.tables} tables and"
-            f" {self.files - self.lost} files as in the manifest, Odoo {self.odoo} started,"
-            f" {self.login!r} logged in, {self.downloads} attachments downloaded"
-            f" ({self.seconds:.0f} s)"
-        )
-
-
-def warn(record: VerificationRecord) -> None:
-    """Raises WarningError for a backup that works, and lacks files of attachments."""
-    if record.lost:
-        said = f"{record.lost} attachments have no whole file in that backup"
-        raise WarningError(said, f"inv backup.show {record.id}")
-
-
-def folder(settings: Settings) -> Path:
-    """Where the records are, a file for each backup."""
-    return settings.state_folder / "verified"
 
 
 def verify(stack: Stack, reporter: Reporter, wanted: str) -> VerificationRecord:
@@ -112,8 +72,5 @@ def _save_record(
         downloads=found.downloads,
         seconds=round(seconds, 1),
     )
-    place = folder(settings)
-    make_folder(place)
-    text = json.dumps(asdict(record), indent=2) + "\n"
-    write_atomic(place / f"{record.id}.json", text.encode())
+    verified.save(settings, record)
     return record

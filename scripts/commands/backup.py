@@ -116,14 +116,14 @@ def backup_prune(c: Context, keep: str = "", dry_run: bool = False, json: bool =
 )
 def backup_verify(c: Context, id: str = "latest", json: bool = False) -> None:
     """Restore a backup beside everything, start Odoo on it, log in, compare; then drop it."""
-    from scripts.backups import verify
+    from scripts.backups import verified, verify
     from scripts.core.quiet import QuietReporter
 
     session = open_to_change(c)
     stack, quiet = session.stack, QuietReporter(session.console)
     record = verify.verify(stack, quiet, id)
     session.console.show(record, [record.line], as_json=json)
-    verify.warn(record)
+    verified.warn(record)
 
 
 @command(name="key")

@@ -4,7 +4,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from scripts.backups import service
+from scripts.backups import service, state
 from scripts.core.errors import OpsError
 from scripts.core.files import write_new
 from scripts.core.report import Reporter
@@ -36,12 +36,12 @@ def to_change(stack: Stack, reporter: Reporter, *, named: bool) -> bool | None:
     """
     found = dependents.repository(stack)
     if found.there is None:
-        message = f"secrets/{service.KEY_FILE} is left alone: {found.reason}"
+        message = f"secrets/{state.KEY_FILE} is left alone: {found.reason}"
         if named:
             raise OpsError(message, _REACH)
         reporter.note(message)
     if found.there:
-        if not (stack.settings.secrets_folder / service.KEY_FILE).is_file():
+        if not (stack.settings.secrets_folder / state.KEY_FILE).is_file():
             raise OpsError(*LOST)
         service.prepare(stack, reporter)
         service.run(stack, reporter, service.MAKE, "list")

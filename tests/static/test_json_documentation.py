@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scripts import credentials, mail, sessions, upgrade
-from scripts.backups import attachments, databases, restored, retention, verify
+from scripts.backups import attachments, databases, restored, retention, verified
 from scripts.core import configuration
 from scripts.doctor import report as doctor
 from scripts.health import notify, report
@@ -32,7 +32,7 @@ _RECORDS = {
     "backup.prune": retention.Backup,
     "backup": CreatedBackup,
     "backup.show": ShownBackup,
-    "backup.verify": verify.VerificationRecord,
+    "backup.verify": verified.VerificationRecord,
     "restore": restored.Restored,
     "clone": restored.Restored,
     "db.list": Database,

@@ -16,6 +16,7 @@ from scripts.backups import (
     retention,
     service,
     state,
+    verified,
     verify,
 )
 from scripts.backups.repository import BackupRequest
@@ -241,7 +242,7 @@ def test_the_record_of_a_restore_test_says_what_was_found(
     runner.answers[f"{RUN} --env"] = says(json.dumps(found))
     record = verify.verify(stack, FakeReporter(), "latest")
     assert "2 rows in 1 tables" in record.line
-    assert json.loads((verify.folder(stack.settings) / f"{record.id}.json").read_text())
+    assert json.loads((verified.folder(stack.settings) / f"{record.id}.json").read_text())
     runner.answers[f"{RUN} --env"] = says(code=1, stderr="error: nobody gets in")
     with pytest.raises(OpsError, match="nobody gets in"):
         verify.verify(stack, FakeReporter(), "latest")

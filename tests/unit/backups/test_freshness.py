@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.backups import freshness, service, state
+from scripts.backups import freshness, state
 from scripts.core import last_backup
 from scripts.core.checks import InapplicableError, Status
 from scripts.core.settings import Environment, Settings
@@ -21,7 +21,7 @@ def _settings(
     """With a backup that was made so long ago."""
     settings = settings_in(root, environment=Environment.PROD if prod else Environment.DEV)
     settings.secrets_folder.mkdir(exist_ok=True)
-    (settings.secrets_folder / service.KEY_FILE).write_text("key\n")
+    (settings.secrets_folder / state.KEY_FILE).write_text("key\n")
     if key_shown:
         state.key(settings)
     if made is not None:
