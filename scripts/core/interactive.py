@@ -1,5 +1,6 @@
 """Processes with which lines are exchanged, such as a change of modules in a container."""
 
+import queue
 import subprocess
 import threading
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from scripts.core.completed import Completed
+from scripts.core.interruption import SIGNAL_SECONDS
 
 _UNDO_SECONDS: Final = 600  # what such a process may take to put things right
 
@@ -40,10 +42,22 @@ class SystemProcess:
     redact: Callable[[str], str]
     on_stderr: Callable[[str], None]
     _errors: list[str] = field(default_factory=list)
+    # '' after the last. A thread reads them: a signal that comes just before a read that blocks
+    # would be noticed at the end of that.
+    _lines: queue.Queue[str] = field(default_factory=queue.Queue)
+    _ended: bool = False
 
     def __post_init__(self) -> None:
         self._reader = threading.Thread(target=self._read_errors, daemon=True)
         self._reader.start()
+        threading.Thread(target=self._read_lines, daemon=True).start()
+
+    def _read_lines(self) -> None:
+        assert self.child.stdout
+        with self.child.stdout as stream:
+            for line in stream:
+                self._lines.put(line)
+        self._lines.put("")
 
     def _read_errors(self) -> None:
         assert self.child.stderr
@@ -53,8 +67,15 @@ class SystemProcess:
 
     def read_line(self) -> str:
         """See InteractiveProcess.read_line."""
-        assert self.child.stdout
-        return self.redact(self.child.stdout.readline().rstrip("\n"))
+        return self.redact(self._next_line().rstrip("\n"))
+
+    def _next_line(self) -> str:
+        while not self._ended:
+            with suppress(queue.Empty):
+                line = self._lines.get(timeout=SIGNAL_SECONDS)
+                self._ended = not line
+                return line
+        return ""
 
     def write_line(self, line: str) -> None:
         """See InteractiveProcess.write_line."""
@@ -70,15 +91,13 @@ class SystemProcess:
 
     def end(self) -> Completed:
         """See InteractiveProcess.end."""
-        assert self.child.stdout
         self.leave()
-        rest = self.child.stdout.read() if not self.child.stdout.closed else ""
+        rest = "".join(iter(self._next_line, ""))
         try:
             self.child.wait(_UNDO_SECONDS)
         finally:
             self.child.kill()  # nothing, once it has ended
         self._reader.join(1)
-        self.child.stdout.close()
         argv = tuple(map(self.redact, map(str, self.child.args)))  # type: ignore[arg-type]
         errors = "\n".join(self._errors)
         return Completed(argv, self.child.returncode, self.redact(rest), errors)

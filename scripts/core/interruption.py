@@ -4,7 +4,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+
+SIGNAL_SECONDS: Final = 1.0  # within which a signal is noticed, however it comes
 
 
 class TerminatedError(KeyboardInterrupt):

@@ -5,6 +5,8 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from typing import IO, Any, Final, NoReturn, Protocol, TypedDict, Unpack
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.interactive import InteractiveProcess, SystemProcess
-from scripts.core.interruption import TerminatedError, uninterrupted
+from scripts.core.interruption import SIGNAL_SECONDS, TerminatedError, uninterrupted
 from scripts.core.line_reader import LineReader
 
 _TAIL_LINES: Final = 15
@@ -227,7 +229,7 @@ def _await(
     with child:
         try:
             resume()
-            return child.communicate(stdin, timeout)
+            return _communicate(child, stdin, timeout)
         except KeyboardInterrupt as interrupt:
             terminated = isinstance(interrupt, TerminatedError)
             _signal(child, signal.SIGTERM if terminated else signal.SIGINT)
@@ -236,6 +238,38 @@ def _await(
         except BaseException:
             _signal(child, signal.SIGKILL)
             raise
+
+
+def _communicate(
+    child: subprocess.Popen[bytes], stdin: bytes | None, timeout: float | None
+) -> tuple[bytes | None, bytes | None]:
+    """Both outputs of `child`; raises TimeoutExpired after `timeout` seconds.
+
+    Python runs the handler of a signal between two of its instructions: one that comes just
+    before a read that blocks would be noticed at the end of that, so none blocks for long.
+    """
+    if stdin is not None:
+        _feed(child, stdin)
+    ends = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = SIGNAL_SECONDS if ends is None else max(0.0, ends - time.monotonic())
+        try:
+            return child.communicate(timeout=min(left, SIGNAL_SECONDS))
+        except subprocess.TimeoutExpired:
+            if ends is not None and time.monotonic() >= ends:
+                raise
+
+
+def _feed(child: subprocess.Popen[bytes], stdin: bytes) -> None:
+    """Have `child` read `stdin`: Popen.communicate gives up on it at its first timeout."""
+    stream, child.stdin = child.stdin, None
+    assert stream
+
+    def write() -> None:
+        with suppress(BrokenPipeError), stream:  # it need not read all of it
+            stream.write(stdin)
+
+    threading.Thread(target=write, daemon=True).start()
 
 
 def _let_end(child: subprocess.Popen[bytes]) -> None:

@@ -172,51 +172,6 @@ def test_the_last_line_prefers_the_errors(stdout: str, stderr: str, last: str) -
     assert Completed((), 1, stdout, stderr).last_line == last
 
 
-def _terminated(child: str, folder: Path, more: str = "") -> subprocess.Popen[str]:
-    """A process that runs `child`, and prints 'terminated' when a SIGTERM has ended that."""
-    code = f"""
-from scripts.core.interruption import TerminatedError, raise_on_sigterm
-from scripts.core.process import SystemRunner
-raise_on_sigterm()
-try:
-    SystemRunner().run(["sh", "-c", {child!r}]{more})
-except TerminatedError:
-    print("terminated")
-"""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        _python(code), cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
-    )
-
-
-_PUT_RIGHT = "trap 'sleep 0.2; echo right > put; exit 1' TERM"
-_WAIT = "sleep 60 >/dev/null 2>&1 & wait"
-
-
-@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGHUP, signal.SIGHUP]])
-@pytest.mark.parametrize("more", ["", ", on_line=print"])
-def test_a_termination_reaches_what_runs_and_waits_for_it(
-    tmp_path: Path, numbers: list[signal.Signals], more: str
-) -> None:
-    with _terminated(f"{_PUT_RIGHT}; echo > ready; {_WAIT}", tmp_path, more) as ours:
-        assert eventually((tmp_path / "ready").exists, 30, interval=0.02)
-        for number in numbers:  # a terminal that is closed sends it, and the shell once more
-            ours.send_signal(number)
-            time.sleep(0.05)
-        assert ours.communicate(timeout=30)[0] == "terminated\n"
-    assert (tmp_path / "put").read_text() == "right\n"
-
-
-def test_a_termination_reaches_the_children_of_what_runs(tmp_path: Path) -> None:
-    # As `docker` starts Compose, to which it passes no signal on.
-    grandchild = f"sh -c '{_PUT_RIGHT.replace(chr(39), chr(34))}; echo > ready; sleep 60 & wait'"
-    with _terminated(f"{grandchild}; :", tmp_path) as ours:
-        assert eventually((tmp_path / "ready").exists, 30, interval=0.02)
-        ours.send_signal(signal.SIGTERM)
-        assert ours.communicate(timeout=30)[0] == "terminated\n"
-    assert (tmp_path / "put").read_text() == "right\n"
-
-
 def test_no_process_outlives_its_time_limit(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match="no answer"):
         SystemRunner().run(
@@ -231,13 +186,6 @@ def _has_ended(pid: int) -> bool:
         return "Z" in Path(f"/proc/{pid}/stat").read_text().split()
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-@pytest.mark.parametrize("name", ["TERM", "HUP"])
-def test_a_termination_while_a_process_is_starting_reaches_it(tmp_path: Path, name: str) -> None:
-    with _terminated(f"{_PUT_RIGHT}; kill -{name} $PPID; {_WAIT}", tmp_path) as ours:
-        assert ours.communicate(timeout=30)[0] == "terminated\n"
-    assert (tmp_path / "put").read_text() == "right\n"
 
 
 def test_a_program_in_our_place_ends_silently_where_its_reader_has_gone() -> None:
@@ -255,16 +203,6 @@ SystemRunner().replace_process(["sh", "-c", "yes"])
         ours.stdout.close()
         assert ours.stderr.read() == b""
     assert ours.returncode in (-signal.SIGPIPE, 128 + signal.SIGPIPE)
-
-
-def test_what_nohup_has_started_outlives_the_terminal(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        ours = _terminated("kill -HUP $PPID; echo done > put", tmp_path)
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    assert ours.communicate(timeout=30)[0] == ""
-    assert (tmp_path / "put").read_text() == "done\n"
 
 
 @pytest.fixture
