@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from http.cookies import SimpleCookie
@@ -26,7 +26,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
-import redis
 
 sys.path.insert(0, "/mnt/extra-addons/session_redis")
 from health_attachment import attachment
@@ -41,6 +40,7 @@ GRACE = 1  # second more for all of them: most end by themselves in time
 SITE = next((word for word in sys.argv[1:] if "://" in word), "")
 PDF = {"XDG_CACHE_HOME": "/tmp/.platform-health"}
 COUNTS = ("workers", "max_cron_threads", "db_maxconn", "db_maxconn_gevent")
+QUICKLY = ("--quiet", "--javascript-delay", "0")  # else it waits for scripts, which there are none
 SHOWN = 3  # folders in one line
 SIZE = 4096  # bytes of the file that is tried
 COLLECTION = "%i %S %b %a %c %d"  # scripts/health/volumes.py reads it
@@ -115,8 +115,10 @@ def _folders(place: Path) -> list[Path]:
         return []
 
 
-def passwords(client: Any) -> str:
+def passwords(settings: Settings) -> str:
     """Whether PostgreSQL or Redis refuses the password that Odoo was started with."""
+    import redis  # half of the time of all imports: meanwhile, others are waited for
+
     refused = []
     try:
         psycopg2.connect(dbname=DATABASE, connect_timeout=SECONDS).close()
@@ -124,7 +126,9 @@ def passwords(client: Any) -> str:
         if "password authentication failed" in str(error):
             refused.append("PostgreSQL")
     try:
-        client.ping()
+        settings.client().ping()
+    except SettingsError as error:
+        return f"session_redis: {error}"
     except redis.RedisError as error:  # of any other its own line tells
         if isinstance(error, redis.AuthenticationError):
             refused.append("Redis")
@@ -137,19 +141,20 @@ def reports() -> str | None:
     program = shutil.which("wkhtmltopdf")
     if not program:
         return "there is no wkhtmltopdf: no report as PDF"
-    environment = {**os.environ, **PDF}
-    try:
-        made, version = (
-            subprocess.run(
-                [program, *arguments],
-                input=b"<p>Health</p>",
-                env=environment,
-                capture_output=True,
-                timeout=SECONDS,
-                check=False,
-            )
-            for arguments in (["--quiet", "-", "-"], ["--version"])
+
+    def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [program, *arguments],
+            input=b"<p>Health</p>",
+            env={**os.environ, **PDF},
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
         )
+
+    try:
+        with ThreadPoolExecutor(2) as both:
+            version, made = both.map(run, (["--version"], [*QUICKLY, "-", "-"]))
     except subprocess.TimeoutExpired:  # on a busy machine it is slow
         return None
     except OSError as error:
@@ -212,16 +217,18 @@ def _is_in(folder: Path, module: str) -> bool:
     return (folder / module / "__manifest__.py").is_file()
 
 
-def session(settings: Settings, client: Any) -> str:
+def session(settings: Settings) -> str:
     """What became of a session that Odoo began: it does as soon as there is something in it."""
+    import redis
+
     try:
-        status, sid, location = get("/web/login?debug=1")
+        status, sid, location = get("/web?debug=1")  # a redirect, in a tenth of the page's time
         if status >= 400 or urlsplit(location).path.startswith("/web/database"):
             return "unknown"  # it has no database, and keeps no session then
         if not sid:
-            return "none" if status == 200 else "unknown"
-        return "found" if client.unlink(settings.key(sid)) else "lost"
-    except (OSError, redis.RedisError):  # other lines tell why
+            return "none" if urlsplit(location).path == "/web/login" else "unknown"
+        return "found" if settings.client().unlink(settings.key(sid)) else "lost"
+    except (OSError, redis.RedisError, SettingsError):  # other lines tell why
         return "unknown"
 
 
@@ -257,9 +264,8 @@ def main(*, brief: bool, site: str) -> dict[str, Any]:
     known: dict[str, Any] = {}
     try:
         settings = Settings.load(os.environ.get("ODOO_RC", ""), os.environ)
-        client = settings.client()
-        questions["passwords"] = lambda: passwords(client)
-        questions["session"] = lambda: session(settings, client)
+        questions["passwords"] = lambda: passwords(settings)
+        questions["session"] = lambda: session(settings)
     except SettingsError as error:
         known = {"passwords": f"session_redis: {error}", "session": "unknown"}
     pool = ThreadPoolExecutor(len(questions))
