@@ -123,6 +123,8 @@ class Stack:
 
     def require_containers(self, services: Sequence[str]) -> None:
         """Raises OpsError where one of `services` has no container, and without any at all."""
+        if self.runner.dry:
+            return
         known = {container.service for container in self.services()}
         for name in services:
             if name not in known:
