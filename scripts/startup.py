@@ -44,7 +44,7 @@ def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
 def prepare(stack: Stack, reporter: Reporter) -> None:
     """What `inv up` does before it starts anything; raises OpsError where that fails."""
     warn_of_settings_file(stack.settings, reporter)
-    planned_stop.forget(stack.settings)
+    planned_stop.forget(stack)
     prepare_tls(stack, reporter)
     if stack.settings.monitoring.wanted:
         monitoring.prepare(stack)

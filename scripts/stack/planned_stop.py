@@ -1,5 +1,7 @@
 """That `inv down` has stopped the platform: nobody is to be alarmed about what was meant to be."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,22 +24,25 @@ def remember(stack: Stack) -> None:
         return
 
 
-def forget(settings: Settings) -> None:
+def forget(stack: Stack) -> None:
     """The platform is to run again."""
-    _path(settings).unlink(missing_ok=True)
+    if not stack.runner.dry:
+        with suppress(OSError):  # another user's folder: nothing that keeps it from running
+            _path(stack.settings).unlink(missing_ok=True)
 
 
 def lasts(stack: Stack) -> bool:
     """Whether it was stopped on purpose, and has no container since, however one was started."""
-    if not _path(stack.settings).exists():
+    if not os.access(_path(stack.settings), os.F_OK):  # as if there were none, where it is hidden
         return False
     try:
-        if not stack.services():
-            return True
+        # One-off ones, as those of backups, come and go without the platform.
+        runs = any(not service.oneoff for service in stack.services())
     except OpsError:  # an engine that does not answer is none of that
         return False
-    forget(stack.settings)
-    return False
+    if runs:
+        forget(stack)
+    return not runs
 
 
 def _path(settings: Settings) -> Path:

@@ -103,6 +103,10 @@ def test_nobody_hears_of_a_stop_on_purpose_and_all_do_of_the_next(
 ) -> None:
     planned_stop.remember(stack)
     assert _look(stack, _BAD, 1) == (1, [])
+    oneoff = '{"Service": "backup", "Name": "b", "Labels": "com.docker.compose.oneoff=True"}'
+    assert _look(replace(stack, runner=FakeRunner({"docker ps": says(oneoff)})), _BAD, 1) == (1, [])
+    planned_stop.forget(replace(stack, runner=FakeRunner(dry=True)))  # inv up --dry
+    assert _look(stack, _BAD, 1) == (1, [])
     assert (outside.heard, outside.pinged) == ([], [])
     started = replace(
         stack, runner=FakeRunner({"docker ps": says('{"Service": "odoo_db", "Name": "db"}')})
