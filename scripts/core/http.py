@@ -93,9 +93,9 @@ class _OtherCertificateError(OSError):
 
 
 def _secured(plain: socket.socket, host: str, identity: Identity | None) -> ssl.SSLSocket:
-    context = ssl.create_default_context()
     if not identity:
-        return context.wrap_socket(plain, server_hostname=host)
+        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # its fingerprint is compared instead
     secured = context.wrap_socket(plain, server_hostname=identity.name)
