@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scripts.backups import freshness, reachable
+from scripts.backups import archive_health, freshness, reachable
 from scripts.core import check_names, last_backup, scheduler
 from scripts.core.checks import (
     CannotTellError,
@@ -28,6 +28,8 @@ from scripts.health.pages import Page
 from scripts.health.report import SERVICES, Report
 from scripts.stack import identity
 from scripts.stack.compose import Service, Stack
+from toolbox.contract.archive import ArchiveStatus
+from toolbox.contract.codec import decode
 
 _LONGEST: Final = 60.0  # for all; each question has its own, shorter limit
 PATIENT: Final = 30.0  # seconds, for who has just started the platform
@@ -89,6 +91,7 @@ def checks(stack: Stack, seconds: float) -> list[Check]:
         Check("Locks", lambda: database.locks(facts), DATABASE),
         Check("Vacuum", lambda: database.vacuum(facts), DATABASE),
         Check("Backups", lambda: _backups(running, facts), BACKUPS),
+        Check("Archiving", lambda: _archiving(running, facts), BACKUPS),
         Check("Repository", lambda: reachable.finding(running.settings, seconds), BACKUPS),
         Check("Restore test", lambda: freshness.restore_test(running.settings), BACKUPS),
         Check("Schedule", lambda: _schedule(running), BACKUPS),
@@ -176,6 +179,12 @@ def _backups(stack: Stack, facts: Facts) -> Finding:
             return 0.0
 
     return freshness.last(stack.settings, scheduled=scheduled, database_age=database_age)
+
+
+def _archiving(stack: Stack, facts: Facts) -> Finding:
+    """Asked of PostgreSQL's container, which has the folder of the archiver."""
+    told = facts.told().get("archive")
+    return archive_health.finding(stack.settings, decode(ArchiveStatus, told) if told else None)
 
 
 def _schedule(stack: Stack) -> Finding:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scripts import checkup
-from scripts.backups import freshness
+from scripts.backups import archive, freshness
 from scripts.core.check_names import word
 from scripts.core.checks import Status
 from scripts.core.errors import OpsError, UsageError
@@ -62,7 +62,7 @@ def exposition(stack: Stack, report: Report) -> bytes:
 
     registry = CollectorRegistry(auto_describe=False)
     running = checkup.observed(stack)
-    found = [*_health(report), *_containers(running), *_dates(running)]
+    found = [*_health(report), *_containers(running), *_dates(running), *_archive(running)]
     registry.register(_Collected(found))
     return generate_latest(registry)
 
@@ -137,6 +137,45 @@ def _dates(stack: Stack) -> "Iterator[Metric]":
             family = _gauge(name, f"{text[:-1]}, in Unix time.")
             family.add_metric([], value)
             yield family
+
+
+def _archive(stack: Stack) -> "Iterator[Metric]":
+    """How far continuous archiving is; nothing where there is none."""
+    found = archive.status(stack) if stack.settings.archive.wanted else None
+    if not found:
+        return
+    values = {
+        "ipai_archive_time_seconds": ("When the archiver wrote this", _unix(found.time)),
+        "ipai_archive_begin_timestamp_seconds": (
+            "The first moment that can be restored",
+            _unix(found.begins),
+        ),
+        "ipai_archive_end_timestamp_seconds": (
+            "The last moment that can be restored",
+            _unix(found.until),
+        ),
+        "ipai_archive_files_timestamp_seconds": (
+            "Up to when attachments are archived",
+            _unix(found.files_until),
+        ),
+        "ipai_archive_base_timestamp_seconds": (
+            "When the last base backup ended",
+            _unix(found.base.ends if found.base else ""),
+        ),
+    }
+    for name, (text, value) in values.items():
+        if value:
+            family = _gauge(name, f"{text}, in Unix time.")
+            family.add_metric([], value)
+            yield family
+    for name, text, value in (
+        ("ipai_archive_waiting_bytes", "WAL that is not archived yet.", found.waiting_bytes),
+        ("ipai_archive_limit_bytes", "From which on WAL is given up.", found.limit_bytes),
+        ("ipai_archive_gaps", "Times of which no moment can be restored.", len(found.gaps)),
+    ):
+        family = _gauge(name, text)
+        family.add_metric([], value)
+        yield family
 
 
 def _certificate(stack: Stack) -> str:

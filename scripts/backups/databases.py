@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scripts.backups import render, repository, restore, service
+from scripts.backups import render, repository, restore, service, staging
 from scripts.core import known_names
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
@@ -89,7 +89,7 @@ def _yes_or_no(value: bool | None) -> str:
     return "" if value is None else "yes" if value else "no"
 
 
-def drop(stack: Stack, reporter: Reporter, name: str) -> Dropped:
+def drop(stack: Stack, reporter: Reporter, name: str, *, agreed: bool = False) -> Dropped:
     """Drop the database `name` and its files, after asking; ends the connections to it.
 
     Raises OpsError for one that is needed, with the reason.
@@ -104,7 +104,7 @@ def drop(stack: Stack, reporter: Reporter, name: str) -> Dropped:
         sizes = f"{render.mb(found.bytes)}, files {render.mb(found.file_bytes)}"
         kind = Kind(found.kind)
         question = f"This destroys {name} ({_WHAT[kind]}, {sizes}) for good.{_LOSES.get(kind, '')}"
-        if not reporter.confirm(f"{question} Continue?", unattended=False):
+        if not agreed and not reporter.confirm(f"{question} Continue?", unattended=False):
             raise OpsError("nothing was dropped", "Say yes, or give --yes where nobody can answer.")
         served.end(stack, reporter, name)
         with reporter.step(f"Dropping {name}"):
@@ -150,7 +150,7 @@ def _copy(stack: Stack, reporter: Reporter, source: str, name: str, *, neutraliz
             words = ("stage-copy", "--", source, staged)
             made = service.ask(stack, reporter, service.RESTORE, *words, kind=StageResult)
         if neutralize:
-            restore.neutralise(stack, reporter, staged)
+            staging.neutralise(stack, reporter, staged)
         swap = ["swap", name, *(["--scan"] if neutralize else [])]
         service.ask(stack, reporter, service.RESTORE, *swap, kind=SwapResult)
     except BaseException:

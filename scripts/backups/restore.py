@@ -1,71 +1,75 @@
 """`inv restore` and `inv clone`: staged beside what is live, then put in its place."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from scripts.backups import agreement, foreign_files, repository, service
+from scripts.backups import agreement, archive, foreign_files, repository, service
 from scripts.backups.restored import Restored
+from scripts.backups.staging import Past, Saved, Source, neutralise, staged
+from scripts.backups.wanted import Wanted
 from scripts.core import known_names
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.stack import engine, image_facts, image_names, images, lifecycle, served
 from scripts.stack.compose import Stack
-from toolbox.contract.backups import Manifest, RestoreOffer, ScanResult, StageResult, SwapResult
+from toolbox.contract.archive import StagedMoment
+from toolbox.contract.backups import Manifest, RestoreOffer, ScanResult, SwapResult
 from toolbox.contract.names import BEFORE, DATABASE_NAME, RESTORER, STAGED
 
 
-@dataclass(frozen=True)
-class Saved:
-    """A backup that was looked up, and what spares the next container to do that again."""
-
-    id: str
-    handle: str
-
-
-def restore(
-    stack: Stack,
-    reporter: Reporter,
-    source: str,
-    to: str = "",
-    *,
-    neutralize: bool = False,
-    of: str = "",
-) -> Restored:
-    """Bring a backup, a zip of Odoo's or a dump back, as the database `to`.
+def restore(stack: Stack, reporter: Reporter, wanted: Wanted) -> Restored:
+    """Bring a backup, a zip of Odoo's, a dump or a moment back, as a database.
 
     By default that is the platform's own. Nothing of it is touched before the backup
     is restored and verified beside it; what was there is put back if Odoo does not
-    come up on the restored one. `of` is the database wanted of a file that holds several.
+    come up on the restored one.
     """
-    name = new_name(to or stack.settings.database)
-    file = foreign_files.file(source)
-    if of and not file:
-        raise UsageError("--from-database is for a file", "A backup is of one database.")
+    name = new_name(wanted.to or stack.settings.database)
+    file = None if wanted.at else foreign_files.file(wanted.source)
+    if wanted.of and not (file or wanted.at):
+        raise UsageError("--from-database is for a file or --at", "A backup is of one database.")
+    neutralize = wanted.neutralize
     served.refuse(stack, name)
     with file_lock(repository.lock(stack.settings), "restore"):
         _prepare(stack, reporter)
         warning = "" if neutralize else agreement.danger(stack, name)
-        origin: Path | Saved
-        if file:
-            origin, odoo = _read(stack, reporter, file, name, of, warning)
+        origin: Source
+        if wanted.at:
+            past = Past(wanted.at, wanted.of or stack.settings.database, wanted.archive)
+            origin, odoo = _recall(stack, reporter, past, name, warning)
+        elif file:
+            origin, odoo = _read(stack, reporter, file, name, wanted.of, warning)
         else:
-            origin, odoo = _choose(stack, reporter, source, name, warning)
-        with _staged(stack, reporter, origin, name, odoo) as staged:
+            origin, odoo = _choose(stack, reporter, wanted.source, name, warning)
+        with staged(stack, reporter, origin, name, odoo) as found:
+            if isinstance(found, StagedMoment):
+                _fit(stack, reporter, found)
             if neutralize:
                 neutralise(stack, reporter, name + STAGED, RESTORER if file else "")
-            replaced = _put_in_place(stack, reporter, name, staged.databases, scan=neutralize)
+            replaced = _put_in_place(stack, reporter, name, found.databases, scan=neutralize)
         return Restored(
-            staged.id,
+            origin.shown if isinstance(origin, Past) else found.id,
             name,
             replaced,
-            staged.missing_files,
+            found.missing_files,
             live=_is_live(stack, name),
-            with_files=staged.with_files,
+            with_files=found.with_files,
+            remark=archive.remark(found) if isinstance(found, StagedMoment) else "",
         )
+
+
+def _recall(
+    stack: Stack, reporter: Reporter, past: Past, name: str, warning: str
+) -> tuple[Past, str]:
+    """A moment that can be restored, and the version of the Odoo here, if the person agrees."""
+    if not past.archive:
+        archive.require(archive.status(stack), past.moment)
+    known = databases(stack, reporter)
+    agreement.agree(reporter, past.shown, name, known, warning)
+    return past, service.odoo_here(stack).odoo
 
 
 def _choose(
@@ -94,16 +98,6 @@ def _read(
 
 def _is_live(stack: Stack, name: str) -> bool:
     return name == stack.settings.database
-
-
-def validate(
-    source: str, *, configuration: bool, undo: bool, neutralize: bool, to: str = "", of: str = ""
-) -> None:
-    """Raises UsageError for what `--undo` or `--configuration` would ignore."""
-    if configuration and (undo or neutralize or to or of):
-        raise UsageError("--configuration goes with a backup and no other option")
-    if undo and (source != "latest" or neutralize or of):
-        raise UsageError("--undo takes no backup, no --neutralize and no --from-database")
 
 
 def undo(stack: Stack, reporter: Reporter, of: str = "") -> Restored:
@@ -150,10 +144,10 @@ def clone(
         agreement.agree(reporter, f"a neutralised copy of {origin}", name, known)
         with reporter.step(f"Backing up {origin}"):
             made = repository.make(stack, reporter, "--database", origin, "--handle")
-        with _staged(stack, reporter, Saved(made.id, made.handle), name) as staged:
+        with staged(stack, reporter, Saved(made.id, made.handle), name) as found:
             neutralise(stack, reporter, name + STAGED)
             with served.paused(stack, name):
-                replaced = _put_in_place(stack, reporter, name, staged.databases, scan=True)
+                replaced = _put_in_place(stack, reporter, name, found.databases, scan=True)
         done = Restored(made.id, name, replaced, len(made.files.lost))
         if not serve:
             return done
@@ -206,52 +200,6 @@ def _fit(stack: Stack, reporter: Reporter, found: Manifest) -> str:
             "inv restore --configuration tells where they came from; --yes goes on without them.",
         )
     return here.odoo
-
-
-@contextmanager
-def _staged(
-    stack: Stack, reporter: Reporter, source: Path | Saved, name: str, odoo: str = ""
-) -> Iterator[StageResult]:
-    """The backup as a database beside the live one; dropped if this or the block fails.
-
-    Yields what was staged, with the `databases` that there are now.
-    """
-    try:
-        with reporter.step("Restoring and verifying beside what is live"):
-            staged = _stage(stack, reporter, source, name, odoo)
-        yield staged
-    except BaseException:
-        service.try_to_discard(stack, reporter, name + STAGED)
-        raise
-
-
-def _stage(
-    stack: Stack, reporter: Reporter, source: Path | Saved, name: str, odoo: str
-) -> StageResult:
-    words = [name + STAGED, "--live", name, "--odoo", odoo]
-    if isinstance(source, Path):
-        words = ["stage-file", f"/in/{source.name}", *words]
-        mounts, handle = foreign_files.mounts(source), None
-    else:
-        words = ["stage", source.id, *words, "--handle"]
-        mounts, handle = {}, source.handle
-    return service.ask(
-        stack, reporter, service.RESTORE, *words, kind=StageResult, mounts=mounts, stdin=handle
-    )
-
-
-def neutralise(stack: Stack, reporter: Reporter, database: str, user: str = "") -> None:
-    """Run every module's own neutralize.sql, before any server of Odoo sees `database`.
-
-    As the role `user`, if another than the platform's own owns it. Whether nothing is alive
-    afterwards has to be looked at: a module or a trigger may have undone it.
-    """
-    variables = {"PGUSER": user} if user else {}
-    with reporter.step("Neutralising"):
-        command = ("odoo", "neutralize", "-d", database)
-        done = service.run_odoo(stack, database, *command, variables=variables)
-        if not done.ok:
-            raise OpsError(f"Odoo could not neutralise the copy: {done.last_line}")
 
 
 def _put_in_place(

@@ -18,6 +18,7 @@ class Restored:
     with_files: bool = True  # a dump of a database has none
     url: str = ""  # of a clone that is served
     mail_page: str = ""
+    remark: str = ""  # on a moment
 
     def warn(self) -> None:
         """Raises WarningError where attachments have come without files that they should have."""
@@ -30,6 +31,8 @@ class Restored:
     def lines(self) -> list[str]:
         """For people."""
         lines = [f"Restored {self.source} as the database {self.database}"]
+        if self.remark:
+            lines.append(self.remark)
         if self.missing_files and not self.with_files:
             lines.append(f"{self.missing_files} attachments have no file: a dump brings none")
         if self.replaced:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 MAKE: Final = "backup"
 RESTORE: Final = "restore"
+RECOVERY: Final = "recovery"  # of moments; it has a way out in any case
 _MACHINE: Final = Path("/etc/machine-id")
 _BACKUP_TIMEOUT: Final = 24 * 3600.0
 _NO_DATABASE_OF_ODOO: Final = "postgres"

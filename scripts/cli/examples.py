@@ -7,6 +7,7 @@ EXIT_CODES: Final[Mapping[str, Mapping[int, str]]] = {
     "backup": {4: "done, but attachments are damaged or lost"},
     "backup.verify": {4: "done, but attachments are damaged or lost"},
     "restore": {4: "done, but attachments are damaged or lost"},
+    "at": {4: "it is open, but attachments are damaged or lost"},
     "clone": {4: "done, but attachments are damaged or lost"},
     "health": {
         2: "cannot tell, or wrong command line or settings",
@@ -47,7 +48,12 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "backup.prune": ("inv backup.prune --dry-run", "inv backup.prune --keep 7d,5w,12m"),
     "backup.verify": ("inv backup.verify", "inv backup.verify 20261127-02"),
     "backup.key": ("inv backup.key", "inv backup.key > /media/usb/backup_key.txt"),
-    "restore": ("inv restore", "inv restore dump.zip --to-database staging --neutralize"),
+    "restore": (
+        'inv restore --at "2026-11-26 14:32"',
+        "inv restore dump.zip --to-database staging --neutralize",
+    ),
+    "at": ('inv at "yesterday 17:00"', 'inv at "15min ago"'),
+    "backup.archive": ("inv backup.archive", "inv backup.archive --json"),
     "clone": ("inv clone", "inv clone --to training --serve"),
     "db.list": ("inv db.list", "inv db.list --json"),
     "db.drop": ("inv db.drop staging", "inv db.drop staging --yes"),

@@ -1,10 +1,10 @@
-"""Backups, and the way back."""
+"""Backups: made, listed, checked."""
 
 from invoke.collection import Collection
 from invoke.context import Context
 
-from scripts.commands.help_texts import DATABASE, JSON, YES
-from scripts.commands.session import Session, open_session, open_to_change
+from scripts.commands.help_texts import DATABASE, JSON
+from scripts.commands.session import open_session, open_to_change
 from scripts.core.errors import of_what_was_reported
 from scripts.core.tasklib import command
 
@@ -78,6 +78,16 @@ def backup_show(c: Context, id: str = "latest", json: bool = False) -> None:
     session.console.show(value, lines, as_json=json)
 
 
+@command({"json": JSON}, name="archive")
+def backup_archive(c: Context, json: bool = False) -> None:
+    """Show which moments can be restored, and how far continuous archiving is."""
+    from scripts.backups import archive
+
+    session = open_to_change(c)
+    found = archive.status(session.stack)
+    session.console.show(found, archive.lines(found), as_json=json)
+
+
 @command({"data": "Read every byte of the repository, too.", "json": JSON}, name="check")
 def backup_check(c: Context, data: bool = False, json: bool = False) -> None:
     """Check that the repository is whole."""
@@ -137,101 +147,6 @@ def backup_key(c: Context) -> None:
 
 @command(
     {
-        "source": "A backup, latest, or a file: a zip of Odoo's or a dump of pg_dump's.",
-        "to_database": "Another database than the platform's own.",
-        "from_database": "Which one of a file that holds several.",
-        "neutralize": "Disarm mail servers, payments and scheduled actions first.",
-        "undo": "Go back to what the last restore replaced.",
-        "configuration": "Show how .env, requirements and odoo.conf were, and write them; asks.",
-        "json": JSON,
-        "yes": YES,
-    },
-    name="restore",
-    positional=("source",),
-)
-def restore_task(
-    c: Context,
-    source: str = "latest",
-    to_database: str = "",
-    from_database: str = "",
-    neutralize: bool = False,
-    undo: bool = False,
-    configuration: bool = False,
-    json: bool = False,
-    yes: bool = False,
-) -> None:
-    """Bring a backup back; verified before anything live is touched; asks."""
-    from scripts.backups import restore
-
-    session = open_to_change(c, yes=yes)
-    options = {"to": to_database, "of": from_database}
-    restore.validate(
-        source, configuration=configuration, undo=undo, neutralize=neutralize, **options
-    )
-    if configuration:
-        _restore_configuration(session, source, as_json=json)
-    else:
-        _restore_database(
-            session, source, undo=undo, neutralize=neutralize, as_json=json, **options
-        )
-
-
-def _restore_database(
-    session: Session, source: str, *, undo: bool, neutralize: bool, as_json: bool, to: str, of: str
-) -> None:
-    from scripts import startup
-    from scripts.backups import foreign_files, restore
-
-    stack, console = session.stack, session.console
-    startup.prepare_restore(stack, console)
-    if undo:
-        done = restore.undo(stack, console, to)
-    else:
-        given = source if foreign_files.is_backup(source) else session.path(source)
-        done = restore.restore(stack, console, given, neutralize=neutralize, to=to, of=of)
-    console.show(done, done.lines, as_json=as_json)
-    done.warn()
-
-
-def _restore_configuration(session: Session, source: str, *, as_json: bool) -> None:
-    from scripts.backups import configuration as saved
-
-    found = saved.compare(session.stack, session.console, source)
-    if not as_json:
-        session.console.say(*found.lines)
-    written = saved.write(session.settings, session.console, found)
-    session.console.show({"differences": found.lines, "written": written}, written, as_json=as_json)
-
-
-@command(
-    {
-        "database": "The database to copy; if empty, the platform's own.",
-        "to": "The name of the copy.",
-        "serve": "Open it on a port and a host name of its own, with its mail caught.",
-        "json": JSON,
-        "yes": YES,
-    },
-    aliases={"from": "database"},
-)
-def clone(
-    c: Context,
-    database: str = "",
-    to: str = "staging",
-    serve: bool = False,
-    json: bool = False,
-    yes: bool = False,
-) -> None:
-    """Copy a database, neutralised and scanned for what could still reach somebody."""
-    from scripts.backups import restore
-
-    session = open_to_change(c, yes=yes)
-    done = restore.clone(session.stack, session.console, database, to, serve=serve)
-    session.console.show(done, done.lines, as_json=json)
-    done.warn()
-
-
-@command(
-    {
         "database": "The database whose files are meant; if empty, the platform's own.",
         "data": "Read every file, too.",
         "json": JSON,
@@ -254,10 +169,10 @@ COLLECTION = Collection(
     backup_create,
     backup_list,
     backup_show,
+    backup_archive,
     backup_check,
     backup_prune,
     backup_verify,
     backup_key,
 )
 FILES = Collection("files", files_check)
-TASKS = (restore_task, clone)

@@ -29,6 +29,7 @@ NAMES: Final = (
     "Locks",
     "Vacuum",
     "Backups",
+    "Archiving",
     "Repository",
     "Restore test",
     "Schedule",

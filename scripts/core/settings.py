@@ -10,6 +10,7 @@ from typing import Final
 
 from scripts.core import env_file, env_syntax, sizes
 from scripts.core.alarm_settings import AlarmSettings
+from scripts.core.archive_settings import ArchiveSettings
 from scripts.core.clone_settings import CloneSettings
 from scripts.core.errors import UsageError
 from scripts.core.mail_settings import MailSettings
@@ -84,6 +85,7 @@ class Settings:
     backup_repository: str
     backup_folder: Path
     backup_keep: str
+    archive: ArchiveSettings
     alarms: AlarmSettings
     image_source: ImageSource
     odoo_package: str  # a Debian package or a checkout of Odoo; '' if there is none
@@ -209,6 +211,7 @@ class Settings:
             backup_keep=values.matching(
                 "BACKUP_KEEP", "7d,5w,12m", RULE, "numbers of d, w, m or y with commas between"
             ),
+            archive=ArchiveSettings.read(values, default=environment is Environment.PROD),
             alarms=AlarmSettings.read(values),
             image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
             odoo_package=values.path("ODOO_PACKAGE", ""),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, Unpack
 
+from scripts.core.archive_settings import PROFILE
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.process import Runner, RunOptions
@@ -71,8 +72,16 @@ class Stack:
 
     def run(self, *arguments: str, **options: Unpack[RunOptions]) -> Completed:
         """Run a `docker compose` command; see Runner.run."""
-        options["env"] = {**_LITTLE_GARBAGE, **(options.get("env") or {})}
+        options["env"] = {**_LITTLE_GARBAGE, **self._profiles, **(options.get("env") or {})}
         return self.runner.run(self.argv(*arguments), **options)
+
+    @property
+    def _profiles(self) -> dict[str, str]:
+        """Those of `.env`, and that of what another variable switches on."""
+        settings = self.settings
+        if not settings.archive.wanted or settings.environment is Environment.PROD:
+            return {}
+        return {"COMPOSE_PROFILES": ",".join(dict.fromkeys((*settings.clone.profiles, PROFILE)))}
 
     def exec(
         self,

@@ -36,12 +36,13 @@ def ensure(stack: Stack, reporter: Reporter, *also: str) -> dict[str, str]:
 
 
 def _of_environment(stack: Stack) -> list[str]:
-    """What a start needs in development, for a copy that is served, or for monitoring only."""
+    """What a start needs in this environment, or for what is switched on, only."""
     settings = stack.settings
     caught = settings.environment is Environment.DEV or settings.clone.served
     return [
         *([MAIL_CATCHER] if caught else []),
         *(MONITORING if settings.monitoring.wanted else []),
+        *([BACKUP] if settings.environment is Environment.PROD or settings.archive.wanted else []),
     ]
 
 

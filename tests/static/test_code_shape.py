@@ -69,6 +69,7 @@ _ALLOWED_IN_TOOLBOX = {
     "contract": {"contract"},
     "core": {"contract", "core"},
     "backup": {"contract", "core", "backup"},
+    "archive": {"contract", "core", "backup", "archive"},
     "modules": {"contract", "core", "modules"},
 }
 _SHARED = "toolbox.contract"  # all that the host knows of it
@@ -80,6 +81,7 @@ _SPEAKING = {
     "toolbox/backup/odoo_info.py",
     "toolbox/backup/sandbox.py",
     "toolbox/backup/smoke_test.py",
+    "toolbox/core/program.py",
     "toolbox/backup/__main__.py",
     "toolbox/modules/__main__.py",
 }

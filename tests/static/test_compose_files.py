@@ -34,7 +34,8 @@ _EVERY = pytest.mark.parametrize(
         if compose(files[-1])["services"].get(name, {}) is not None  # !reset
     ],
 )
-_BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill"}
+_BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill", "recovery"}
+_ARCHIVER = "archiver"
 _SANDBOX = "sandbox"
 _RUNS_ONCE = {
     "odoo_init",
@@ -78,7 +79,7 @@ def test_a_service_is_confined(environment: str, name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["cap_drop"] == ["ALL"]
     # Backups lie in a folder of the user; everything else is read-only there.
-    extra = {"DAC_OVERRIDE"} if name in _BACKUPS else set()
+    extra = {"DAC_OVERRIDE"} if name in {*_BACKUPS, _ARCHIVER} else set()
     assert set(service.get("cap_add", [])) <= _EXTRA_CAPABILITIES | extra
     assert service["read_only"] is True
     assert service["init"] is True
@@ -108,7 +109,7 @@ def test_a_service_has_a_health_check_unless_it_is_one_shot(environment: str, na
     assert service["restart"] == "always"
     check = service["healthcheck"]
     # Prometheus watches the exporters, and hardly any of their images has a program for it.
-    if name in {"mail_catcher", "mail_clone", *MONITORING}:
+    if name in {"mail_catcher", "mail_clone", _ARCHIVER, *MONITORING}:
         assert check == {"disable": True}
         return
     assert check["test"]
@@ -148,7 +149,7 @@ def test_what_a_stranger_s_file_runs_in_reaches_nothing(environment: str) -> Non
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_who_fills_the_volume_of_postgresql_sees_how_full_it_is(environment: str) -> None:
-    programs = ("backup", "backup_offsite", "restore", "restore_offsite")
+    programs = ("backup", "backup_offsite", "restore", "restore_offsite", "recovery")
     for name in (*programs, "odoo_modules", "odoo_rehearsal"):
         mounts = {v["target"]: v for v in service_of(environment, name)["volumes"]}
         assert mounts["/database"]["read_only"] is True
@@ -229,8 +230,9 @@ def test_every_bind_mount_is_read_only_and_its_source_is_there(environment: str)
         for volume in service.get("volumes", []):
             if volume["type"] == "bind":
                 if volume["target"] == "/repository":
-                    assert name in _BACKUPS
-                    assert name.startswith("backup") or volume["read_only"] is True
+                    assert name in {*_BACKUPS, _ARCHIVER}
+                    writes = name.startswith("backup") or name == _ARCHIVER
+                    assert writes or volume["read_only"] is True
                     continue
                 assert volume["read_only"] is True, f"{name}: {volume['source']}"
                 assert volume["source"] != "/var/run/docker.sock"

@@ -14,6 +14,7 @@ from scripts.rotation import rotated
 from scripts.supabase import service as supabase
 from tests.static.support.cli import shown
 from tests.support.json_documentation import documented, of_dataclass, problems
+from toolbox.contract.archive import ArchiveStatus
 from toolbox.contract.backups import CreatedBackup, ShownBackup
 from toolbox.contract.changes import Module, ModuleTestResult, Snapshot
 from toolbox.contract.databases import Database, Dropped
@@ -32,9 +33,11 @@ _RECORDS = {
     "backup.prune": retention.Backup,
     "backup": CreatedBackup,
     "backup.show": ShownBackup,
+    "backup.archive": ArchiveStatus,
     "backup.verify": verified.VerificationRecord,
     "restore": restored.Restored,
     "clone": restored.Restored,
+    "at": restored.Restored,
     "db.list": Database,
     "db.drop": Dropped,
     "db.copy": databases.Copied,

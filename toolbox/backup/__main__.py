@@ -9,13 +9,10 @@ import argparse
 import base64
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import psycopg2
 
 from toolbox.backup import (
     create,
@@ -37,10 +34,7 @@ from toolbox.contract.backups import (
     ShownBackup,
     StoredBackup,
 )
-from toolbox.contract.codec import to_json
-from toolbox.core import filestore, postgres
-from toolbox.core.errors import Failure
-from toolbox.core.text import printable
+from toolbox.core import filestore, postgres, program
 
 # Into the repository, of which only root and its owner may read what is new.
 _WRITING = ("create", "forget", "check", "key-add", "key-undo", "key-finish")
@@ -192,22 +186,8 @@ def _run(given: argparse.Namespace) -> Any:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: interrupted"))
-    # Docker's client passes on that a terminal was closed, also where nohup has it ignored. What
-    # is to end then is decided on the host, which sends SIGTERM.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     given = _parser().parse_args()
-    try:
-        print(to_json(_run(given)), flush=True)
-    except Failure as error:
-        sys.exit(error.shown)
-    except (KeyboardInterrupt, BrokenPipeError):
-        sys.exit("error: interrupted")
-    except psycopg2.Error as error:
-        said = (str(error).strip() or "it went away").splitlines()[0]
-        sys.exit(f"error: PostgreSQL: {printable(said)}")
-    except OSError as error:
-        sys.exit(f"error: {error.filename or 'the system'}: {error.strerror}")
+    program.main(lambda: _run(given))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ import base64
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 
@@ -71,36 +71,70 @@ def stage(
     """Make database and filestore `name` of a set; files are linked from that of `live`."""
     with staging(name, data):
         _require_readable(int(manifest.postgresql.split(".")[0]))
-        linked = bool(live) and filestore.folder(live).is_dir()
-        _require_space(manifest, data, with_files=not linked)
-        databases.create(name, manifest.collate, manifest.ctype, manifest.icu)
-        folder = _new_folder(name, data)
-        say("restoring database and files")
+        require_space(manifest, live, data)
         lost = manifest.files.lost
-        whole = manifest.files.count - len(lost)
-        told = Percentage("database and files")
-        attachments = restored_files.AttachmentRestore(chosen, folder, live, whole, lost, told)
-        with Background(attachments.begin):
-            pg_restore.dump(chosen, name, manifest, told)
-            with closing(postgres.connect(name)) as connection:
-                Percentage("comparing").begin()
-                _compare(manifest, connection)
-                wanted = contents.wanted_files(connection)
-        if filestore.digest(wanted) != manifest.files.digest:
-            raise Failure("the restored list of attachments differs from the manifest")
-        attachments.finish(wanted)
-        filestore.change_owner(data.stat(), folder)
-        properties.write(name, manifest.properties)  # last: one may be read-only
-        _require_same_odoo(manifest.odoo, odoo)
+        missing = fill(
+            manifest,
+            Target(name, live, data),
+            restored_files.sources(chosen),
+            lambda told: pg_restore.dump(chosen, name, manifest, told),
+            lost=lost,
+        )
+        require_none("restored files are damaged or missing", missing)
+        require_same_odoo(manifest.odoo, odoo)
         return StagedBackup(
             **vars(manifest), databases=swap.present(), missing_files=len(manifest.files.lost)
         )
 
 
-def _require_space(manifest: Manifest, data: Path, *, with_files: bool) -> None:
+class Target(NamedTuple):
+    """Where a restore goes to."""
+
+    name: str  # of the database
+    live: str  # the database whose files are linked from; '' if none are
+    data: Path
+
+
+def fill(
+    manifest: Manifest,
+    target: Target,
+    sources: Sequence[str],
+    load: Callable[[Percentage], None],
+    *,
+    lost: Collection[str] = (),
+) -> set[str]:
+    """Make the database and its files, as `manifest` says; the attachments that have no file.
+
+    `load` fills the empty database, beside which files are restored from `sources`, folders in
+    snapshots. Raises Failure where anything differs from the manifest.
+    """
+    name, live, data = target
+    databases.create(name, manifest.collate, manifest.ctype, manifest.icu)
+    folder = _new_folder(name, data)
+    say("restoring database and files")
+    told = Percentage("database and files")
+    whole = manifest.files.count - len(lost)
+    attachments = restored_files.AttachmentRestore(sources, folder, live, whole, lost, told)
+    with Background(attachments.begin):
+        load(told)
+        with closing(postgres.connect(name)) as connection:
+            Percentage("comparing").begin()
+            _compare(manifest, connection)
+            wanted = contents.wanted_files(connection)
+    if filestore.digest(wanted) != manifest.files.digest:
+        raise Failure("the restored list of attachments differs from the manifest")
+    missing = attachments.finish(wanted)
+    filestore.change_owner(data.stat(), folder)
+    properties.write(name, manifest.properties)  # last: one may be read-only
+    return missing
+
+
+def require_space(manifest: Manifest, live: str, data: Path) -> None:
+    """Raises NoSpaceError where there is none for the dump, the database or its files."""
+    linked = bool(live) and filestore.folder(live).is_dir()
     wanted = [
         (restic.CACHE, manifest.dump.bytes),
-        (data, manifest.files.bytes if with_files else 0),
+        (data, 0 if linked else manifest.files.bytes),
         (disk_space.DATABASE, manifest.dump.bytes * DATABASE_PER_DUMP),
     ]
     disk_space.require(wanted, "the dump of this backup, its database and files")
@@ -140,7 +174,7 @@ def stage_file(file: Path, name: str, live: str, odoo: str) -> StageResult:
         folder = _new_folder(name, filestore.DATA)
         missing = sandbox_result.extract(answer, folder, wanted) - _linked(live, wanted)
         filestore.change_owner(filestore.DATA.stat(), folder)
-        _require_same_odoo(about.odoo, odoo)
+        require_same_odoo(about.odoo, odoo)
         return StageResult(
             id=file.name,
             databases=swap.present(),
@@ -185,7 +219,7 @@ def _require_readable(major: int) -> None:
         )
 
 
-def _require_same_odoo(version: str, running: str) -> None:
+def require_same_odoo(version: str, running: str) -> None:
     """Raises Failure unless `version` is that of the Odoo here.
 
     `running` is known by the host; if empty, it is that of the platform's own database: no

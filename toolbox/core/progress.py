@@ -21,6 +21,11 @@ def note(text: str) -> None:
     print(f"{NOTE}{printable(text)}", file=sys.stderr, flush=True)
 
 
+def log(text: str) -> None:
+    """A line in the log of a service that runs all the time."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
 def wanted() -> bool:
     """Whether somebody watches how far the work is."""
     return os.environ.get(PROGRESS_WANTED) == "1"

@@ -1,14 +1,22 @@
-"""How the file of an attachment is written, for Odoo 18 and 19.
+"""How the file of an attachment is written and removed, for Odoo 18 and 19.
 
 Odoo 18 logs that a file cannot be written, and commits the row without it. Both leave what
 they have written so far: the same upload is then refused for good, as it "collides with an
 existing file".
+
+With continuous archiving a database can be restored to any moment of the last days, and has
+to find the files of that moment. Odoo marks a file that may have become garbage by an empty one
+below `checklist`, and removes it at the next garbage collection. Here a mark is due only when
+it is older than moments are kept: the filestore itself then has the files of all of them, and
+no restore on this machine needs another copy. Of hard links in a second folder the same file
+would have to be archived, found and removed in two places.
 """
 
 import contextlib
 import errno
 import logging
 import os
+import time
 from pathlib import Path
 
 from odoo import _
@@ -17,11 +25,54 @@ from odoo.exceptions import UserError
 
 _logger = logging.getLogger(__name__)
 _NEEDS_A_NAME = (errno.EOPNOTSUPP, errno.EISDIR)  # of file systems without O_TMPFILE
+_DAY = 24 * 3600
+_MARGIN = _DAY  # between the mark and the end of its transaction, above all
+_CHECKLIST, _DUE = "checklist", "checklist/due"  # a folder in it: plain Odoo collects it, too
+_odoo_mark_for_gc = IrAttachment._mark_for_gc
+_odoo_gc_file_store_unsafe = IrAttachment._gc_file_store_unsafe
+_odoo_full_path = IrAttachment._full_path
 
 
 def install():
     """Put this in the place of Odoo's own, for all databases."""
     IrAttachment._file_write = _file_write
+    if seconds := _held_seconds():
+        _logger.info("files that no attachment names any more stay for %d days", seconds // _DAY)
+        IrAttachment._mark_for_gc = _mark_for_gc
+        IrAttachment._gc_file_store_unsafe = _gc_file_store_unsafe
+        IrAttachment._full_path = _full_path
+
+
+def _held_seconds():
+    """How long a file that is garbage stays; 0 where Odoo alone decides."""
+    if os.environ.get("BACKUP_CONTINUOUS", "").lower() not in ("1", "true", "yes", "on"):
+        return 0
+    return int(os.environ.get("BACKUP_DAYS") or 14) * _DAY + _MARGIN
+
+
+def _mark_for_gc(self, fname):
+    """Mark it, and note the time of the last mark: the file was named until then, perhaps."""
+    _odoo_mark_for_gc(self, fname)
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(self._full_path(f"{_CHECKLIST}/{fname}"))
+
+
+def _gc_file_store_unsafe(self):
+    """Collect what has been marked for long enough, by Odoo's own method."""
+    checklist = Path(self._full_path(_CHECKLIST))
+    due = Path(self._full_path(_DUE))
+    last = time.time() - _held_seconds()
+    for mark in checklist.glob("??/*"):
+        if mark.lstat().st_mtime < last:
+            (due / mark.parent.name).mkdir(parents=True, exist_ok=True)
+            mark.replace(due / mark.parent.name / mark.name)
+    return _odoo_gc_file_store_unsafe(self.with_context(platform_files_due=True))
+
+
+def _full_path(self, path):
+    """Where a file is; while garbage is collected, the checklist is the one of what is due."""
+    due = path == _CHECKLIST and self.env.context.get("platform_files_due")
+    return _odoo_full_path(self, _DUE if due else path)
 
 
 def _file_write(self, bin_value, checksum):

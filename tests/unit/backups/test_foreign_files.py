@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.backups import foreign_files, restore
+from scripts.backups.wanted import Wanted
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.stack import engine
@@ -46,7 +47,7 @@ def _runs(stack: Stack) -> list[list[str]]:
 def test_a_file_is_read_in_the_sandbox_before_anything_else_sees_it(
     stack: Stack, file: Path
 ) -> None:
-    restore.restore(stack, FakeReporter(), str(file), "staging", neutralize=True)
+    restore.restore(stack, FakeReporter(), Wanted(str(file), to="staging", neutralize=True))
     words = [" ".join(call) for call in _runs(stack)]
     mount = f"--volume {file}:/in/{file.name}:ro"
     assert words[1:] == [
@@ -67,17 +68,17 @@ def test_nothing_is_put_in_place_after_a_failure(
     broken = Completed((), 1, "", "hint: do that\nerror: no")
     monkeypatch.setattr(runner, "_answer", lambda argv: broken if step in argv else answer(argv))
     with pytest.raises(OpsError):
-        restore.restore(stack, FakeReporter(), str(file), neutralize=True)
+        restore.restore(stack, FakeReporter(), Wanted(str(file), neutralize=True))
     assert not [call for call in _runs(stack) if "swap" in call]
     discarded = [call for call in _runs(stack) if "discard" in call]
     assert len(discarded) == (0 if step == "sandbox" else 1)
 
 
 def test_the_wanted_database_of_several_is_named_to_the_sandbox(stack: Stack, file: Path) -> None:
-    restore.restore(stack, FakeReporter(), str(file), "staging", of="second")
+    restore.restore(stack, FakeReporter(), Wanted(str(file), to="staging", of="second"))
     assert [call[-2:] for call in _runs(stack) if "sandbox" in call] == [["--database", "second"]]
     with pytest.raises(UsageError, match="from-database"):
-        restore.restore(stack, FakeReporter(), "latest", "staging", of="second")
+        restore.restore(stack, FakeReporter(), Wanted("latest", to="staging", of="second"))
 
 
 def test_the_sandbox_has_no_way_to_a_repository_elsewhere(
@@ -87,7 +88,7 @@ def test_the_sandbox_has_no_way_to_a_repository_elsewhere(
     answers = runner_of(stack).answers
     for step in ("databases", "swap"):
         answers[f"{RUN} restore_offsite {step}"] = answers[f"{RUN} restore {step}"]
-    restore.restore(stack, FakeReporter(), str(file), "staging")
+    restore.restore(stack, FakeReporter(), Wanted(str(file), to="staging"))
     services = [
         word for call in _runs(stack) for word in call if "offsite" in word or word == "sandbox"
     ]

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from scripts.backups import restore
+from scripts.backups.moments import Moment
+from scripts.backups.wanted import Wanted, validate
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.settings import Environment
@@ -31,7 +33,7 @@ def test_a_restore_that_nobody_agrees_to_stages_nothing(stack: Stack) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "probe", lambda runner: None)
         with pytest.raises(OpsError, match="nothing was restored"):
-            restore.restore(stack, reporter, "latest")
+            restore.restore(stack, reporter, Wanted("latest"))
     assert "20260101-020000-abcd" in reporter.asked[0] and "'odoo'" in reporter.asked[0]
     assert not runner.ran(f"{RUN} restore stage")
 
@@ -57,7 +59,7 @@ def test_a_copy_that_would_live_in_development_is_warned_of_and_asked_for(
     settings = replace(stack.settings, environment=environment)
     with pytest.raises(OpsError, match="nothing was restored" if warned else "that far"):
         here = replace(stack, settings=settings)
-        restore.restore(here, reporter, "latest", name, neutralize=neutralize)
+        restore.restore(here, reporter, Wanted("latest", to=name, neutralize=neutralize))
     assert any("scheduled actions" in said for said in reporter.said) == warned
     assert bool(reporter.asked) == warned
     assert runner.ran(f"{RUN} restore stage") != warned
@@ -71,7 +73,7 @@ def test_where_no_odoo_says_its_version_nothing_is_restored(
     runner.answers[f"{RUN} restore offer"] = offers(postgres=1)
     runner.answers[f"{RUN} --env"] = says(code=78, stderr="no such database")
     with pytest.raises(OpsError, match="no such database"):
-        restore.restore(stack, FakeReporter(), "latest")
+        restore.restore(stack, FakeReporter(), Wanted("latest"))
     assert not runner.ran(f"{RUN} restore stage")
 
 
@@ -90,7 +92,7 @@ def test_a_backup_that_the_odoo_here_cannot_run_is_refused_before_anything_is_do
     runner.answers[f"{RUN} restore offer"] = offers(odoo=5)
     runner.answers[f"{RUN} --env"] = says(here)
     with pytest.raises(OpsError, match=said):
-        restore.restore(stack, reporter, "latest")
+        restore.restore(stack, reporter, Wanted("latest"))
     assert not runner.ran(f"{RUN} restore stage")
     if "missing" in said:
         assert "not on disk here: base" in " ".join(reporter.said)
@@ -140,9 +142,6 @@ def test_undo_heeds_what_it_is_told_or_refuses(
         restore.undo(stack, FakeReporter())
 
 
-_RESTORE: Final[dict[str, Any]] = {"configuration": False, "undo": False, "neutralize": False}
-
-
 @pytest.mark.parametrize(
     "given",
     [
@@ -153,18 +152,25 @@ _RESTORE: Final[dict[str, Any]] = {"configuration": False, "undo": False, "neutr
         {"configuration": True, "neutralize": True},
         {"configuration": True, "to": "x"},
         {"configuration": True, "of": "x"},
+        {"undo": True, "at": Moment("2026-11-28T12:00:00+00:00")},
+        {"configuration": True, "at": Moment("2026-11-28T12:00:00+00:00")},
+        {"source": "20260101", "at": Moment("2026-11-28T12:00:00+00:00")},
+        {"archive": "other-1"},
     ],
 )
 def test_no_option_of_a_restore_is_left_out(given: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=r"^--(undo takes|configuration goes)"):
-        restore.validate(**{"source": "latest", **_RESTORE, **given})
+    switches = {name: given.pop(name, False) for name in ("configuration", "undo")}
+    with pytest.raises(
+        UsageError, match=r"^--(undo takes|configuration goes|at takes|archive goes)"
+    ):
+        validate(Wanted(**given), **switches)
 
 
 def test_a_file_that_is_not_there_is_told_before_anything_starts(stack: Stack) -> None:
     with pytest.raises(UsageError, match="there is no file /nowhere/x"):
-        restore.restore(stack, FakeReporter(), "/nowhere/x")
+        restore.restore(stack, FakeReporter(), Wanted("/nowhere/x"))
     with pytest.raises(UsageError, match="--from-database is for a file"):
-        restore.restore(stack, FakeReporter(), "latest", of="x")
+        restore.restore(stack, FakeReporter(), Wanted("latest", of="x"))
     assert runner_of(stack).calls == []
 
 
@@ -183,7 +189,7 @@ def test_what_was_there_is_put_back_however_far_a_killed_restore_came(
     runner.answers[f"{RUN} restore back"] = says("{}")
     runner.answers[f"{RUN} restore databases"] = says('{"odoo": 9, "odoo__before": 5}')
     with pytest.raises(OpsError) as caught:
-        restore.restore(stack, FakeReporter(), "latest")
+        restore.restore(stack, FakeReporter(), Wanted("latest"))
     assert "is there again" in caught.value.hint
     assert runner.ran(f"{RUN} restore back odoo")
 
@@ -209,6 +215,6 @@ def test_a_name_that_no_copy_can_have_is_refused(stack: Stack, name: str) -> Non
     with pytest.raises(UsageError, match=name):
         restore.undo(stack, FakeReporter(), name)
     with pytest.raises(UsageError, match=name) as caught:
-        restore.restore(stack, FakeReporter(), "latest", name)
+        restore.restore(stack, FakeReporter(), Wanted("latest", to=name))
     assert "PostgreSQL's own" in caught.value.hint
     assert not runner_of(stack).calls

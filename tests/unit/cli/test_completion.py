@@ -19,9 +19,10 @@ from tests.unit.support.fakes import settings_in
 
 # Options whose value nobody can know, or that may be anything.
 _FREE = {
+    "archive",
     "command", "domain", "email", "from_database", "keep", "key", "name", "notify", "payload",
     "ping",
-    "pytest", "server", "source", "to", "user", "at", "id", "message", "for_",
+    "pytest", "server", "source", "to", "user", "at", "id", "message", "moment", "for_",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from invoke.context import Context
 
 from scripts.backups import repository, restore
 from scripts.commands import backup, jobs
+from scripts.commands import restore as restore_commands
 from scripts.commands.session import Session
 from scripts.core.console import Console
 from scripts.core.process import SystemRunner
@@ -33,6 +34,7 @@ def passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
     monkeypatch.setattr(queue, "enqueue", take)
     monkeypatch.setattr(queue.Queue, "of", lambda *_: None)
     monkeypatch.setattr(backup, "open_to_change", lambda *_, **__: session)
+    monkeypatch.setattr(restore_commands, "open_to_change", lambda *_, **__: session)
     monkeypatch.setattr(jobs, "open_session", lambda *_, **__: session)
 
     def call(command: Callable[..., Any], **words: str) -> tuple[Any, ...]:
@@ -56,7 +58,8 @@ def passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
 def test_a_file_to_restore_is_meant_from_the_folder_of_the_call(
     passed: Callable[..., tuple[Any, ...]], source: str, meant: str
 ) -> None:
-    assert meant in passed(backup.restore_task, source=source)
+    [*_, wanted] = passed(restore_commands.restore_task, source=source)
+    assert wanted.source == meant
 
 
 def test_files_of_a_backup_are_meant_from_the_folder_of_the_call(

@@ -35,6 +35,12 @@ class _Attachments:
     def _mark_for_gc(self, name: str) -> None:
         self.marked.append(name)
 
+    def _full_path(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def _gc_file_store_unsafe(self) -> None:
+        """Odoo's own, of which nothing is wanted here."""
+
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.settings import Environment, ImageSource, Settings
+from scripts.core.settings import ROOT, Environment, ImageSource, Settings
 from scripts.stack import debian, image_names, image_sources, images
 from scripts.stack.compose import Stack
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
@@ -128,6 +128,9 @@ def test_a_start_does_without_certbot_unless_it_is_asked_for_by_name(root: Path)
     runner = engine_with_debian(root, says())
     stack = Stack(settings_in(root, environment=Environment.PROD), runner)
     certbot = image_names.official(root)[image_names.CERTBOT]
+    place = root / "images" / "backup" / "Dockerfile"  # of what archives in production
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes((ROOT / "images" / "backup" / "Dockerfile").read_bytes())
     images.ensure(stack, FakeReporter())
     assert runner.ran("docker pull")
     assert not runner.ran(f"docker pull --quiet {certbot}")

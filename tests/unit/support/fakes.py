@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn, Unpack
 
 from scripts.core.alarm_settings import AlarmSettings
+from scripts.core.archive_settings import ArchiveSettings
 from scripts.core.clone_settings import CloneSettings
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
@@ -18,6 +19,7 @@ from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Setting
 from tests.unit.support import containers
 
 NO_ALARMS = AlarmSettings()
+NO_ARCHIVE = ArchiveSettings(False, 14, 8)
 NO_MONITORING = MonitoringSettings(False, 9090, 9093)
 NO_CLONE = CloneSettings("", "localhost", "127.0.0.1", 8070, ())
 
@@ -219,6 +221,7 @@ def settings_in(
     clone: CloneSettings = NO_CLONE,
     alarms: AlarmSettings = NO_ALARMS,
     monitoring: MonitoringSettings = NO_MONITORING,
+    archive: ArchiveSettings = NO_ARCHIVE,
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -240,6 +243,7 @@ def settings_in(
         backup_repository="/repository",
         backup_folder=root / "backups",
         backup_keep="7d,5w,12m",
+        archive=archive,
         alarms=alarms,
         odoo_port=odoo_port,
         debug=debug,

@@ -187,7 +187,7 @@ def test_what_is_restored_beside_the_platform_s_own_database_is_of_its_odoo_too(
 
     def stage() -> None:
         with restore.staging(name, tmp_path):
-            restore._require_same_odoo(version, "")
+            restore.require_same_odoo(version, "")
 
     if fits:
         stage()

@@ -1,0 +1,1 @@
+"""Continuous archiving, without its engine."""

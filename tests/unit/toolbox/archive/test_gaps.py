@@ -1,0 +1,74 @@
+"""Segments that are missing, and when a base backup is due."""
+
+from pathlib import Path
+
+import pytest
+
+from toolbox.archive import bases, gaps
+from toolbox.contract.archive import ArchiveInfo, BaseBackup, Gap
+
+_DAY = 86_400.0
+_NOW = bases.seconds("2026-11-28T12:00:00+00:00")
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaps, "GAPS", tmp_path / "gaps.json")
+
+
+@pytest.mark.parametrize(
+    ("last", "name", "follows"),
+    [
+        ("", "000000010000000000000042", True),  # the first there is
+        ("000000010000000000000041", "000000010000000000000042", True),
+        ("000000010000000000000041", "000000010000000000000043", False),
+        ("0000000100000000000000FF", "000000010000000100000000", True),
+        ("0000000100000000000000FF", "000000010000000100000001", False),
+        ("000000010000000000000041", "000000010000000000000041", True),  # asked for again
+        ("000000010000000000000041", "000000010000000000000030", True),
+        ("000000010000000000000041", "000000020000000000000041", True),  # another timeline
+    ],
+)
+def test_no_segment_may_be_left_out(last: str, name: str, follows: bool) -> None:
+    assert gaps.follows(name, last) is follows
+
+
+def test_a_gap_is_open_until_a_base_backup_has_begun_after_it() -> None:
+    assert not gaps.is_open()
+    gaps.begin("2026-11-28T10:00:00+00:00", "a test")
+    gaps.begin("2026-11-28T11:00:00+00:00", "the same one")
+    assert gaps.is_open()
+    gaps.end("2026-11-28T09:59:00+00:00", "2026-11-28T10:01:00+00:00")  # begun before it
+    assert gaps.is_open()
+    gaps.end("2026-11-28T10:30:00+00:00", "2026-11-28T10:31:00+00:00")
+    gap = Gap(begins="2026-11-28T10:00:00+00:00", ends="2026-11-28T10:31:00+00:00")
+    assert gaps.known() == (gap,) and not gaps.is_open()
+    gaps.forget("2026-11-28T10:30:00+00:00")
+    assert gaps.known() == (gap,)
+    gaps.forget("2026-11-29T00:00:00+00:00")
+    assert gaps.known() == ()
+
+
+def _made(kind: str, days_ago: float) -> BaseBackup:
+    from toolbox.archive.pgbackrest import iso
+
+    moment = iso(_NOW - days_ago * _DAY)
+    return BaseBackup(label=kind, kind=kind, begins=moment, ends=moment, bytes=1, added=1)
+
+
+@pytest.mark.parametrize(
+    ("made", "gap", "due"),
+    [
+        ([], False, "full"),
+        ([_made("full", 0.5)], False, ""),
+        ([_made("full", 1)], False, "incr"),
+        ([_made("full", 3), _made("incr", 0.2)], False, ""),
+        ([_made("full", 3), _made("incr", 0.2)], True, "incr"),
+        ([_made("full", 7), _made("incr", 0.2)], False, "full"),
+        ([_made("incr", 0.2)], False, "full"),  # its full one is gone
+        ([_made("full", -2)], False, "incr"),  # the clock was set back
+    ],
+)
+def test_when_a_base_backup_is_due(made: list[BaseBackup], gap: bool, due: str) -> None:
+    found = ArchiveInfo(name="a", postgresql="16", bases=tuple(made))
+    assert bases.due(found, _NOW, gap=gap) == due

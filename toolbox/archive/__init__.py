@@ -1,0 +1,1 @@
+"""Continuous archiving: WAL, base backups and attachments, and restores to any moment."""

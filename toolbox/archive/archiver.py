@@ -1,0 +1,216 @@
+"""The service `archiver`: WAL, base backups and attachments, as they come.
+
+Three parts work side by side, so that a base backup of an hour keeps no WAL waiting. While it
+lives it holds a lock on a file, by which postgres/archive-wal knows that somebody is there.
+"""
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from toolbox.archive import files, gaps, passphrase, pgbackrest, queue
+from toolbox.archive.bases import Bases
+from toolbox.archive.places import NAME, REPOSITORY, SOCKET, STATE, STATUS
+from toolbox.archive.worker import Worker
+from toolbox.contract.archive import ArchiveStatus
+from toolbox.contract.codec import from_json, to_json
+from toolbox.core.errors import Failure
+from toolbox.core.progress import log
+
+ALIVE = STATE / "alive"
+_LOOK = 0.1  # seconds between two looks for WAL
+_STATUS_SECONDS = 5.0
+_BASE_SECONDS, _BASE_AGAIN = 30.0, 60.0
+_START_AGAIN, _PUSH_AGAIN = 5.0, 2.0
+_SEGMENT_NAME = 24  # digits
+_GIGABYTE = 1 << 30
+
+
+class Archiver:
+    """What it works on, and what it knows."""
+
+    def __init__(self) -> None:
+        self._days = int(os.environ.get("BACKUP_DAYS") or 14)
+        self._limit = int(float(os.environ.get("BACKUP_QUEUE") or 8) * _GIGABYTE)
+        self._timeout = 30.0
+        earlier = _earlier()
+        self._pushed, self._segment = earlier.pushed, earlier.segment
+        self._until, self._files_until = earlier.until, earlier.files_until
+        self._server = Server()
+        self._failed: list[str] = []
+        self._name = ""
+        self._bases = Bases("")
+        self._workers: list[Worker] = []
+
+    def run(self) -> None:
+        """Work until the container is stopped."""
+        while not self._begin():
+            time.sleep(_START_AGAIN)
+        with ALIVE.open("a") as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX)
+            queue.clear()
+            self._workers = [
+                Worker("archiving WAL", self._push, _LOOK, again=_PUSH_AGAIN),
+                Worker("saving attachments", self._save_files, files.SECONDS),
+                Worker("base backups", self._bases.work, _BASE_SECONDS, _BASE_AGAIN),
+            ]
+            for worker in self._workers:
+                worker.start()
+            while True:
+                self._tell(*self._problem())
+                queue.clear_stale()
+                time.sleep(_STATUS_SECONDS)
+
+    def _begin(self) -> bool:
+        """Whether all is there that archiving needs."""
+        try:
+            self._name = self._identify()
+            existing = REPOSITORY.is_file()
+            given = passphrase.find_or_make(existing=existing)
+            REPOSITORY.touch()
+            pgbackrest.configure(self._name, given, days=self._days)
+            pgbackrest.run("stanza-create", name=self._name)
+        except Failure as error:
+            self._tell(error.message, error.hint)
+            log(f"error: {error.message}")
+            return False
+        self._bases = Bases(self._name)
+        return True
+
+    def _identify(self) -> str:
+        """The name of the archive: of this project, and of this very database cluster."""
+        mode, timeout, number = self._server.ask(
+            "SELECT current_setting('archive_mode'), extract(epoch FROM"
+            " current_setting('archive_timeout')::interval)::int,"
+            " (SELECT system_identifier FROM pg_control_system())"
+        )
+        if mode == "off":
+            raise Failure("PostgreSQL does not archive yet", "It wants a restart: inv up")
+        self._timeout = float(timeout) or 3600.0
+        name = f"{os.environ.get('PROJECT') or 'postgres'}-{number}"
+        # A project that is renamed goes on with its archive.
+        known = NAME.read_text().strip() if NAME.is_file() else ""
+        if known.rpartition("-")[2] == str(number):
+            return known
+        _write(NAME, name + "\n")
+        return name
+
+    def _push(self) -> None:
+        # PostgreSQL asks three times and then waits for a minute; what has failed is tried here
+        # meanwhile, so that it is known whether it still fails, and done when it asks again.
+        for name in queue.wanted() or self._failed:
+            try:
+                pgbackrest.run("archive-push", str(queue.file(name)), name=self._name)
+            except Failure as error:
+                self._failed = [name]
+                queue.failed(name, error.message)
+                raise
+            self._failed = []
+            queue.done(name)
+            if len(name) == _SEGMENT_NAME:
+                if not gaps.follows(name, self._segment):
+                    gaps.begin(self._pushed, f"there is no WAL between {self._segment} and {name}")
+                self._segment = name
+            self._pushed = pgbackrest.iso(time.time())
+
+    def _save_files(self) -> None:
+        self._files_until = pgbackrest.iso(files.save_all(self._name))
+
+    def _problem(self) -> tuple[str, str]:
+        """The first there is. Without PostgreSQL nothing is written that could be lost."""
+        told = [(worker.problem, worker.hint) for worker in self._workers if worker.problem]
+        return told[0] if told else ("", "")
+
+    def _tell(self, problem: str, hint: str) -> None:
+        waiting, bases = queue.waiting(), self._bases.known.bases
+        now = time.time()
+        if self._workers and not waiting and not self._workers[0].problem:
+            self._advance(now)
+        begins = bases[0].ends if bases else ""
+        gaps.forget(begins)
+        missing = gaps.known()
+        status = ArchiveStatus(
+            time=pgbackrest.iso(now),
+            archive=self._name,
+            problem=problem,
+            hint=hint,
+            begins=begins,
+            until=missing[-1].begins if gaps.is_open() else max(self._until, self._pushed),
+            files_until=self._files_until,
+            pushed=self._pushed,
+            segment=self._segment,
+            waiting=waiting,
+            waiting_bytes=waiting * queue.SEGMENT_BYTES,
+            limit_bytes=self._limit,
+            base=bases[-1] if bases else None,
+            gaps=missing,
+        )
+        _write(STATUS, to_json(status) + "\n")
+
+    def _advance(self, now: float) -> None:
+        """With no segment waiting, all is archived but for what the open one has.
+
+        PostgreSQL closes a segment in which something was written after `archive_timeout`. One
+        that was left by a crash is closed so long after the start.
+        """
+        with suppress(Failure):
+            [up] = self._server.ask(
+                "SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float"
+            )
+            if up > self._timeout:
+                self._until = pgbackrest.iso(now - self._timeout)
+
+
+class Server:
+    """PostgreSQL, by its socket, over one connection that is made again where it was lost."""
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+
+    def ask(self, query: str) -> Any:
+        """The first row; raises Failure where it gives no answer."""
+        try:
+            if self._connection is None:
+                self._connection = psycopg2.connect(
+                    host=str(SOCKET),
+                    user="postgres",
+                    dbname="postgres",
+                    connect_timeout=5,
+                    application_name="archiver",
+                    options="-c statement_timeout=5s",
+                )
+                self._connection.autocommit = True
+            with self._connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchone()
+        except psycopg2.Error as error:
+            self._connection = None
+            said = (str(error).strip() or "it gives no answer").splitlines()[-1]
+            raise Failure(f"PostgreSQL: {said}") from error
+
+
+def _earlier() -> ArchiveStatus:
+    try:
+        return from_json(ArchiveStatus, STATUS.read_text())
+    except (OSError, ValueError):
+        return ArchiveStatus(time="")
+
+
+def _write(place: Path, text: str) -> None:
+    partial = place.with_name(place.name + ".partial")
+    partial.write_text(text)
+    partial.chmod(0o644)
+    partial.replace(place)
+
+
+def idle() -> None:
+    """Nothing is archived: so that BACKUP_CONTINUOUS can be switched off in .env alone."""
+    log("BACKUP_CONTINUOUS is off: nothing is archived")
+    STATUS.unlink(missing_ok=True)
+    while True:
+        time.sleep(3600)

@@ -1,0 +1,86 @@
+"""Base backups: when one is due, and making it."""
+
+import subprocess
+import time
+from datetime import datetime
+
+from toolbox.archive import gaps, pgbackrest, queue
+from toolbox.contract.archive import ArchiveInfo
+from toolbox.core.progress import log
+
+_DAY = 24 * 3600.0
+_FULL_EVERY = 7 * _DAY
+_EARLY = 600.0  # seconds that one may be early, or it would come later every day
+_HOUR = 3600.0
+
+
+def seconds(stamp: str) -> float:
+    """Since 1970."""
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def due(found: ArchiveInfo, now: float, *, gap: bool) -> str:
+    """The kind of the base backup that has to be made now, '' if none has to."""
+    if not found.bases or not any(base.kind == "full" for base in found.bases):
+        return "full"
+    last_full = max(seconds(base.begins) for base in found.bases if base.kind == "full")
+    last = max(seconds(base.begins) for base in found.bases)
+    if now - last_full >= _FULL_EVERY - _EARLY:
+        return "full"
+    # Without WAL there is no way from an older one to any moment after the gap.
+    if gap or now - last >= _DAY - _EARLY or now < last - _HOUR:
+        return "incr"
+    return ""
+
+
+class Bases:
+    """The base backups of this server."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._known: ArchiveInfo | None = None
+        self._looked = 0.0
+
+    @property
+    def known(self) -> ArchiveInfo:
+        """What the repository had at the last look."""
+        return self._known or ArchiveInfo(name=self._name, postgresql="", bases=())
+
+    def work(self) -> None:
+        """Make one if it is due; raises Failure if that is impossible."""
+        now = time.time()
+        if self._known is None or abs(now - self._looked) > _HOUR:
+            self._known, self._looked = pgbackrest.archive(self._name), now
+        if (since := queue.given_up()) is not None:
+            gaps.begin(
+                pgbackrest.iso(since), "WAL was given up, as the disk would have become full"
+            )
+        kind = due(self._known, now, gap=gaps.is_open())
+        if not kind:
+            return
+        # Before it: what is given up from now on is a gap of its own.
+        queue.begin_again()
+        begun = pgbackrest.iso(time.time())
+        self._make(kind)
+        self._known = pgbackrest.archive(self._name)
+        if self._known.bases:
+            gaps.end(begun, self._known.bases[-1].ends)
+
+    def _make(self, kind: str) -> None:
+        log(f"making a base backup ({kind})")
+        argv = [
+            "nice",
+            "-n",
+            "10",
+            *pgbackrest.command("backup", f"--type={kind}", name=self._name),
+        ]
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            raise pgbackrest.failure(done.stdout + done.stderr, done.returncode)

@@ -1,0 +1,190 @@
+"""Restoring one database as it was at a moment, beside what is live."""
+
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from toolbox.archive import files, passphrase, pgbackrest, places, scratch
+from toolbox.archive.scratch import Moment
+from toolbox.backup import contents, pg_restore, restic, restore, swap
+from toolbox.backup.restore import Target
+from toolbox.contract.archive import ArchiveCheck, ArchiveInfo, StagedMoment
+from toolbox.contract.backups import Manifest, SavedDump, SavedFiles
+from toolbox.core import filestore, postgres, properties
+from toolbox.core.errors import Failure
+from toolbox.core.progress import say
+from toolbox.core.text import last_line, now
+
+_DAYS = 14  # nothing is removed here
+_CATCH_UP_SECONDS = 20.0  # what takes longer is not waited for
+
+
+def open_archives() -> list[ArchiveInfo]:
+    """All in the repository, that of this server last."""
+    restic.require_key()
+    pgbackrest.configure("unknown", passphrase.find(), days=_DAYS)
+    own = own_name()
+    found = sorted(pgbackrest.archives(), key=lambda archive: archive.name == own)
+    for archive in found:
+        pgbackrest.configure(archive.name, passphrase.find(), days=_DAYS)
+    return found
+
+
+def own_name() -> str:
+    """The archive of the server of this installation; '' if it has none."""
+    return places.NAME.read_text().strip() if places.NAME.is_file() else ""
+
+
+def choose(wanted: str) -> ArchiveInfo:
+    """The archive named `wanted`, by a unique beginning; else that of this server, or the only one.
+
+    The configuration is for that one afterwards.
+    """
+    found = [archive for archive in open_archives() if archive.bases]
+    if wanted:
+        fitting = [archive for archive in found if archive.name.startswith(wanted)]
+    else:
+        fitting = [archive for archive in found if archive.name == own_name()] or found
+    if len(fitting) != 1:
+        known = ", ".join(archive.name for archive in found) or "none"
+        what = "no archive fits" if not fitting else "several archives are there"
+        raise Failure(f"{what}: {known}", "Choose one: --archive NAME")
+    pgbackrest.configure(fitting[0].name, passphrase.find(), days=_DAYS)
+    return fitting[0]
+
+
+def stage(wanted: str, moment: Moment, database: str, target: Target, odoo: str) -> StagedMoment:
+    """Make the database and filestore of `target`, as `database` was at `moment`."""
+    began = time.monotonic()
+    with restore.staging(target.name, target.data):
+        archive = choose(wanted)
+        with scratch.recovered(archive, moment) as server:
+            with server.used():
+                manifest = _describe(archive, moment, database)
+                restore.require_space(manifest, target.live, target.data)
+                say("saving the database of that moment")
+                _dump(database)
+            recovery = time.monotonic() - began
+        missing = restore.fill(
+            manifest,
+            target,
+            _sources(archive.name, database),
+            lambda told: pg_restore.fill(
+                pg_restore.DUMP,
+                target.name,
+                manifest.roles,
+                lambda: manifest.functions,
+                told=told,
+            ),
+        )
+        restore.require_same_odoo(manifest.odoo, odoo)
+        return StagedMoment(
+            **vars(manifest),
+            databases=swap.present(),
+            missing_files=len(missing),
+            moment=moment.text,
+            reached=server.reached,
+            last_commit=server.last_commit,
+            recovery_seconds=round(recovery, 1),
+        )
+
+
+def _describe(archive: ArchiveInfo, moment: Moment, database: str) -> Manifest:
+    """What the database says of itself, as a backup of that moment would."""
+    with closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        if not postgres.exists(cursor, database):
+            raise Failure(f"there was no database {database!r} at that moment")
+    with closing(postgres.connect(database)) as connection:
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        about = contents.describe(connection)
+        wanted = contents.wanted_files(connection)
+        return Manifest(
+            **vars(about),
+            id=f"{database}@{moment.text or 'latest'}",
+            created=now(),
+            installation=archive.name,
+            database=database,
+            rows=contents.row_counts(connection),
+            dump=SavedDump(bytes=contents.estimated_dump(connection)),
+            files=SavedFiles(
+                count=len(wanted),
+                bytes=sum(size or 0 for size, _ in wanted.values()),
+                digest=filestore.digest(wanted),
+            ),
+            properties=properties.read(connection),
+            large_objects=properties.large_objects(connection),
+            functions=properties.changeable(properties.functions(connection)),
+        )
+
+
+def _dump(database: str) -> None:
+    """Into the file that pg_restore reads."""
+    argv = ["pg_dump", "--format=custom", "--compress=none", "--no-password"]
+    argv += [f"--dbname={database}", f"--file={pg_restore.DUMP}"]
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        raise Failure(f"pg_dump failed: {last_line(done.stderr)}")
+
+
+def _sources(archive: str, database: str) -> Sequence[str]:
+    """The last snapshot of all files, and the last of those that have come since.
+
+    What a moment of the past names is in them: a file stays for longer than moments are kept.
+    """
+    found: list[str] = []
+    begin = ""
+    for kind in (files.WHOLE, files.RECENT):
+        # All of one snapshot: restic takes tags with a comma between for one condition.
+        tagged = restic.snapshots(",".join(files.tags(archive, database, kind)))
+        last = max(tagged, key=lambda s: str(s["time"]), default=None)
+        if last and str(last["time"]) > begin:
+            found.append(f"{last['id']}:{filestore.folder(database)}")
+            begin = str(last["time"])
+    return found
+
+
+def catch_up() -> None:
+    """Have what was written until now archived, if the server and its archiver are there."""
+    # A transaction with a number of its own: recovery knows by it that the moment has passed.
+    if not _ask("SELECT pg_current_xact_id()"):
+        return
+    if not (segment := _ask("SELECT pg_walfile_name(pg_switch_wal())")):
+        return
+    deadline = time.monotonic() + _CATCH_UP_SECONDS
+    query = f"SELECT 1 FROM pg_stat_archiver WHERE last_archived_wal >= '{segment}'"
+    while not _ask(query) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def _ask(query: str) -> str:
+    """The server's answer, by its socket; '' where there is none."""
+    argv = ["psql", "-XqtA", "-h", str(places.SOCKET), "-U", "postgres", "-d", "postgres"]
+    done = subprocess.run(
+        [*argv, "-c", query], capture_output=True, text=True, check=False, timeout=30
+    )
+    return done.stdout.strip()
+
+
+def check(*, thorough: bool) -> ArchiveCheck:
+    """Raises Failure where a base backup or WAL is damaged or missing."""
+    found, segments = open_archives(), 0
+    for archive in found:
+        if thorough:
+            segments += _verify(archive.name)
+    return ArchiveCheck(
+        archives=len(found), bases=sum(len(a.bases) for a in found), segments=segments
+    )
+
+
+def _verify(name: str) -> int:
+    said = pgbackrest.run("verify", "--output=text", "--verbose", name=name)
+    return said.count("checked")
+
+
+def discard(name: str, data: Path) -> dict[str, Any]:
+    """Take away what a run that was killed has left."""
+    scratch.discard()
+    return dict(swap.exclusively(lambda: swap.discard(name, data)))
