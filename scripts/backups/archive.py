@@ -1,7 +1,7 @@
 """What continuous archiving covers."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from scripts.backups.moments import Moment
@@ -104,3 +104,20 @@ def windows(found: ArchiveStatus) -> Sequence[tuple[str, str]]:
             return pieces
         begin = max(begin, gap.ends)
     return [*pieces, (begin, found.until)] if found.until > begin else pieces
+
+
+def choose(found: ArchiveStatus, share: float) -> Moment | None:
+    """A moment that can be restored, `share` (0 to 1) of their time after the first; None for none.
+
+    Both databases and attachments of it are archived.
+    """
+    last = min(found.until, found.files_until)
+    spans = [(a, min(b, last)) for a, b in windows(found) if min(b, last) > a]
+    left = share * sum(age(begin) - age(end) for begin, end in spans)
+    for begin, end in spans:
+        length = age(begin) - age(end)
+        if left <= length:
+            time = datetime.fromisoformat(begin) + timedelta(seconds=left)
+            return Moment(time.isoformat(timespec="seconds"), time=time.astimezone())
+        left -= length
+    return None

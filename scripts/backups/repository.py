@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.backups import attachments, configuration, notify, retention, service, state
+from scripts.backups import archive, attachments, configuration, notify, retention, service, state
 from scripts.backups.retention import Backup
 from scripts.core import known_names, last_backup, notification
 from scripts.core.errors import UsageError
@@ -15,6 +15,7 @@ from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings
 from scripts.stack import database_names
 from scripts.stack.compose import Stack
+from toolbox.contract.archive import ArchiveCheck
 from toolbox.contract.backups import CheckResult, CreatedBackup, ShownBackup, StoredBackup
 from toolbox.contract.names import DATABASE_NAME
 
@@ -119,14 +120,21 @@ def show(stack: Stack, reporter: Reporter, name: str) -> ShownBackup:
     return service.ask(stack, reporter, service.MAKE, "show", name, kind=ShownBackup)
 
 
-def check(stack: Stack, reporter: Reporter, *, data: bool) -> int:
-    """Whether the repository is whole; with `data` every byte of it is read."""
+def check(stack: Stack, reporter: Reporter, *, data: bool) -> tuple[int, int]:
+    """How many backups and base backups there are; with `data` every byte of them is read.
+
+    Raises OpsError where the repository or the continuous archive is not whole.
+    """
     with file_lock(lock(stack.settings), "backup.check"):
         service.prepare(stack, reporter)
         with reporter.step("Checking the repository"):
             command = ["check", *(["--data"] if data else [])]
             found = service.ask(stack, reporter, service.MAKE, *command, kind=CheckResult)
-            return found.backups
+        if not stack.settings.archive.wanted or not archive.status(stack):
+            return found.backups, 0
+        with reporter.step("Checking the continuous archive"):
+            other = service.ask(stack, reporter, service.RECOVERY, *command, kind=ArchiveCheck)
+        return found.backups, other.bases
 
 
 def prune(stack: Stack, reporter: Reporter, rule: str, *, rehearse: bool) -> list[Backup]:

@@ -69,7 +69,7 @@ def _recall(
         archive.require(archive.status(stack), past.moment)
     known = databases(stack, reporter)
     agreement.agree(reporter, past.shown, name, known, warning)
-    return past, service.odoo_here(stack).odoo
+    return past, _odoo_of_image(stack)
 
 
 def _choose(
@@ -90,10 +90,15 @@ def _read(
     """The same of a file, once the sandbox has read it."""
     known = databases(stack, reporter)
     agreement.agree(reporter, f"the file {file}", name, known, warning)
-    image = image_names.effective(stack.settings)["ODOO_IMAGE"]
-    odoo = image_facts.odoo_version(stack.runner, image) or service.odoo_here(stack).odoo
+    odoo = _odoo_of_image(stack)
     foreign_files.read(stack, reporter, file, of)
-    return file, str(odoo)
+    return file, odoo
+
+
+def _odoo_of_image(stack: Stack) -> str:
+    """The version of the Odoo here; only an image that does not tell has to be run for it."""
+    image = image_names.effective(stack.settings)["ODOO_IMAGE"]
+    return str(image_facts.odoo_version(stack.runner, image) or service.odoo_here(stack).odoo)
 
 
 def _is_live(stack: Stack, name: str) -> bool:

@@ -24,6 +24,7 @@ class VerificationRecord:
     login: str
     downloads: int
     seconds: float
+    moment: str = ""  # of continuous archiving, which was restored as well
 
     @property
     def line(self) -> str:
@@ -32,7 +33,8 @@ class VerificationRecord:
             f"Backup {self.id} works: {self.rows} rows in {self.tables} tables and"
             f" {self.files - self.lost} files as in the manifest, Odoo {self.odoo} started,"
             f" {self.login!r} logged in, {self.downloads} attachments downloaded"
-            f" ({self.seconds:.0f} s)"
+            + (f"; so does the moment {self.moment}" if self.moment else "")
+            + f" ({self.seconds:.0f} s)"
         )
 
 

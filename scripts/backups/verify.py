@@ -1,18 +1,21 @@
 """The restore test: a backup is only one when it has been restored and Odoo runs on it."""
 
 import json
+import random
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from scripts.backups import repository, service, verified
+from scripts.backups import archive, repository, service, staging, verified
+from scripts.backups.staging import Past
 from scripts.backups.verified import VerificationRecord
 from scripts.core.errors import OpsError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
-from scripts.core.settings import Settings
 from scripts.stack import engine, oneoff
 from scripts.stack.compose import Stack
+from toolbox.contract.archive import ArchiveCheck
 from toolbox.contract.backups import Manifest, SmokeTestResult
 from toolbox.contract.names import SCRATCH
 
@@ -22,27 +25,60 @@ _VOLUME: Final = "/drill"
 def verify(stack: Stack, reporter: Reporter, wanted: str) -> VerificationRecord:
     """Restore a backup into a throw-away database and folder, and use it; then it is gone.
 
+    With continuous archiving the same is done with a random moment, and the archive is read.
     Raises OpsError at the first thing that is not as it was when the backup was made.
     """
     started = time.monotonic()
-    name = stack.settings.database + SCRATCH
+    place = (stack.settings.database + SCRATCH, "--data", _VOLUME)
     with file_lock(repository.lock(stack.settings), "backup.verify"):
         engine.probe(stack.runner)
         service.prepare(stack, reporter)
         service.start_database(stack)
-        place = (name, "--data", _VOLUME)
-        try:
-            with reporter.step("Restoring into a throw-away database"):
-                manifest = service.ask(
-                    stack, reporter, service.RESTORE, "stage", wanted, *place, kind=Manifest
-                )
-            with reporter.step("Starting Odoo on it, without a way out"):
-                found = _use(stack, name, list(manifest.files.lost))
-        except BaseException:
-            service.try_to_discard(stack, reporter, *place)
-            raise
-        service.run(stack, reporter, service.RESTORE, "discard", *place)
-    return _save_record(stack.settings, manifest, found, time.monotonic() - started)
+
+        def stage() -> Manifest:
+            words = ("stage", wanted, *place)
+            return service.ask(stack, reporter, service.RESTORE, *words, kind=Manifest)
+
+        manifest, found = _try(
+            stack, reporter, place, "Restoring into a throw-away database", stage
+        )
+        moment = _verify_moment(stack, reporter, place)
+    record = _record(manifest, found, moment, time.monotonic() - started)
+    verified.save(stack.settings, record)
+    return record
+
+
+def _try(
+    stack: Stack,
+    reporter: Reporter,
+    place: Sequence[str],
+    title: str,
+    stage: Callable[[], Manifest],
+) -> tuple[Manifest, SmokeTestResult]:
+    try:
+        with reporter.step(title):
+            manifest = stage()
+        with reporter.step("Starting Odoo on it, without a way out"):
+            found = _use(stack, place[0], list(manifest.files.lost))
+    except BaseException:
+        service.try_to_discard(stack, reporter, *place)
+        raise
+    service.run(stack, reporter, service.RESTORE, "discard", *place)
+    return manifest, found
+
+
+def _verify_moment(stack: Stack, reporter: Reporter, place: Sequence[str]) -> str:
+    """The moment that was restored on trial (ISO 8601); '' where nothing is archived yet."""
+    known = archive.status(stack) if stack.settings.archive.wanted else None
+    chosen = archive.choose(known, random.random()) if known else None  # noqa: S311 - no secret
+    if not chosen:
+        return ""
+    with reporter.step("Reading the continuous archive"):
+        service.ask(stack, reporter, service.RECOVERY, "check", "--data", kind=ArchiveCheck)
+    past = Past(chosen, stack.settings.database)
+    title = f"Restoring the moment {chosen.shown}"
+    _try(stack, reporter, place, title, lambda: staging.stage_moment(stack, reporter, past, *place))
+    return chosen.text
 
 
 def _use(stack: Stack, name: str, lost: list[str]) -> SmokeTestResult:
@@ -56,10 +92,10 @@ def _use(stack: Stack, name: str, lost: list[str]) -> SmokeTestResult:
     return oneoff.answer(SmokeTestResult, done.stdout.splitlines()[-1])
 
 
-def _save_record(
-    settings: Settings, manifest: Manifest, found: SmokeTestResult, seconds: float
+def _record(
+    manifest: Manifest, found: SmokeTestResult, moment: str, seconds: float
 ) -> VerificationRecord:
-    record = VerificationRecord(
+    return VerificationRecord(
         id=manifest.id,
         verified=datetime.now(UTC).isoformat(timespec="seconds"),
         database=manifest.database,
@@ -71,6 +107,5 @@ def _save_record(
         login=found.login,
         downloads=found.downloads,
         seconds=round(seconds, 1),
+        moment=moment,
     )
-    verified.save(settings, record)
-    return record

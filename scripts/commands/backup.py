@@ -94,9 +94,10 @@ def backup_check(c: Context, data: bool = False, json: bool = False) -> None:
     from scripts.backups import repository
 
     session = open_to_change(c)
-    count = repository.check(session.stack, session.console, data=data)
-    line = f"The repository is whole; it holds {count} backups"
-    session.console.show({"backups": count}, [line], as_json=json)
+    count, bases = repository.check(session.stack, session.console, data=data)
+    more = f", and {bases} base backups of the continuous archive" if bases else ""
+    line = f"The repository is whole; it holds {count} backups{more}"
+    session.console.show({"backups": count, "bases": bases}, [line], as_json=json)
 
 
 @command(

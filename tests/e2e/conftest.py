@@ -23,7 +23,7 @@ from tests.e2e.support.template import Template, unstarted
 _ORDER: Final = (
     "platform", "modules_faults", "backups", "modules", "backup_faults", "production", "sessions",
     "volumes", "health", "rotation", "first_start", "acme", "addons", "jobs", "identity",
-    "development", "official", "browser", "odoo_jobs", "engine", "host",
+    "development", "continuous", "official", "browser", "odoo_jobs", "engine", "host",
 )  # fmt: skip
 
 

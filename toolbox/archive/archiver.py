@@ -41,10 +41,11 @@ class Archiver:
         earlier = _earlier()
         self._pushed, self._segment = earlier.pushed, earlier.segment
         self._until, self._files_until = earlier.until, earlier.files_until
+        self._begins, self._base = earlier.begins, earlier.base
         self._server = Server()
         self._failed: list[str] = []
         self._name = ""
-        self._bases = Bases("")
+        self._bases = Bases("", self._covered)
         self._workers: list[Worker] = []
 
     def run(self) -> None:
@@ -79,7 +80,7 @@ class Archiver:
             self._tell(error.message, error.hint)
             log(f"error: {error.message}")
             return False
-        self._bases = Bases(self._name)
+        self._bases = Bases(self._name, self._covered)
         return True
 
     def _identify(self) -> str:
@@ -114,7 +115,9 @@ class Archiver:
             queue.done(name)
             if len(name) == _SEGMENT_NAME:
                 if not gaps.follows(name, self._segment):
-                    gaps.begin(self._pushed, f"there is no WAL between {self._segment} and {name}")
+                    gaps.begin(
+                        *self._covered(), f"there is no WAL between {self._segment} and {name}"
+                    )
                 self._segment = name
             self._pushed = pgbackrest.iso(time.time())
 
@@ -127,30 +130,35 @@ class Archiver:
         return told[0] if told else ("", "")
 
     def _tell(self, problem: str, hint: str) -> None:
-        waiting, bases = queue.waiting(), self._bases.known.bases
+        waiting, bases = queue.waiting(), self._bases.known
         now = time.time()
         if self._workers and not waiting and not self._workers[0].problem:
             self._advance(now)
-        begins = bases[0].ends if bases else ""
-        gaps.forget(begins)
+        if bases is not None:
+            self._begins, self._base = (bases[0].ends, bases[-1]) if bases else ("", None)
+            gaps.forget(self._begins)
         missing = gaps.known()
         status = ArchiveStatus(
             time=pgbackrest.iso(now),
             archive=self._name,
             problem=problem,
             hint=hint,
-            begins=begins,
-            until=missing[-1].begins if gaps.is_open() else max(self._until, self._pushed),
+            begins=self._begins,
+            until=missing[-1].begins if gaps.is_open() else self._covered()[0],
             files_until=self._files_until,
             pushed=self._pushed,
             segment=self._segment,
             waiting=waiting,
             waiting_bytes=waiting * queue.SEGMENT_BYTES,
             limit_bytes=self._limit,
-            base=bases[-1] if bases else None,
+            base=self._base,
             gaps=missing,
         )
         _write(STATUS, to_json(status) + "\n")
+
+    def _covered(self) -> tuple[str, str]:
+        """Up to when all is archived, and the last segment."""
+        return max(self._until, self._pushed), self._segment
 
     def _advance(self, now: float) -> None:
         """With no segment waiting, all is archived but for what the open one has.

@@ -2,10 +2,11 @@
 
 import subprocess
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from toolbox.archive import gaps, pgbackrest, queue
-from toolbox.contract.archive import ArchiveInfo
+from toolbox.contract.archive import ArchiveInfo, BaseBackup
 from toolbox.core.progress import log
 
 _DAY = 24 * 3600.0
@@ -36,15 +37,17 @@ def due(found: ArchiveInfo, now: float, *, gap: bool) -> str:
 class Bases:
     """The base backups of this server."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, covered: Callable[[], tuple[str, str]]) -> None:
+        """`covered` tells up to when all WAL is archived, and the name of its last segment."""
         self._name = name
+        self._covered = covered
         self._known: ArchiveInfo | None = None
         self._looked = 0.0
 
     @property
-    def known(self) -> ArchiveInfo:
-        """What the repository had at the last look."""
-        return self._known or ArchiveInfo(name=self._name, postgresql="", bases=())
+    def known(self) -> tuple[BaseBackup, ...] | None:
+        """What the repository had at the last look; None before the first."""
+        return self._known.bases if self._known else None
 
     def work(self) -> None:
         """Make one if it is due; raises Failure if that is impossible."""
@@ -52,9 +55,9 @@ class Bases:
         if self._known is None or abs(now - self._looked) > _HOUR:
             self._known, self._looked = pgbackrest.archive(self._name), now
         if (since := queue.given_up()) is not None:
-            gaps.begin(
-                pgbackrest.iso(since), "WAL was given up, as the disk would have become full"
-            )
+            until, segment = self._covered()
+            begins = min(pgbackrest.iso(since), until or pgbackrest.iso(since))
+            gaps.begin(begins, segment, "WAL was given up, as the disk would have become full")
         kind = due(self._known, now, gap=gaps.is_open())
         if not kind:
             return

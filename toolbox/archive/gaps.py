@@ -3,10 +3,12 @@
 import json
 import os
 import threading
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from toolbox.archive.places import GAPS
-from toolbox.contract.archive import Gap
+from toolbox.contract.archive import ArchiveInfo, Gap
 from toolbox.core.progress import log
 
 _SEGMENTS = 0x100  # of 16 MB, in each 4 GB
@@ -28,13 +30,13 @@ def is_open() -> bool:
     return bool(found) and not found[-1].ends
 
 
-def begin(since: str, why: str) -> None:
-    """Remember one from `since` on, unless one is open already."""
+def begin(since: str, segment: str, why: str) -> None:
+    """Remember one from `since` on, after `segment`, unless one is open already."""
     with _lock:
         found = known()
         if not found or found[-1].ends:
             log(f"error: {why}: a new base backup has to be made")
-            _store((*found, Gap(begins=since)))
+            _store((*found, Gap(begins=since, segment=segment)))
 
 
 def end(begun: str, ends: str) -> None:
@@ -42,7 +44,7 @@ def end(begun: str, ends: str) -> None:
     with _lock:
         found = known()
         if found and not found[-1].ends and found[-1].begins <= begun:
-            _store((*found[:-1], Gap(begins=found[-1].begins, ends=ends)))
+            _store((*found[:-1], replace(found[-1], ends=ends)))
 
 
 def forget(before: str) -> None:
@@ -68,6 +70,33 @@ def follows(name: str, last: str) -> bool:
     if not last or name[:8] != last[:8]:  # the first of a timeline is a copy of the last before it
         return True
     return _number(name) <= _number(last) + 1
+
+
+def missing(segments: Collection[str], found: ArchiveInfo) -> list[str]:
+    """Segments that should be there, from the first base backup on, and are not.
+
+    Those of a known gap are not wanted: from its last segment before it to the next base backup.
+    """
+    absent = []
+    bases = sorted(base.segment for base in found.bases if base.segment)
+    lines = {name[:8] for name in segments}
+    for line in lines:
+        numbers = {_number(name) for name in segments if name[:8] == line}
+        first = [_number(name) for name in bases if name[:8] == line]
+        begin = first[0] if first else min(numbers)
+        for number in range(begin, max(numbers) + 1):
+            if number not in numbers and not _is_given_up(line, number, bases):
+                absent.append(f"{line}{number // _SEGMENTS:08X}{number % _SEGMENTS:08X}")
+    return sorted(absent)
+
+
+def _is_given_up(line: str, number: int, bases: Collection[str]) -> bool:
+    for gap in known():
+        if gap.segment[:8] == line and _number(gap.segment) < number:
+            later = [_number(b) for b in bases if b[:8] == line and b > gap.segment]
+            if not later or number < later[0]:
+                return True
+    return False
 
 
 def _number(name: str) -> int:

@@ -1,6 +1,7 @@
 """All calls of pgBackRest, and what it tells of its archives."""
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -112,6 +113,12 @@ def archive(name: str) -> ArchiveInfo:
     return next((found for found in archives() if found.name == name), nothing)
 
 
+def segments(name: str) -> list[str]:
+    """Names of the segments of WAL in the archive `name`."""
+    listed = run("repo-ls", f"archive/{name}", "--recurse")
+    return sorted(set(re.findall(r"/([0-9A-F]{24})-[0-9a-f]{40}", listed)))
+
+
 def _archive(given: Mapping[str, Any]) -> ArchiveInfo:
     servers = given.get("db") or [{}]
     bases = tuple(_base(each) for each in given.get("backup") or [] if not each.get("error"))
@@ -129,6 +136,7 @@ def _base(given: Mapping[str, Any]) -> BaseBackup:
         ends=iso(times["stop"]),
         bytes=int(sizes["size"]),
         added=int(sizes["repository"].get("delta", 0)),
+        segment=(given.get("archive") or {}).get("start") or "",
     )
 
 

@@ -15,6 +15,7 @@ class Gap:
 
     begins: str
     ends: str = ""
+    segment: str = ""  # the last one before it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class BaseBackup:
     ends: str  # moments before it cannot be reached by this one
     bytes: int
     added: int  # to the repository, compressed
+    segment: str = ""  # of WAL, the first that it needs
 
 
 @dataclass(frozen=True, kw_only=True)

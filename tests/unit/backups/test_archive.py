@@ -115,6 +115,18 @@ def test_windows_are_what_is_between_gaps() -> None:
     assert archive.windows(replace(_WELL, begins="")) == []
 
 
+@pytest.mark.parametrize(("share", "hours"), [(0.0, 24 * 14), (0.5, 180.5), (1.0, 1)])
+def test_a_moment_is_chosen_of_what_can_be_restored(share: float, hours: float) -> None:
+    found = replace(_WELL, gaps=(_LONG_AGO,), files_until=_ago(hours=1))
+    chosen = archive.choose(found, share)
+    assert chosen and chosen.time
+    # 240 h before the gap and 71 h after it.
+    assert abs((_NOW - chosen.time).total_seconds() / 3600 - hours) < 0.01
+    archive.require(found, chosen)
+    assert archive.choose(replace(found, begins=""), share) is None
+    assert archive.choose(replace(found, files_until=""), share) is None
+
+
 def test_it_is_told_with_its_gaps_and_what_is_wrong() -> None:
     found = replace(_WELL, gaps=(_OPEN,), problem="no such host", waiting=3)
     text = "\n".join(archive.lines(archive.read(to_json(found))))

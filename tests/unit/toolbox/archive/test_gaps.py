@@ -35,13 +35,17 @@ def test_no_segment_may_be_left_out(last: str, name: str, follows: bool) -> None
 
 def test_a_gap_is_open_until_a_base_backup_has_begun_after_it() -> None:
     assert not gaps.is_open()
-    gaps.begin("2026-11-28T10:00:00+00:00", "a test")
-    gaps.begin("2026-11-28T11:00:00+00:00", "the same one")
+    gaps.begin("2026-11-28T10:00:00+00:00", "000000010000000000000041", "a test")
+    gaps.begin("2026-11-28T11:00:00+00:00", "000000010000000000000051", "the same one")
     assert gaps.is_open()
     gaps.end("2026-11-28T09:59:00+00:00", "2026-11-28T10:01:00+00:00")  # begun before it
     assert gaps.is_open()
     gaps.end("2026-11-28T10:30:00+00:00", "2026-11-28T10:31:00+00:00")
-    gap = Gap(begins="2026-11-28T10:00:00+00:00", ends="2026-11-28T10:31:00+00:00")
+    gap = Gap(
+        begins="2026-11-28T10:00:00+00:00",
+        ends="2026-11-28T10:31:00+00:00",
+        segment="000000010000000000000041",
+    )
     assert gaps.known() == (gap,) and not gaps.is_open()
     gaps.forget("2026-11-28T10:30:00+00:00")
     assert gaps.known() == (gap,)
@@ -72,3 +76,31 @@ def _made(kind: str, days_ago: float) -> BaseBackup:
 def test_when_a_base_backup_is_due(made: list[BaseBackup], gap: bool, due: str) -> None:
     found = ArchiveInfo(name="a", postgresql="16", bases=tuple(made))
     assert bases.due(found, _NOW, gap=gap) == due
+
+
+_LINE = "0000000100000000000000"
+
+
+@pytest.mark.parametrize(
+    ("there", "gap", "bases_at", "missing"),
+    [
+        ("06 07 08 09", "", ["06"], []),
+        ("06 08 09", "", ["06"], ["07"]),
+        ("04 06 07", "", ["06"], []),  # 05 was before the first base backup
+        ("06 07 0B 0C", "07", ["06", "0B"], []),
+        ("06 07 0B 0D", "07", ["06", "0B"], ["0C"]),
+        ("06 08 0B 0C", "08", ["06", "0B"], ["07"]),
+        ("06 07 0B 0C", "07", ["06"], []),  # no base backup has followed yet
+    ],
+)
+def test_what_is_missing_and_no_known_gap_is_found(
+    there: str, gap: str, bases_at: list[str], missing: list[str]
+) -> None:
+    if gap:
+        gaps.begin("2026-11-28T10:00:00+00:00", _LINE + gap, "a test")
+    made = tuple(
+        BaseBackup(label=b, kind="full", begins="", ends="", bytes=1, added=1, segment=_LINE + b)
+        for b in bases_at
+    )
+    found = ArchiveInfo(name="a", postgresql="16", bases=made)
+    assert gaps.missing([_LINE + s for s in there.split()], found) == [_LINE + m for m in missing]

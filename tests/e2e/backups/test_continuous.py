@@ -1,0 +1,234 @@
+"""Continuous archiving on the real stack: any moment, with its files, and what may go wrong."""
+
+import json
+import random
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.support import writer
+from tests.e2e.support.checkout import Checkout
+from tests.e2e.support.odoo_data import last_error
+from tests.e2e.support.template import Template, running_copy
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.xdist_group("continuous")
+
+_MOMENTS = 2  # twenty with --soak
+
+
+@pytest.fixture(scope="module")
+def platform(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """One that archives, with its first base backup."""
+    checkout = Checkout.clone(tmp_path_factory.mktemp("continuous") / "clone")
+    with running_copy(template, checkout, "BACKUP_CONTINUOUS=true", "BACKUP_QUEUE=1") as running:
+        assert eventually(lambda: status(running).get("begins"), 120), containers_log(running)
+        yield running
+
+
+def status(platform: Checkout) -> dict[str, Any]:
+    """What the archiver has written; nothing before it has."""
+    done = platform.inv("backup.archive", "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout) or {}
+    return found
+
+
+def containers_log(platform: Checkout) -> str:
+    """What the archiver has said."""
+    done = platform.run("docker", "logs", "--tail", "20", f"{platform.project}-archiver-1")
+    return done.stdout + done.stderr
+
+
+def stamp(seconds: float) -> str:
+    """A moment as `--at` takes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="microseconds")
+
+
+def restored(platform: Checkout, moment: float, name: str = "past") -> dict[str, Any]:
+    """The database of that moment as `name`."""
+    command = ("restore", "--at", stamp(moment), "--to-database", name, "--yes", "--json")
+    done = platform.inv(*command)
+    assert done.returncode == 0, done.stderr + containers_log(platform)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _compare(platform: Checkout, written: writer.Written, moment: float) -> None:
+    """Raises AssertionError for a row or a file too few or too many at that moment."""
+    assert restored(platform, moment)["missing_files"] == 0
+    rows = platform.sql("SELECT n, file FROM numbered", "past").splitlines()
+    found = {int(row.split("|")[0]): row.split("|")[1] for row in rows}
+    assert written.certain(moment) <= found.keys() <= written.possible(moment)
+    folder = "/var/lib/odoo/filestore/past"
+    look = f"cd {folder} && sha1sum {' '.join(found.values())}"
+    for line in platform.exec("odoo", "sh", "-c", look).stdout.splitlines():
+        digest, name = line.split()
+        assert name.rpartition("/")[2] == digest
+    assert platform.sql("SELECT count(*) FROM numbered") == "20"  # the live one is as it was
+
+
+def _moments(platform: Checkout, count: int, seconds: int) -> None:
+    written = writer.write(platform, seconds)
+    begin, end = written.span
+    for _ in range(count):
+        _compare(platform, written, random.uniform(begin, end))
+    platform.sql("DROP TABLE numbered")
+
+
+def test_any_moment_has_its_rows_and_its_files(platform: Checkout) -> None:
+    _moments(platform, _MOMENTS, 12)
+
+
+@pytest.mark.soak
+def test_twenty_moments_have_their_rows_and_their_files(platform: Checkout) -> None:
+    _moments(platform, 20, 120)
+
+
+def test_a_moment_replaces_the_live_database_and_that_can_be_undone(platform: Checkout) -> None:
+    platform.sql("CREATE TABLE told (text text)")
+    platform.sql("INSERT INTO told VALUES ('before')")
+    moment = time.time()
+    platform.sql("UPDATE told SET text = 'after'")
+    done = platform.inv("restore", "--at", stamp(moment))
+    assert "nothing was restored" in last_error(done)
+    done = platform.inv("restore", "--at", stamp(moment), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert platform.sql("SELECT text FROM told") == "before"
+    assert platform.authenticate("admin", platform.admin_password)
+    # A moment after a restore: what was written since is archived, too.
+    platform.sql("UPDATE told SET text = 'later'")
+    later = time.time()
+    platform.sql("UPDATE told SET text = 'latest'")
+    restored(platform, later)
+    assert platform.sql("SELECT text FROM told", "past") == "later"
+    done = platform.inv("restore", "--undo", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert platform.sql("SELECT text FROM told") == "after"
+
+
+def test_what_was_committed_survives_kills_of_the_server_and_the_archiver(
+    platform: Checkout,
+) -> None:
+    for service in ("odoo_db", "archiver"):
+        platform.sql("CREATE TABLE IF NOT EXISTS kept (service text)")
+        platform.sql(f"INSERT INTO kept VALUES ('{service}')")
+        pid = platform.inspect(service)["State"]["Pid"]
+        subprocess.run(["kill", "-9", str(pid)], check=True)
+        assert eventually(lambda: _runs_again(platform, service, pid), 60)  # noqa: B023
+        assert eventually(lambda: _answers(platform), 60)
+    restored(platform, time.time())
+    assert platform.sql("SELECT count(*) FROM kept", "past") == "2"
+
+
+def _runs_again(platform: Checkout, service: str, pid: int) -> bool:
+    state = platform.inspect(service)["State"]
+    return bool(state["Running"]) and state["Pid"] not in (0, pid)
+
+
+def _answers(platform: Checkout) -> bool:
+    psql = ["psql", "-U", "odoo", "-d", "odoo", "-tAc", "SELECT 1"]
+    return platform.exec("odoo_db", *psql).returncode == 0
+
+
+def _switch(platform: Checkout) -> None:
+    """Have PostgreSQL close a segment that has something in it."""
+    platform.sql(
+        "CREATE TABLE IF NOT EXISTS filler AS SELECT 1 AS n; INSERT INTO filler VALUES (2)"
+    )
+    psql = ["psql", "-U", "postgres", "-d", "odoo", "-tAc", "SELECT pg_switch_wal()"]
+    assert platform.exec("odoo_db", *psql).returncode == 0
+
+
+@pytest.fixture
+def until(platform: Checkout) -> Callable[[Callable[[dict[str, Any]], bool]], dict[str, Any]]:
+    """Waits for a status that meets a condition."""
+
+    def wait(condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        def look() -> dict[str, Any]:
+            found = status(platform)
+            return found if condition(found) else {}
+
+        found = eventually(look, 90, interval=1.0)
+        assert found, f"{status(platform)}\n{containers_log(platform)}"
+        return found
+
+    return wait
+
+
+def test_a_destination_that_is_away_is_told_and_waited_for(
+    platform: Checkout, until: Callable[..., dict[str, Any]]
+) -> None:
+    archive = platform.root / "backups" / "archive"
+    away = archive.with_name("away")
+    archive.rename(away)
+    try:
+        platform.sql("CREATE TABLE waited (n int)")
+        for _ in range(3):
+            _switch(platform)
+        found = until(lambda found: bool(found["problem"]) and found["waiting"] >= 3)
+        assert "pgBackRest" in found["problem"]
+        report = platform.inv("health", "--only", "archiving")
+        assert "WARNING: pgBackRest" in report.stdout
+    finally:
+        shutil.rmtree(archive, ignore_errors=True)
+        away.rename(archive)
+    found = until(lambda found: not found["problem"] and not found["waiting"])
+    assert found["gaps"] == []
+    restored(platform, time.time())
+    assert platform.sql("SELECT count(*) FROM waited", "past") == "0"
+    assert platform.inv("health", "--only", "archiving").returncode == 0
+
+
+def test_damage_in_the_archive_is_found_before_it_is_needed(platform: Checkout) -> None:
+    _switch(platform)
+    assert platform.inv("backup.check", "--data").returncode == 0
+    place = platform.root / "backups" / "archive" / "archive"
+    segments = sorted(place.glob("*/16-1/*/[0-9A-F]*-*"), key=lambda path: path.stat().st_mtime)
+    last, earlier = segments[-1], segments[-2]
+    whole = last.read_bytes()
+    last.write_bytes(whole[:100] + b"x" + whole[101:])
+    said = last_error(platform.inv("backup.check", "--data"))
+    assert "is damaged" in said
+    last.write_bytes(whole)
+    earlier.rename(platform.root / "segment")
+    said = last_error(platform.inv("backup.check"))
+    assert f"segments of WAL are missing in the archive: {earlier.name[:24]}" in said
+    (platform.root / "segment").rename(earlier)
+    assert platform.inv("backup.check", "--data").returncode == 0
+
+
+def test_postgresql_goes_on_where_nothing_can_be_archived_for_too_long(
+    platform: Checkout, until: Callable[..., dict[str, Any]]
+) -> None:
+    before = datetime.fromisoformat(status(platform)["until"]).timestamp()
+    assert platform.compose("--profile", "continuous", "stop", "archiver").returncode == 0
+    rows = "SELECT md5(n::text) || repeat(md5((n + 1)::text), 30) AS text"
+    platform.sql(f"CREATE TABLE much AS {rows} FROM generate_series(1, 1300000) n")
+    lost = time.time()
+    _switch(platform)
+    given_up = ("test", "-e", "/var/lib/archive/queue/given-up")
+    assert eventually(lambda: platform.exec("odoo_db", *given_up).returncode == 0, 90)
+    platform.sql("DROP TABLE much")
+    assert platform.compose("--profile", "continuous", "start", "archiver").returncode == 0
+    found = until(lambda found: any(gap["ends"] for gap in found["gaps"]))
+    assert last_error(
+        platform.inv("restore", "--at", stamp(lost), "--to-database", "past", "--yes")
+    )
+    restored(platform, before)
+    done = platform.inv("backup.check")
+    assert done.returncode == 0, done.stderr
+    until(lambda now: now["until"] > found["gaps"][-1]["ends"])
+
+
+def test_files_of_the_repository_belong_to_its_owner(platform: Checkout) -> None:
+    owner = (platform.root / "backups").stat()
+    for path in Path(platform.root / "backups").rglob("*"):
+        status = path.stat()
+        assert (status.st_uid, status.st_gid) == (owner.st_uid, owner.st_gid), path
