@@ -55,6 +55,13 @@ def remark(found: StagedMoment) -> str:
     return f"The archive has no transaction after that moment{'; ' * bool(last)}{last}"
 
 
+def summary(stack: Stack) -> list[str]:
+    """One line for `inv backup.list`; none where nothing is to be archived."""
+    if not stack.settings.archive.wanted:
+        return []
+    return [lines(status(stack))[0].replace("Covered:     any", "And any")]
+
+
 def lines(found: ArchiveStatus | None) -> list[str]:
     """For people."""
     if not found:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 MAKE: Final = "backup"
 RESTORE: Final = "restore"
-RECOVERY: Final = "recovery"  # of moments; it has a way out in any case
+RECOVERY: Final = "recovery"
 _MACHINE: Final = Path("/etc/machine-id")
 _BACKUP_TIMEOUT: Final = 24 * 3600.0
 _NO_DATABASE_OF_ODOO: Final = "postgres"
@@ -68,7 +68,7 @@ def run(
     stdin: str | None = None,
 ) -> str:
     """What the program prints; raises OpsError with its reason if it fails."""
-    if stack.settings.backups_elsewhere and service in (MAKE, RESTORE):
+    if stack.settings.backups_elsewhere and service in (MAKE, RESTORE, RECOVERY):
         service += "_offsite"
     given = _environment(stack.settings)
     done = oneoff.run(

@@ -55,12 +55,13 @@ def backup_create(
 
 @command({"json": JSON}, name="list")
 def backup_list(c: Context, json: bool = False) -> None:
-    """List the complete backups, the oldest first."""
-    from scripts.backups import render, repository
+    """List the complete backups, the oldest first, and which moments can be restored."""
+    from scripts.backups import archive, render, repository
 
     session = open_to_change(c)
     found = repository.listed(session.stack, session.console)
-    session.console.show(render.as_json(found), render.table(found).lines, as_json=json)
+    lines = [*render.table(found).lines, *archive.summary(session.stack)]
+    session.console.show(render.as_json(found), lines, as_json=json)
 
 
 @command(

@@ -25,6 +25,7 @@ class ArchiveSettings:
         given = values.matching(
             "BACKUP_CONTINUOUS", "true" if default else "false", _SWITCH, "true or false"
         )
+        values.matching("BACKUP_NETWORK", "backend", "backend|edge", "backend or edge")
         return cls(
             wanted=given == "true",
             days=values.count("BACKUP_DAYS", "14", _DAYS),

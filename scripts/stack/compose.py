@@ -72,16 +72,19 @@ class Stack:
 
     def run(self, *arguments: str, **options: Unpack[RunOptions]) -> Completed:
         """Run a `docker compose` command; see Runner.run."""
-        options["env"] = {**_LITTLE_GARBAGE, **self._profiles, **(options.get("env") or {})}
+        options["env"] = {**_LITTLE_GARBAGE, **self._derived, **(options.get("env") or {})}
         return self.runner.run(self.argv(*arguments), **options)
 
     @property
-    def _profiles(self) -> dict[str, str]:
-        """Those of `.env`, and that of what another variable switches on."""
-        settings = self.settings
-        if not settings.archive.wanted or settings.environment is Environment.PROD:
-            return {}
-        return {"COMPOSE_PROFILES": ",".join(dict.fromkeys((*settings.clone.profiles, PROFILE)))}
+    def _derived(self) -> dict[str, str]:
+        """Variables of Compose that follow from others: of continuous archiving."""
+        settings, found = self.settings, {}
+        if settings.archive.wanted and settings.environment is Environment.DEV:
+            profiles = dict.fromkeys((*settings.clone.profiles, PROFILE))
+            found["COMPOSE_PROFILES"] = ",".join(profiles)
+        if settings.backups_elsewhere:
+            found["BACKUP_NETWORK"] = "edge"
+        return found
 
     def exec(
         self,

@@ -34,7 +34,15 @@ _EVERY = pytest.mark.parametrize(
         if compose(files[-1])["services"].get(name, {}) is not None  # !reset
     ],
 )
-_BACKUPS = {"backup", "backup_offsite", "restore", "restore_offsite", "odoo_drill", "recovery"}
+_BACKUPS = {
+    "backup",
+    "backup_offsite",
+    "restore",
+    "restore_offsite",
+    "odoo_drill",
+    "recovery",
+    "recovery_offsite",
+}
 _ARCHIVER = "archiver"
 _SANDBOX = "sandbox"
 _RUNS_ONCE = {

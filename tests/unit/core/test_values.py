@@ -47,6 +47,7 @@ _WRONG = {
     "POSTGREST_PORT": _NO_PORT,
     "IMAGE_SOURCE": ["docker", "Registry"],
     "BACKUP_CONTINUOUS": ["on", "True", "1"],
+    "BACKUP_NETWORK": ["host", "edge2"],
     "BACKUP_DAYS": ["0", "14d", "366"],
     "BACKUP_QUEUE": ["0", "8G", "1.5"],
     "ODOO_PACKAGE": _NO_PATH,
