@@ -7,7 +7,14 @@ from scripts.core import configuration, env_file
 from scripts.core.checks import Check
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import environments, lifecycle, maintenance_window, planned_stop, release
+from scripts.stack import (
+    backup_folders,
+    environments,
+    lifecycle,
+    maintenance_window,
+    planned_stop,
+    release,
+)
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
@@ -46,8 +53,16 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
     warn_of_settings_file(stack.settings, reporter)
     planned_stop.forget(stack)
     prepare_tls(stack, reporter)
+    prepare_archiving(stack)
     if stack.settings.monitoring.wanted:
         monitoring.prepare(stack)
+
+
+def prepare_archiving(stack: Stack) -> None:
+    """Make the folders of the archiver, which production has in any case."""
+    settings = stack.settings
+    if not stack.runner.dry and (settings.tls or settings.archive.wanted):
+        backup_folders.make(settings)
 
 
 def warn_of_settings_file(settings: Settings, reporter: Reporter) -> None:
@@ -69,4 +84,5 @@ def prepare_tls(stack: Stack, reporter: Reporter) -> None:
 def prepare_restore(stack: Stack, reporter: Reporter) -> None:
     """Where a restore starts the platform, as on a new host: what `inv up` prepares, too."""
     if not any(found.service == "odoo" for found in stack.services()):
+        prepare_archiving(stack)
         prepare_tls(stack, reporter)

@@ -10,10 +10,9 @@ from scripts.backups.state import KEY_FILE
 from scripts.core import interrupted_rotation
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import make_private_folder
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import engine, image_names, images, oneoff, readiness
+from scripts.stack import backup_folders, engine, image_names, images, oneoff, readiness
 from scripts.stack.compose import Stack
 from toolbox.contract.backups import OdooInfo
 from toolbox.contract.messages import NOTE
@@ -37,9 +36,7 @@ def prepare(stack: Stack, reporter: Reporter) -> None:
     key = settings.secrets_folder / KEY_FILE
     if not key.is_file() or not key.stat().st_size:
         raise OpsError(f"secrets/{KEY_FILE} does not exist", "Run: inv secrets")
-    make_private_folder(settings.secrets_folder / "backup")
-    if not settings.backups_elsewhere and not settings.backup_folder.is_dir():
-        make_private_folder(settings.backup_folder)
+    backup_folders.make(settings)
     if not images.has_backup_image(stack):
         engine.probe(stack.runner)  # one that does not answer has no image of anything
         images.ensure(stack, reporter, image_names.BACKUP)

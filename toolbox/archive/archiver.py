@@ -17,6 +17,7 @@ from toolbox.archive import files, gaps, passphrase, pgbackrest, queue
 from toolbox.archive.bases import Bases
 from toolbox.archive.places import NAME, REPOSITORY, SOCKET, STATE, STATUS
 from toolbox.archive.worker import Worker
+from toolbox.backup import owner
 from toolbox.contract.archive import ArchiveStatus
 from toolbox.contract.codec import from_json, to_json
 from toolbox.core.errors import Failure
@@ -74,6 +75,7 @@ class Archiver:
             existing = REPOSITORY.is_file()
             given = passphrase.find_or_make(existing=existing)
             REPOSITORY.touch()
+            owner.apply()
             pgbackrest.configure(self._name, given, days=self._days)
             pgbackrest.run("stanza-create", name=self._name)
         except Failure as error:

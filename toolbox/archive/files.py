@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from toolbox.archive.places import FILES
-from toolbox.backup import restic, saved_files
+from toolbox.backup import owner, restic, saved_files
 from toolbox.contract import names
 from toolbox.contract.codec import decode
 from toolbox.core import filestore
@@ -55,6 +55,8 @@ def save_all(archive: str) -> float:
         if after != before:
             known[database] = after
             _store(known)
+        if after.names != before.names or after.whole != before.whole:
+            owner.apply(since=begun - _TICK)
     return begun
 
 

@@ -19,9 +19,10 @@ def expected(folder: Path) -> tuple[int, int]:
     return status.st_uid, status.st_gid
 
 
-def apply(folder: Path = restic.LOCAL) -> None:
+def apply(folder: Path = restic.LOCAL, since: float = 0.0) -> None:
     """Make that user the owner of the repository in `folder`, of files from before as well.
 
+    With `since` (seconds since 1970) only of folders in which something has changed since then.
     Where the file system has no owners of its own (a folder of macOS, some network drives),
     they stay what they are.
     """
@@ -29,7 +30,7 @@ def apply(folder: Path = restic.LOCAL) -> None:
         return
     try:
         wanted = expected(folder)
-        for place in _repository(folder):
+        for place in _repository(folder, since):
             _change(place, wanted)
     except OSError:
         return
@@ -44,9 +45,11 @@ def _change(place: Path, wanted: tuple[int, int]) -> None:
         return
 
 
-def _repository(folder: Path) -> Iterator[Path]:
+def _repository(folder: Path, since: float) -> Iterator[Path]:
     yield folder
     for part in _PARTS:
         yield folder / part
         for parent, folders, names in os.walk(folder / part):
-            yield from (Path(parent, name) for name in (*folders, *names))
+            yield from (Path(parent, name) for name in folders)
+            if Path(parent).stat().st_mtime >= since:
+                yield from (Path(parent, name) for name in names)

@@ -5,7 +5,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ class _Attachments:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.marked: list[str] = []
+        self.env = SimpleNamespace(context={})
 
     def _get_path(self, content: bytes, checksum: str) -> tuple[str, str]:
         name = f"{checksum[:2]}/{checksum}"
@@ -38,8 +39,15 @@ class _Attachments:
     def _full_path(self, name: str) -> str:
         return str(self.folder / name)
 
-    def _gc_file_store_unsafe(self) -> None:
-        """Odoo's own, of which nothing is wanted here."""
+    def with_context(self, **context: bool) -> "_Attachments":
+        found = type(self)(self.folder)
+        found.env = SimpleNamespace(context=context)
+        return found
+
+    def _gc_file_store_unsafe(self) -> list[str]:
+        """Odoo's own: all that it finds in the checklist."""
+        checklist = Path(self._full_path("checklist"))
+        return sorted(path.name for path in checklist.rglob("*") if path.is_file())
 
 
 @pytest.fixture
@@ -134,3 +142,36 @@ def test_a_folder_of_somebody_else_refuses_the_upload(
     with pytest.raises(_UserError, match="Permission denied"):
         store._file_write(_Attachments(tmp_path), b"content", "abcd")
     assert list((tmp_path / "ab").iterdir()) == []
+
+
+@pytest.mark.parametrize(("switch", "days", "held"), [
+    ("false", "14", 0), ("", "", 0), ("true", "", 15), ("true", "3", 4),
+])  # fmt: skip
+def test_garbage_stays_for_as_long_as_moments_can_be_restored(
+    store: Any, monkeypatch: pytest.MonkeyPatch, switch: str, days: str, held: int
+) -> None:
+    monkeypatch.setenv("BACKUP_CONTINUOUS", switch)
+    monkeypatch.setenv("BACKUP_DAYS", days)
+    assert store._held_seconds() == held * 86_400
+
+
+def test_only_what_was_marked_long_enough_ago_is_collected(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKUP_CONTINUOUS", "true")
+    monkeypatch.setattr(_Attachments, "_full_path", store._full_path)
+    attachments = _Attachments(tmp_path)
+    for name, days in (("aa/new", 0), ("aa/old", 16), ("bb/older", 30), ("bb/recent", 14)):
+        mark = tmp_path / "checklist" / name
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        long_ago = mark.stat().st_mtime - days * 86_400
+        os.utime(mark, (long_ago, long_ago))
+    assert store._gc_file_store_unsafe(attachments) == ["old", "older"]
+    left = sorted(path.name for path in (tmp_path / "checklist").glob("??/*"))
+    assert left == ["new", "recent"]
+    # Without it, Odoo finds them all: what was due is below the same folder.
+    assert len(_Attachments._gc_file_store_unsafe(attachments)) == 4
+    # One that is marked again has been named until now.
+    store._mark_for_gc(attachments, "bb/recent")
+    assert (tmp_path / "checklist" / "bb" / "recent").stat().st_mtime > long_ago
