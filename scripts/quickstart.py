@@ -62,6 +62,7 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
             reporter.note(f"written to .env: {line}")
     _make_secrets(stack, reporter)
     startup.prepare_tls(stack, reporter)
+    startup.prepare_archiving(stack)
     lifecycle.up(stack, reporter, startup.preflight(settings))
     release.remember(settings, release.here(settings, stack.runner))
     healthy = run_all(checkup.checks(stack, checkup.PATIENT))

@@ -200,7 +200,7 @@ class Server:
                 return cursor.fetchone()
         except psycopg2.Error as error:
             self._connection = None
-            said = (str(error).strip() or "it gives no answer").splitlines()[-1]
+            said = (str(error).strip() or "it gives no answer").splitlines()[0]
             raise Failure(f"PostgreSQL: {said}") from error
 
 
