@@ -221,6 +221,8 @@ def _write(place: Path, text: str) -> None:
 def idle() -> None:
     """Nothing is archived: so that BACKUP_CONTINUOUS can be switched off in .env alone."""
     log("BACKUP_CONTINUOUS is off: nothing is archived")
+    if (earlier := _earlier()).begins:
+        gaps.begin(earlier.until, earlier.segment, "archiving was switched off")
     STATUS.unlink(missing_ok=True)
     while True:
         time.sleep(3600)
