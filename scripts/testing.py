@@ -16,7 +16,7 @@ from scripts.core.files import digest, write_atomic
 from scripts.core.process import Runner
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings
-from scripts.stack import debian, engine, image_names, images
+from scripts.stack import debian, engine, image_names, images, postgres_volumes
 from scripts.stack.compose import Stack
 
 KINDS: Final = ("unit", "static", "e2e")
@@ -118,7 +118,7 @@ def _on_package(stack: Stack, request: Request) -> Stack:
     """`stack` on the Odoo that is asked for, which `.env` names from then on."""
     if not request.odoo_package:
         return stack
-    if f"{stack.settings.project}_odoo_db_data" in stack.volumes():
+    if postgres_volumes.in_use(stack.settings) in stack.volumes():
         raise UsageError(
             "this installation has a database, and its .env would name another Odoo",
             "Test on another Odoo in a clone of its own.",

@@ -58,6 +58,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "db.list": ("inv db.list", "inv db.list --json"),
     "db.drop": ("inv db.drop staging", "inv db.drop staging --yes"),
     "db.copy": ("inv db.copy staging training", "inv db.copy odoo test --neutralize"),
+    "postgres.upgrade": ("inv postgres.upgrade --to 17", "inv postgres.upgrade --accept"),
     "module.list": ("inv module.list --changed", "inv module.list --state installed"),
     "module.info": ("inv module.info sale", "inv module.info sale --json"),
     "module.install": ("inv module.install sale,crm", "inv module.install sale -d staging"),

@@ -25,6 +25,7 @@ _MODULE_STATES: Final = ("installed", "uninstalled", "to install", "to upgrade",
 _MAINTENANCE: Final = ("on", "off", "status")
 _TESTS: Final = ("unit", "static", "e2e")
 _SERIES: Final = ("18", "19")
+_POSTGRES: Final = ("17", "18")
 _SERVICE: Final = re.compile(r"^  ([a-z0-9_-]+):", re.MULTILINE)
 _SERVICES: Final = re.compile(r"^services:\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 _IN_WHEEL: Final = re.compile(r"odoo/addons/([a-z0-9_]+)/__manifest__\.py", re.IGNORECASE)
@@ -139,4 +140,5 @@ _KNOWN: Final[Mapping[str, Callable[[Path], list[str]]]] = {
     "only": _choices(*_TESTS),
     "only_": _choices(*check_names.WORDS),
     "odoo": _choices(*_SERIES),
+    "postgres.upgrade to": _choices(*_POSTGRES),
 }

@@ -221,9 +221,16 @@ def check_what_compose_reads(values: Values) -> None:
     values.path("ACME_CA_FILE", "")
     values.matching("ODOO_DEV", "", r"(\w+(,\w+)*)?", "words with commas between")
     values.matching("BACKUP_HOST", "", r"([A-Za-z0-9][\w.-]{0,62})?", "the name of a machine")
+    values.matching(
+        "POSTGRES_VOLUME",
+        "odoo_db_data",
+        r"odoo_db_data(_[a-z0-9]+)?",
+        "odoo_db_data or one like odoo_db_data_17",
+    )
     values.matching("LOG_FORMAT", "text", "text|json", "text or json")
     values.redis_memory("REDIS_MAXMEMORY", "256mb")
     values.matching("PROMETHEUS_RETENTION", "15d", r"[1-9]\d{0,3}[hdwy]", "a time like 15d or 8w")
+    values.image("SUPABASE_POSTGRES", "postgres:16.15-bookworm")
     for name, default in env_example.variables().items():
         if name.endswith("_MEMORY"):
             values.memory(name, default)

@@ -11,7 +11,7 @@ from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.files import make_private_folder
 from scripts.rotation import sql
-from scripts.stack import engine, image_names, images, oneoff
+from scripts.stack import engine, image_names, images, oneoff, postgres_volumes
 from scripts.stack.compose import Stack
 
 DATABASE: Final = "odoo_db_data"
@@ -83,7 +83,8 @@ def supabase(stack: Stack) -> bool:
 
 def _holds_cluster(stack: Stack, volume: str) -> bool:
     """As good as yes where nobody can look: a secret too few is safer than one too many."""
-    name = f"{stack.settings.project}_{volume}"
+    own = postgres_volumes.suffix(stack.settings) if volume == DATABASE else volume
+    name = f"{stack.settings.project}_{own}"
     known = ["docker", "volume", "ls", "--format", "{{.Name}}"]  # also one without our labels
     if name not in stack.runner.run(known, timeout=60).stdout.split():
         return False

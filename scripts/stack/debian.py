@@ -22,6 +22,8 @@ from scripts.stack.odoo_package import Package
 # `localhost/`: where one is missing, nobody asks a public registry for a stranger's.
 BASE: Final = "localhost/ipai/base:trixie"
 POSTGRES: Final = "localhost/ipai/postgres:16"
+POSTGRES_17: Final = "localhost/ipai/postgres:17"  # after `inv postgres.upgrade`
+SERVERS: Final[Mapping[str, int]] = {POSTGRES: 16, POSTGRES_17: 17}
 REDIS: Final = "localhost/ipai/redis:7"
 NGINX: Final = "localhost/ipai/nginx:1"
 CERTBOT: Final = "localhost/ipai/certbot:4"
@@ -49,6 +51,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 _FOLDERS: Final = {
     BASE: "base",
     POSTGRES: "postgres",
+    POSTGRES_17: "postgres-17",
     REDIS: "redis",
     NGINX: "nginx",
     CERTBOT: "certbot",
@@ -58,9 +61,13 @@ _FOLDERS: Final = {
 }
 
 
-def variables(project: str) -> dict[str, str]:
-    """VARIABLES for the installation of that name."""
-    return {name: tag.replace(f"/{PROJECT}/", f"/{project}/") for name, tag in VARIABLES.items()}
+def variables(project: str, postgres: str = POSTGRES) -> dict[str, str]:
+    """VARIABLES for the installation of that name, whose server is `postgres` if that is ours."""
+    named = {name: tag.replace(f"/{PROJECT}/", f"/{project}/") for name, tag in VARIABLES.items()}
+    if major := SERVERS.get(postgres):
+        named |= {"POSTGRES_IMAGE": postgres, "BACKUP_BASE_IMAGE": postgres}
+        named["BACKUP_IMAGE"] = f"localhost/{project}/backup:{major}"
+    return named
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class Builder:
         Returns the names built.
         """
         given = list(tags)
-        clients = [POSTGRES] if any(tag.startswith(_ODOO) for tag in given) else []
+        clients = [POSTGRES] if any(tag.startswith((_ODOO, POSTGRES_17)) for tag in given) else []
         wanted = list(dict.fromkeys([BASE, *clients, *given]))
         found = image_facts.sources(self.runner, wanted)
         current = {t for t, source in zip(wanted, found, strict=True) if source == self.source(t)}
@@ -97,6 +104,8 @@ class Builder:
         own = self._context(tag)
         files = [p for p in own.rglob("*") if p.is_file() and "downloads" not in p.parts]
         parents = [] if tag == BASE else [BASE]
+        if tag == POSTGRES_17:
+            parents.append(POSTGRES)
         if tag.startswith(_ODOO):
             parents = [POSTGRES, _packages_of(tag)]
         more = [self.package.digest] if self.package and own.name == "odoo-package" else []
@@ -124,7 +133,7 @@ class Builder:
         if BASE in stale:
             self._make_root_file_system()
             self._docker_build(BASE)
-        simple = (POSTGRES, REDIS, NGINX, CERTBOT, MAIL_CATCHER, MONITORING)
+        simple = (POSTGRES, POSTGRES_17, REDIS, NGINX, CERTBOT, MAIL_CATCHER, MONITORING)
         small = [tag for tag in simple if tag in stale]
         with ThreadPoolExecutor(max_workers=2) as pool:
             odoo = [tag for tag in stale if tag.startswith(_ODOO)]

@@ -15,6 +15,12 @@ PAGE_NEEDS: Final = ("odoo_db", "redis", "odoo_init", "odoo", "nginx")
 
 _KNOWN: Final = (
     (
+        "odoo_db",
+        r"error: the data is of PostgreSQL \d+, and this image has \d+",
+        "Name an image of the data's version in .env (POSTGRES_IMAGE), or the other volume "
+        "(POSTGRES_VOLUME); then: inv up. To move to another version: inv postgres.upgrade",
+    ),
+    (
         "redis",
         r"redis-check-aof|[Bb]ad file format reading the append only file|AOF manifest",
         "The file with the sessions is damaged. To repair it, whereupon Redis starts by itself: "

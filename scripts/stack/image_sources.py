@@ -8,11 +8,12 @@ from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
 from scripts.core.settings import ImageSource, remember
-from scripts.stack import debian, image_facts, odoo_package
+from scripts.stack import debian, image_facts, odoo_package, postgres_volumes
 from scripts.stack.compose import Stack
 from scripts.stack.image_names import PULLED, effective, official
 
 _BASE: Final = "ODOO_BASE_IMAGE"
+_POSTGRES: Final = "POSTGRES_IMAGE"
 _OTHER_WAYS: Final = (
     "For 18: a package or checkout of it as ODOO_PACKAGE in .env, or its image (docker load)."
 )
@@ -39,7 +40,7 @@ def bring(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, 
     if settings.odoo_package and _BASE in wanted:
         chosen |= _from_package(stack, reporter, chosen)
         wanted = [name for name in wanted if name != _BASE]
-    built = debian.variables(settings.project)
+    built = debian.variables(settings.project, chosen[_POSTGRES])
     ours = {name for name in wanted if chosen[name] == built[name]}
     theirs = [name for name in wanted if chosen[name] not in (defaults[name], built[name])]
     rest = [name for name in wanted if name not in theirs]
@@ -130,10 +131,10 @@ def _from_debian(
     settings = stack.settings
     root, project = settings.root, settings.project
     logs = settings.state_folder / "logs"
-    tags = [debian.VARIABLES[name] for name in build]
+    built = debian.variables(project, before[_POSTGRES])
+    tags = [built[name] for name in build]
     debian.Builder(root / "images", logs, stack.runner, reporter).ensure(tags)
-    defaults, built = official(root, project), debian.variables(project)
-    chosen = dict(built)
+    defaults, chosen = official(root, project), dict(built)
     for name in built.keys() - set(build):
         named = before[name] not in (defaults[name], built[name])
         if named or (name in pulled and before[name] == defaults[name]):
@@ -182,12 +183,12 @@ def _pull_or_build(stack: Stack, reporter: Reporter, wanted: Mapping[str, str]) 
 
 def _holds_data(names: Iterable[str]) -> bool:
     """Whether one of them works on what another version or build may have written."""
-    return not {_BASE, "POSTGRES_IMAGE"}.isdisjoint(names)
+    return not {_BASE, _POSTGRES}.isdisjoint(names)
 
 
 def _has_data(stack: Stack) -> bool:
     """Whether a database was made already, which another version of Odoo would not open."""
-    return f"{stack.settings.project}_odoo_db_data" in stack.volumes()
+    return postgres_volumes.in_use(stack.settings) in stack.volumes()
 
 
 def pull(stack: Stack, reporter: Reporter, image: str) -> None:

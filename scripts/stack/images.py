@@ -121,6 +121,11 @@ def _build_backup_image(stack: Stack, reporter: Reporter, images: Mapping[str, s
     _build_on(stack, reporter, images["BACKUP_IMAGE"], sources, (BACKUP, images[BACKUP]))
 
 
+def ensure_backup(stack: Stack, reporter: Reporter, chosen: Mapping[str, str]) -> None:
+    """Build the image of backups for the variables `chosen`, which `.env` need not have yet."""
+    _build_backup_image(stack, reporter, {**effective(stack.settings), **chosen})
+
+
 def has_backup_image(stack: Stack) -> bool:
     """Whether the image of backups is there, so that nothing need be pulled or built."""
     return exists(stack, effective(stack.settings)["BACKUP_IMAGE"])

@@ -240,6 +240,9 @@ def down(stack: Stack, reporter: Reporter, *, volumes: bool = False) -> bool:
         with reporter.step("Stopping the platform"):
             replace(stack, settings=settings).run(*arguments, timeout=300, changes=True)
         if volumes:
+            from scripts.stack import postgres_volumes
+
+            postgres_volumes.drop(stack, *postgres_volumes.others(stack))
             identity.forget(stack)
     return True
 

@@ -55,7 +55,7 @@ def _tags(stack: Stack) -> list[str]:
 
 def _renew(stack: Stack, reporter: Reporter, tags: Sequence[str]) -> None:
     package = odoo_package.named(stack.settings.odoo_package, stack.settings.root)
-    can_be_built = {*debian.VARIABLES.values(), package.tag if package else ""}
+    can_be_built = {*debian.VARIABLES.values(), *debian.SERVERS, package.tag if package else ""}
     ours = [tag for tag in tags if tag in can_be_built]
     if ours:
         folder, logs = stack.settings.root / "images", stack.settings.state_folder / "logs"

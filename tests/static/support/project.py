@@ -51,6 +51,7 @@ def variables(text: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     # The default of an image carries the project's name.
     text = re.sub(r"\$\{COMPOSE_PROJECT_NAME:-([^}]*)\}", r"\1", text)
+    text = re.sub(r":-\$\{\w+:-([^}]*)\}\}", r":-\1}", text)  # another one is the default
     live = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     pattern = r"(?<!\$)\$\{?([A-Z][A-Z0-9_]*)(?::?([-+])([^}]*))?"
     for name, operator, default in re.findall(pattern, live):
