@@ -30,7 +30,7 @@ def postgres_upgrade(
     yes: bool = False,
 ) -> None:
     """Move all databases to another major version of PostgreSQL; kept as they were; asks."""
-    from scripts import postgres_upgrade as upgrading
+    from scripts.postgres import upgrade as upgrading
 
     if (to > 0) + undo + accept != 1 or (image and not to):
         hint = "inv postgres.upgrade --to 17; afterwards --accept or --undo"

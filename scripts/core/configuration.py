@@ -70,6 +70,7 @@ def _defaults(settings: Settings, shown: Mapping[str, str]) -> dict[str, tuple[s
     """Default, and whether an empty value is one: production's differ from those shown."""
     text = "".join(path.read_text() for path in settings.compose_files if path.is_file())
     text = re.sub(r"\$\{COMPOSE_PROJECT_NAME:-[^}]*\}", settings.project, text)
+    text = re.sub(r":-\$\{\w+:-([^}]*)\}\}", r":-\1}", text)  # another one is the default
     written = {
         name: (sign, word)
         for name, sign, word in re.findall(r"(?<!\$)\$\{(\w+)(:?-)([^}]*)\}", text)

@@ -27,7 +27,8 @@ def others(stack: Stack) -> list[str]:
     project = f"label=com.docker.compose.project={stack.settings.project}"
     argv = ["docker", "volume", "ls", "--filter", project, "--filter", _LABEL]
     found = stack.runner.run([*argv, "--format", "{{.Name}}"], timeout=_SECONDS).stdout.split()
-    return sorted(set(found) - {in_use(stack.settings)})
+    own = (name for name in found if name.startswith(f"{stack.settings.project}_{DEFAULT}"))
+    return sorted(set(own) - {in_use(stack.settings)})
 
 
 def drop(stack: Stack, *names: str) -> None:

@@ -45,12 +45,14 @@ _BACKUPS = {
 }
 _ARCHIVER = "archiver"
 _SANDBOX = "sandbox"
+_APART = {_SANDBOX, KEEPER, "postgres_upgrade"}
 _RUNS_ONCE = {
     "odoo_init",
     "odoo_modules",
     "odoo_rehearsal",
     "certbot",
     "supabase_cloud",
+    "postgres_upgrade",
     _SANDBOX,
     *_BACKUPS,
 }
@@ -92,7 +94,7 @@ def test_a_service_is_confined(environment: str, name: str) -> None:
     assert service["read_only"] is True
     assert service["init"] is True
     assert not {"privileged", "container_name", "pid", "ipc"} & set(service)
-    assert service.get("network_mode") == ("none" if name in (_SANDBOX, KEEPER) else None)
+    assert service.get("network_mode") == ("none" if name in _APART else None)
 
 
 @_EVERY

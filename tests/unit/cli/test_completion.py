@@ -21,7 +21,7 @@ from tests.unit.support.fakes import settings_in
 _FREE = {
     "archive",
     "command", "domain", "email", "from_database", "keep", "key", "name", "notify", "payload",
-    "ping",
+    "image", "ping",
     "pytest", "server", "source", "to", "user", "at", "id", "message", "moment", "for_",
 }  # fmt: skip
 

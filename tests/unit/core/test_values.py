@@ -80,6 +80,8 @@ _WRONG = {
     "MAIL_CATCHER_IMAGE": _NO_IMAGE,
     "MAIL_MEMORY": _NO_MEMORY,
     "POSTGRES_IMAGE": _NO_IMAGE,
+    "POSTGRES_VOLUME": ["odoo_data", "odoo_db_data_", "odoo_db_data/17"],
+    "SUPABASE_POSTGRES": _NO_IMAGE,
     "REDIS_IMAGE": _NO_IMAGE,
     "NGINX_IMAGE": _NO_IMAGE,
     "CERTBOT_IMAGE": _NO_IMAGE,

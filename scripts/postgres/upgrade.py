@@ -6,7 +6,7 @@ the upgrade is accepted. Which of the two is in use is what `.env` says, and not
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from scripts.backups import repository, service
@@ -15,6 +15,7 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings, fixed, remember
+from scripts.postgres.outcome import PostgresUpgrade, report
 from scripts.stack import (
     debian,
     engine,
@@ -37,39 +38,6 @@ _CLIENTS: Final = ("odoo", "odoo_clone", "archiver", "postgres_exporter")
 _VERSION: Final = "SELECT current_setting('server_version_num')::int / 10000"
 
 
-@dataclass(frozen=True)
-class PostgresUpgrade:
-    """What was done."""
-
-    done: str  # nothing, upgraded, undone, accepted
-    postgresql: int  # the major version that runs now
-    before: int  # the one that ran before; 0 where nothing changed
-    moved: str  # how many databases, tables and rows; '' if none
-    backup: str  # the backup that was made before; '' if none
-    volume: str  # the volume that is in use
-    kept: tuple[str, ...]  # further volumes that hold data
-    dropped: tuple[str, ...]  # volumes that are gone
-
-    @property
-    def lines(self) -> list[str]:
-        """For people."""
-        lines = [f"PostgreSQL {self.postgresql} runs on the volume {self.volume}"]
-        if self.done == "nothing":
-            lines[0] += ": there is nothing to do"
-        if self.moved:
-            lines.append(f"Moved and compared: {self.moved}")
-        if self.backup:
-            lines.append(f"Backup of before: {self.backup}")
-        lines += [f"Removed: {name}" for name in self.dropped]
-        if self.done == "upgraded":
-            kept = ", ".join(self.kept)
-            lines.append(f"What was there before is kept in {kept}: `inv postgres.upgrade --undo`")
-            lines.append("goes back to it, `inv postgres.upgrade --accept` drops it")
-        elif self.kept:
-            lines.append(f"Kept: {', '.join(self.kept)}; to drop it: inv postgres.upgrade --accept")
-        return lines
-
-
 def upgrade(stack: Stack, reporter: Reporter, to: int, image: str) -> PostgresUpgrade:
     """Move to PostgreSQL `to`, if the person agrees; on any failure the old server goes on.
 
@@ -78,7 +46,7 @@ def upgrade(stack: Stack, reporter: Reporter, to: int, image: str) -> PostgresUp
     stack, current = _prepare(stack)
     others = postgres_volumes.others(stack)
     if to == current:
-        return _report(stack, "nothing", current)
+        return report(stack, "nothing", current)
     if to < current:
         raise UsageError(
             f"PostgreSQL {current} runs, which is newer than {to}",
@@ -93,8 +61,8 @@ def upgrade(stack: Stack, reporter: Reporter, to: int, image: str) -> PostgresUp
     doomed = [n for n in others if n == f"{stack.settings.project}_{target}"]
     if set(others) - set(doomed):
         raise OpsError(
-            f"the upgrade of before is not finished: {', '.join(others)} holds what was there",
-            "First: inv postgres.upgrade --accept, or --undo",
+            f"an earlier upgrade has left another volume of databases: {', '.join(others)}",
+            "To drop it: inv postgres.upgrade --accept",
         )
     chosen = postgres_images.chosen(stack.settings, to, image)
     values = {**chosen, postgres_volumes.VARIABLE: target, **_supabase(stack)}
@@ -118,7 +86,7 @@ def upgrade(stack: Stack, reporter: Reporter, to: int, image: str) -> PostgresUp
                 with reporter.step(f"Moving the databases to PostgreSQL {to}"):
                     moved = _run(stack, reporter, values, "move")
             now = _switch(stack, reporter, values, to)
-    return replace(_report(now, "upgraded", to), before=current, moved=moved, backup=made)
+    return replace(report(now, "upgraded", to), before=current, moved=moved, backup=made)
 
 
 def undo(stack: Stack, reporter: Reporter) -> PostgresUpgrade:
@@ -151,7 +119,7 @@ def undo(stack: Stack, reporter: Reporter) -> PostgresUpgrade:
             with file_lock(lifecycle.lock(stack.settings), "postgres.upgrade"):
                 _stop_clients(stack, reporter)
             now = _switch(stack, reporter, {**chosen, postgres_volumes.VARIABLE: own}, major)
-    return replace(_report(now, "undone", major), before=current)
+    return replace(report(now, "undone", major), before=current)
 
 
 def accept(stack: Stack, reporter: Reporter) -> PostgresUpgrade:
@@ -159,11 +127,11 @@ def accept(stack: Stack, reporter: Reporter) -> PostgresUpgrade:
     stack, current = _prepare(stack)
     doomed = tuple(postgres_volumes.others(stack))
     if not doomed:
-        return _report(stack, "nothing", current)
+        return report(stack, "nothing", current)
     with file_lock(repository.lock(stack.settings), "postgres.upgrade"):
         _agree(reporter, f"Drop for good: {', '.join(doomed)}? PostgreSQL {current} stays")
         postgres_volumes.drop(stack, *doomed)
-    return replace(_report(stack, "accepted", current), dropped=doomed)
+    return replace(report(stack, "accepted", current), dropped=doomed)
 
 
 def _prepare(stack: Stack) -> tuple[Stack, int]:
@@ -290,16 +258,3 @@ def _or_back(stack: Stack, reporter: Reporter, drop: str = "") -> Iterator[None]
             hint = f"The platform runs as before. {error.hint}".strip()
             raise OpsError(error.message, hint) from error
         raise
-
-
-def _report(stack: Stack, done: str, major: int) -> PostgresUpgrade:
-    return PostgresUpgrade(
-        done=done,
-        postgresql=major,
-        before=0,
-        moved="",
-        backup="",
-        volume=postgres_volumes.in_use(stack.settings),
-        kept=tuple(postgres_volumes.others(stack)),
-        dropped=(),
-    )
