@@ -42,10 +42,8 @@ def chosen(settings: Settings, major: int, image: str = "") -> dict[str, str]:
             f"{SERVER}={named[SERVER]} is an image of your own",
             f"Name yours of PostgreSQL {major}: --image IMAGE",
         )
-    ours = rf"localhost/{re.escape(settings.project)}/backup:\d+"
-    backup = named["BACKUP_IMAGE"]
-    if re.fullmatch(ours, backup):
-        backup = f"localhost/{settings.project}/backup:{major}"
+    # Its name bears the version, so that the one in use stays as it is.
+    backup = re.sub(r":\d+$", f":{major}", named["BACKUP_IMAGE"])
     return {SERVER: server, image_names.BACKUP: base, "BACKUP_IMAGE": backup}
 
 
