@@ -10,10 +10,11 @@ from scripts.core.report import Reporter
 from scripts.core.settings import ImageSource, remember
 from scripts.stack import debian, image_facts, odoo_package, postgres_volumes
 from scripts.stack.compose import Stack
-from scripts.stack.image_names import PULLED, effective, official
+from scripts.stack.image_names import BACKUP, PULLED, effective, official
 
 _BASE: Final = "ODOO_BASE_IMAGE"
 _POSTGRES: Final = "POSTGRES_IMAGE"
+_OF_POSTGRES: Final = (_POSTGRES, BACKUP, "BACKUP_IMAGE")  # all of one major version
 _OTHER_WAYS: Final = (
     "For 18: a package or checkout of it as ODOO_PACKAGE in .env, or its image (docker load)."
 )
@@ -46,6 +47,8 @@ def bring(stack: Stack, reporter: Reporter, wanted: Sequence[str]) -> dict[str, 
     rest = [name for name in wanted if name not in theirs]
     if source is ImageSource.REGISTRY:
         turned = [name for name in built if chosen[name] == built[name] != defaults[name]]
+        if chosen[_POSTGRES] != debian.POSTGRES:  # the default would not open its data
+            turned = [name for name in turned if name not in _OF_POSTGRES]
         back = {name: defaults[name] for name in turned}
         if back:
             _remember(stack, back, reporter)

@@ -22,7 +22,7 @@ from tests.e2e.support.template import Template, unstarted
 # has a long one left at the end.
 _ORDER: Final = (
     "platform", "modules_faults", "backups", "modules", "backup_faults", "production", "sessions",
-    "volumes", "health", "rotation", "first_start", "acme", "addons", "jobs", "identity",
+    "volumes", "postgres", "health", "rotation", "first_start", "acme", "addons", "jobs", "identity",
     "development", "continuous", "official", "browser", "odoo_jobs", "engine", "host",
 )  # fmt: skip
 

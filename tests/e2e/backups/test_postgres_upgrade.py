@@ -71,7 +71,9 @@ def company(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def _execute(platform: Checkout, script: str, database: str = "odoo") -> str:
     psql = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]
-    done = platform.exec("odoo_db", *psql, "-c", script)
+    # Each by itself: some may not be in a transaction with others.
+    statements = [part for line in script.split(";\n") if line for part in ("-c", line)]
+    done = platform.exec("odoo_db", *psql, *statements)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -14,7 +14,17 @@ def root(tmp_path: Path) -> Path:
     for name in ("compose.yaml", "compose.prod.yaml"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "odoo", tmp_path / "odoo")
-    for name in ("base", "postgres", "redis", "nginx", "certbot", "mail", "monitoring", "odoo"):
+    for name in (
+        "base",
+        "postgres",
+        "postgres-17",
+        "redis",
+        "nginx",
+        "certbot",
+        "mail",
+        "monitoring",
+        "odoo",
+    ):
         folder = tmp_path / "images" / name
         folder.mkdir(parents=True)
         (folder / "Dockerfile").write_text(f"FROM {name}\n")
