@@ -12,8 +12,8 @@ pytestmark = pytest.mark.xdist_group("postgres")
 
 _CONTENT = """
 CREATE ROLE report LOGIN PASSWORD 'report';
-ALTER DATABASE odoo SET statement_timeout = '111s';
-ALTER ROLE report IN DATABASE odoo SET work_mem = '7MB';
+ALTER DATABASE company SET statement_timeout = '111s';
+ALTER ROLE report IN DATABASE company SET work_mem = '7MB';
 ALTER SYSTEM SET log_min_duration_statement = '77s';
 CREATE EXTENSION IF NOT EXISTS unaccent;
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
@@ -46,7 +46,7 @@ _FACTS = (
     " FROM pg_index WHERE indrelid = 'company'::regclass AND indisvalid",
     "SELECT rolpassword FROM pg_authid WHERE rolname IN ('report', 'odoo') ORDER BY rolname",
     "SELECT setrole::regrole, setconfig FROM pg_db_role_setting ORDER BY 1",
-    "SELECT datname, datdba::regrole, datallowconn FROM pg_database ORDER BY 1",
+    "SELECT datname, datdba::regrole, datallowconn FROM pg_database WHERE datname <> 'of_16' ORDER BY 1",
     "SELECT has_table_privilege('report', 'company', 'SELECT'), nextval('company_id_seq') > 500",
     "SHOW log_min_duration_statement",
     "SHOW data_checksums",
@@ -65,11 +65,13 @@ def company(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with running_copy(template, checkout) as running:
         others = ("odoo", "odoo_init", "nginx", "mail_catcher", "redis")
         assert running.compose("rm", "--stop", "--force", *others).returncode == 0
+        # Not Odoo's own: a backup of that would refuse what `broken` has, and take no vector.
+        _execute(running, "CREATE DATABASE company OWNER odoo", "postgres")
         _execute(running, _CONTENT)
         yield running
 
 
-def _execute(platform: Checkout, script: str, database: str = "odoo") -> str:
+def _execute(platform: Checkout, script: str, database: str = "company") -> str:
     psql = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]
     # Each by itself: some may not be in a transaction with others.
     statements = [part for line in script.split(";\n") if line for part in ("-c", line)]
@@ -99,7 +101,7 @@ def test_another_major_version_of_postgresql(company: Checkout) -> None:
     _execute(company, _BREAK)
     failed = company.inv(*upgrade)
     assert failed.returncode == 1
-    assert "odoo could not be moved:" in failed.stderr and "not any more" in failed.stderr
+    assert "company could not be moved:" in failed.stderr and "not any more" in failed.stderr
     assert "hint: The platform runs as before." in failed.stderr
     assert (_version(company), _volumes(company)) == ("16", {"odoo_db_data"})
     assert _facts(company) == before
@@ -121,7 +123,8 @@ def test_another_major_version_of_postgresql(company: Checkout) -> None:
     assert company.inv("backup").returncode == 0
     restored = company.inv("restore", outcome["backup"], "--to-database", "of_16", "--yes")
     assert restored.returncode == 0, restored.stderr
-    assert _execute(company, _FACTS[0], "of_16") == before[0]
+    count = "SELECT count(*) FROM ir_model_fields"
+    assert _execute(company, count, "of_16") == _execute(company, count, "odoo")
 
     _execute(company, "INSERT INTO company (name) VALUES ('since')")
     undone = company.inv("postgres.upgrade", "--undo", "--yes")
