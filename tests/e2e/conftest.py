@@ -22,8 +22,8 @@ from tests.e2e.support.template import Template, unstarted
 # has a long one left at the end.
 _ORDER: Final = (
     "platform", "modules_faults", "backups", "modules", "backup_faults", "production", "sessions",
-    "volumes", "postgres", "health", "rotation", "first_start", "acme", "addons", "jobs", "identity",
-    "development", "continuous", "official", "browser", "odoo_jobs", "engine", "host",
+    "volumes", "postgres", "health", "rotation", "first_start", "acme", "addons", "jobs",
+    "identity", "development", "continuous", "official", "browser", "odoo_jobs", "engine", "host",
 )  # fmt: skip
 
 

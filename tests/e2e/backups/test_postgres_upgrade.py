@@ -46,7 +46,8 @@ _FACTS = (
     " FROM pg_index WHERE indrelid = 'company'::regclass AND indisvalid",
     "SELECT rolpassword FROM pg_authid WHERE rolname IN ('report', 'odoo') ORDER BY rolname",
     "SELECT setrole::regrole, setconfig FROM pg_db_role_setting ORDER BY 1",
-    "SELECT datname, datdba::regrole, datallowconn FROM pg_database WHERE datname <> 'of_16' ORDER BY 1",
+    "SELECT datname, datdba::regrole, datallowconn FROM pg_database WHERE datname <> 'of_16'"
+    " ORDER BY 1",
     "SELECT has_table_privilege('report', 'company', 'SELECT'), nextval('company_id_seq') > 500",
     "SHOW log_min_duration_statement",
     "SHOW data_checksums",
