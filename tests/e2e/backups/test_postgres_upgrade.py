@@ -49,7 +49,7 @@ _FACTS = (
     "SELECT datname, datdba::regrole, datallowconn FROM pg_database WHERE datname <> 'of_16'"
     " ORDER BY 1",
     "SELECT has_table_privilege('report', 'company', 'SELECT'), nextval('company_id_seq') > 500",
-    "SHOW log_min_duration_statement",
+    "SELECT setting FROM pg_file_settings WHERE name = 'log_min_duration_statement'",
     "SHOW data_checksums",
     "SELECT provolatile FROM pg_proc WHERE oid = 'unaccent(text)'::regprocedure",
 )
