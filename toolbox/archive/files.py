@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from toolbox.archive.places import FILES
-from toolbox.backup import owner, restic, saved_files
+from toolbox.backup import owner, repository, restic, saved_files
 from toolbox.contract import names
 from toolbox.contract.codec import decode
 from toolbox.core import filestore
@@ -139,14 +139,18 @@ def _forget(saved: Saved) -> Saved:
 
 
 def _load() -> dict[str, Saved]:
+    """By database; nothing where the repository is another one than it was."""
     try:
         found: dict[str, Any] = json.loads(FILES.read_text())
-        return {name: decode(Saved, each) for name, each in found.items()}
-    except (OSError, ValueError):
+        if found.get("repository") != repository.identity():
+            return {}
+        return {name: decode(Saved, each) for name, each in found["databases"].items()}
+    except (OSError, ValueError, KeyError, AttributeError):
         return {}
 
 
 def _store(known: dict[str, Saved]) -> None:
+    databases = {name: asdict(each) for name, each in known.items()}
     partial = FILES.with_suffix(".partial")
-    partial.write_text(json.dumps({name: asdict(each) for name, each in known.items()}))
+    partial.write_text(json.dumps({"repository": repository.identity(), "databases": databases}))
     partial.replace(FILES)

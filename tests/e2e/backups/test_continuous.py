@@ -113,6 +113,18 @@ def test_a_moment_replaces_the_live_database_and_that_can_be_undone(platform: Ch
     assert platform.sql("SELECT text FROM told") == "after"
 
 
+def test_a_moment_is_opened_to_look_things_up_and_reaches_nobody(platform: Checkout) -> None:
+    done = platform.inv("at", stamp(time.time()), "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    name = found["database"]
+    assert found["url"].endswith(f"{name}.localhost:{platform.clone_port}")
+    neutral = "SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'"
+    assert platform.sql(neutral, name) == "true"
+    done = platform.inv("db.drop", name, "--yes")
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_was_committed_survives_kills_of_the_server_and_the_archiver(
     platform: Checkout,
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from toolbox.archive import files
 from toolbox.backup import owner, restic
+from toolbox.backup import repository as repository_module
 from toolbox.core import filestore
 
 
@@ -22,6 +23,7 @@ class _Repository:
         self.saved: list[list[str]] = []  # names of files, or `all`
         self.parents: list[str] = []
         self.forgotten: list[str] = []
+        self.identity = "the first"
 
     def run(self, *words: str, **_: object) -> str:
         assert words[0] == "backup"
@@ -47,6 +49,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Repository:
     monkeypatch.setattr(restic, "run", found.run)
     monkeypatch.setattr(restic, "forget", lambda ids: found.forgotten.extend(ids))
     monkeypatch.setattr(owner, "apply", lambda **_: None)
+    monkeypatch.setattr(repository_module, "identity", lambda: found.identity)
     return found
 
 
@@ -96,6 +99,16 @@ def test_a_day_later_and_after_a_clock_was_set_back_all_are_saved_again(
     assert repository.saved == [["all"]] * 3
 
 
+def test_another_repository_gets_all_of_them(
+    repository: _Repository, store: Callable[[str], str]
+) -> None:
+    store("a")
+    files.save_all("x")
+    repository.identity = "a new one"
+    files.save_all("x")
+    assert repository.saved == [["all"], ["all"]]
+
+
 def test_many_new_files_are_saved_with_all_the_others(
     repository: _Repository, store: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,5 +152,5 @@ def test_snapshots_that_others_have_replaced_are_forgotten_some_at_a_time(
         files.save_all("x")
         store(f"{n}")
     assert repository.forgotten and "s1" not in repository.forgotten  # that of all files
-    known = json.loads((tmp_path / "files.json").read_text())["odoo"]
+    known = json.loads((tmp_path / "files.json").read_text())["databases"]["odoo"]
     assert known["recent"] not in repository.forgotten
