@@ -15,7 +15,7 @@ import psycopg2
 
 from toolbox.archive import files, gaps, passphrase, pgbackrest, queue
 from toolbox.archive.bases import Bases
-from toolbox.archive.places import NAME, REPOSITORY, SOCKET, STATE, STATUS
+from toolbox.archive.places import NAME, REPOSITORY, SEGMENT, SOCKET, STATE, STATUS
 from toolbox.archive.worker import Worker
 from toolbox.backup import owner
 from toolbox.contract.archive import ArchiveStatus
@@ -40,7 +40,9 @@ class Archiver:
         self._limit = int(float(os.environ.get("BACKUP_QUEUE") or 8) * _GIGABYTE)
         self._timeout = 30.0
         earlier = _earlier()
-        self._pushed, self._segment = earlier.pushed, earlier.segment
+        self._pushed = earlier.pushed
+        # At once in a file of its own: what is forgotten here looks like a gap.
+        self._segment = SEGMENT.read_text().strip() if SEGMENT.is_file() else earlier.segment
         self._until, self._files_until = earlier.until, earlier.files_until
         self._begins, self._base = earlier.begins, earlier.base
         self._server = Server()
@@ -121,6 +123,7 @@ class Archiver:
                         *self._covered(), f"there is no WAL between {self._segment} and {name}"
                     )
                 self._segment = name
+                _write(SEGMENT, name + "\n")
             self._pushed = pgbackrest.iso(time.time())
 
     def _save_files(self) -> None:

@@ -9,6 +9,7 @@ QUEUE = STATE / "queue"  # what postgres/archive-wal asks for
 STATUS = STATE / "status.json"
 NAME = STATE / "name"  # of the archive of this server
 REPOSITORY = STATE / "repository"  # that there was one
+SEGMENT = STATE / "segment"  # the last that was archived
 FILES = STATE / "files.json"  # what is known of saved attachments
 GAPS = STATE / "gaps.json"
 GIVEN_UP = QUEUE / "given-up"  # by postgres/archive-wal: a line with the time of each segment
