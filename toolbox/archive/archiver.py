@@ -13,11 +13,11 @@ from typing import Any
 
 import psycopg2
 
-from toolbox.archive import files, gaps, passphrase, pgbackrest, queue
+from toolbox.archive import files, gaps, memory, passphrase, pgbackrest, queue
 from toolbox.archive.bases import Bases
 from toolbox.archive.places import NAME, REPOSITORY, SEGMENT, SOCKET, STATE, STATUS
 from toolbox.archive.worker import Worker
-from toolbox.backup import owner
+from toolbox.backup import owner, repository
 from toolbox.contract.archive import ArchiveStatus
 from toolbox.contract.codec import from_json, to_json
 from toolbox.core.errors import Failure
@@ -39,17 +39,21 @@ class Archiver:
         self._days = int(os.environ.get("BACKUP_DAYS") or 14)
         self._limit = int(float(os.environ.get("BACKUP_QUEUE") or 8) * _GIGABYTE)
         self._timeout = 30.0
+        self._recall()
+        self._server = Server()
+        self._failed: list[str] = []
+        self._name = ""
+        self._bases = Bases("", self._covered)
+        self._workers: list[Worker] = []
+
+    def _recall(self) -> None:
+        """What an earlier run has written of this repository."""
         earlier = _earlier()
         self._pushed = earlier.pushed
         # At once in a file of its own: what is forgotten here looks like a gap.
         self._segment = SEGMENT.read_text().strip() if SEGMENT.is_file() else earlier.segment
         self._until, self._files_until = earlier.until, earlier.files_until
         self._begins, self._base = earlier.begins, earlier.base
-        self._server = Server()
-        self._failed: list[str] = []
-        self._name = ""
-        self._bases = Bases("", self._covered)
-        self._workers: list[Worker] = []
 
     def run(self) -> None:
         """Work until the container is stopped."""
@@ -76,7 +80,8 @@ class Archiver:
             self._name = self._identify()
             existing = REPOSITORY.is_file()
             given = passphrase.find_or_make(existing=existing)
-            REPOSITORY.touch()
+            memory.belongs_to(repository.identity())
+            self._recall()
             owner.apply()
             pgbackrest.configure(self._name, given, days=self._days)
             pgbackrest.run("stanza-create", name=self._name)
