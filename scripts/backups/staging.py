@@ -72,6 +72,8 @@ def _stage(
             mounts=foreign_files.mounts(source),
         )
     if isinstance(source, Past):
+        # Files stay in the filestore for as long as moments can be restored.
+        words = [name + STAGED, "--live", source.database, "--odoo", odoo]
         return stage_moment(stack, reporter, source, *words)
     words = ["stage", source.id, *words, "--handle"]
     return service.ask(

@@ -80,7 +80,7 @@ class Archiver:
             self._name = self._identify()
             existing = REPOSITORY.is_file()
             given = passphrase.find_or_make(existing=existing)
-            memory.belongs_to(repository.identity())
+            memory.belongs_to(repository.identity(), self._name)
             self._recall()
             owner.apply()
             pgbackrest.configure(self._name, given, days=self._days)

@@ -1,8 +1,10 @@
-"""What the archiver remembers, for each repository: one that is left may be come back to.
+"""What the archiver remembers, for each archive: one that is left may be come back to.
 
-What is archived in one is not in another: with the memory of the first, moments would be offered
-that the second cannot restore.
+What is in one is not in another, be it in another repository or of another server in the same
+one: with the memory of the first, moments would be offered that the second cannot restore.
 """
+
+import hashlib
 
 from toolbox.archive.places import FILES, GAPS, REPOSITORY, SEGMENT, STATE, STATUS
 
@@ -10,8 +12,9 @@ _KEPT = (GAPS, FILES, SEGMENT, STATUS)
 _DIGITS = 16
 
 
-def belongs_to(identity: str) -> None:
-    """Have the files in STATE be those of the repository of that identity."""
+def belongs_to(repository: str, archive: str) -> None:
+    """Have the files in STATE be those of `archive` in the repository of that identity."""
+    identity = hashlib.sha256(f"{repository} {archive}".encode()).hexdigest()
     known = REPOSITORY.read_text().strip() if REPOSITORY.is_file() else ""
     if known == identity:
         return
