@@ -197,6 +197,7 @@ def _run(stack: Stack, reporter: Reporter, values: Mapping[str, str], word: str)
     seconds = _CHECK_SECONDS if word == "check" else _MOVE_SECONDS
     volume = f"{stack.settings.project}_{values[postgres_volumes.VARIABLE]}"
     try:
+        postgres_volumes.make(stack, volume)
         done = oneoff.run(stack, _SERVICE, word, timeout=seconds, env=values, reporter=reporter)
         if not done.ok:
             raise oneoff.failure(done, "the upgrade of PostgreSQL", "POSTGRES_MEMORY")

@@ -1,5 +1,6 @@
 """The volumes with a database cluster: the one in use, and those of before an upgrade."""
 
+import re
 from typing import Final
 
 from scripts.core.errors import OpsError
@@ -8,7 +9,6 @@ from scripts.stack.compose import Stack
 
 VARIABLE: Final = "POSTGRES_VOLUME"
 DEFAULT: Final = "odoo_db_data"
-_LABEL: Final = f"label=com.docker.compose.volume={DEFAULT}"
 _SECONDS: Final = 120.0
 
 
@@ -24,11 +24,22 @@ def in_use(settings: Settings) -> str:
 
 def others(stack: Stack) -> list[str]:
     """Those that an upgrade, or its way back, has left; by name."""
-    project = f"label=com.docker.compose.project={stack.settings.project}"
-    argv = ["docker", "volume", "ls", "--filter", project, "--filter", _LABEL]
-    found = stack.runner.run([*argv, "--format", "{{.Name}}"], timeout=_SECONDS).stdout.split()
-    own = (name for name in found if name.startswith(f"{stack.settings.project}_{DEFAULT}"))
-    return sorted(set(own) - {in_use(stack.settings)})
+    argv = ["docker", "volume", "ls", "--format", "{{.Name}}"]
+    found = stack.runner.run(argv, timeout=_SECONDS).stdout.split()
+    own = re.compile(rf"{re.escape(stack.settings.project)}_{DEFAULT}(_[0-9]+)?")
+    return sorted({name for name in found if own.fullmatch(name)} - {in_use(stack.settings)})
+
+
+def make(stack: Stack, name: str) -> None:
+    """Make the volume `name`, unless there is one, as Compose would.
+
+    Compose itself makes none beside one of an earlier version of its own, which has no hash of
+    its configuration; Docker then makes one without any label.
+    """
+    labels = {"project": stack.settings.project, "volume": DEFAULT}
+    marks = [f"--label=com.docker.compose.{key}={value}" for key, value in labels.items()]
+    argv = ["docker", "volume", "create", *marks, name]
+    stack.runner.run(argv, timeout=_SECONDS, changes=True)
 
 
 def drop(stack: Stack, *names: str) -> None:
