@@ -12,6 +12,7 @@ from scripts.commands import (
     credentials,
     databases,
     development,
+    disaster,
     doctor,
     jobs,
     lifecycle,
@@ -35,6 +36,7 @@ namespace = Collection(
     *development.TASKS,
     backup.COLLECTION,
     backup.FILES,
+    disaster.COLLECTION,
     databases.COLLECTION,
     postgres.COLLECTION,
     credentials.COLLECTION,
@@ -57,6 +59,7 @@ GROUPS: Final[Mapping[str, Sequence[Command]]] = {
     "Back up and restore": [
         *_of(backup.COLLECTION),
         *restore.TASKS,
+        *_of(disaster.COLLECTION),
         *_of(databases.COLLECTION, backup.FILES),
     ],
     "PostgreSQL": _of(postgres.COLLECTION),

@@ -16,7 +16,7 @@ from scripts.core.report import Reporter
 from scripts.stack import engine, image_facts, image_names, images, lifecycle, served
 from scripts.stack.compose import Stack
 from toolbox.contract.archive import StagedMoment
-from toolbox.contract.backups import Manifest, RestoreOffer, ScanResult, SwapResult
+from toolbox.contract.backups import Manifest, RestoreOffer, ScanResult, StageResult, SwapResult
 from toolbox.contract.names import BEFORE, DATABASE_NAME, RESTORER, STAGED
 
 
@@ -58,7 +58,14 @@ def restore(stack: Stack, reporter: Reporter, wanted: Wanted) -> Restored:
             live=_is_live(stack, name),
             with_files=found.with_files,
             remark=archive.remark(found) if isinstance(found, StagedMoment) else "",
+            last_transaction=_last_transaction(origin, found),
         )
+
+
+def _last_transaction(origin: Source, found: StageResult | StagedMoment) -> str:
+    if isinstance(found, StagedMoment):
+        return found.last_commit
+    return origin.created if isinstance(origin, Saved) else ""
 
 
 def _recall(
@@ -81,7 +88,7 @@ def _choose(
     odoo = _fit(stack, reporter, found)
     what = f"the backup {found.id} of {found.created} ({found.database})"
     agreement.agree(reporter, what, name, offer.databases, warning)
-    return Saved(found.id, offer.handle), odoo
+    return Saved(found.id, offer.handle, found.created), odoo
 
 
 def _read(

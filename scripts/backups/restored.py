@@ -19,6 +19,7 @@ class Restored:
     url: str = ""  # of a clone that is served
     mail_page: str = ""
     remark: str = ""  # on a moment
+    last_transaction: str = ""  # ISO 8601; of a backup its time, '' of a file or if unknown
 
     def warn(self) -> None:
         """Raises WarningError where attachments have come without files that they should have."""

@@ -21,6 +21,7 @@ class Saved:
 
     id: str
     handle: str
+    created: str = ""  # ISO 8601
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ _ALLOWED = {
     "quickstart": {"core", "stack", "credentials", "rotation", "startup", "checkup"},
     "upgrade": {"core", "stack", "backups", "modules", "supabase", "startup", "checkup"},
     "postgres": {"core", "stack", "backups", "postgres"},
+    "disaster": {"core", "stack", "backups", "disaster"},
     "status": {"core", "stack", "tls", "backups", "health", "maintenance", "checkup", "status"},
     "doctor": {"core", "stack", "credentials", "health", "checkup", "startup", "doctor"},
     "commands": {
@@ -45,6 +46,7 @@ _ALLOWED = {
         "maintenance", "status", "browser", "testing", "supabase", "rotation", "startup",
         "checkup", "metrics", "monitoring", "quickstart", "upgrade", "commands", "mail", "doctor",
         "postgres",
+        "disaster",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},
