@@ -6,6 +6,7 @@ from typing import Final
 EXIT_CODES: Final[Mapping[str, Mapping[int, str]]] = {
     "backup": {4: "done, but attachments are damaged or lost"},
     "backup.verify": {4: "done, but attachments are damaged or lost"},
+    "disaster.drill": {4: "done, but attachments are damaged or lost"},
     "restore": {4: "done, but attachments are damaged or lost"},
     "at": {4: "it is open, but attachments are damaged or lost"},
     "clone": {4: "done, but attachments are damaged or lost"},
@@ -53,6 +54,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         "inv restore dump.zip --to-database staging --neutralize",
     ),
     "at": ('inv at "yesterday 17:00"', 'inv at "15min ago"'),
+    "disaster.drill": ("inv disaster.drill", "inv disaster.drill --json"),
     "backup.archive": ("inv backup.archive", "inv backup.archive --json"),
     "clone": ("inv clone", "inv clone --to training --serve"),
     "db.list": ("inv db.list", "inv db.list --json"),

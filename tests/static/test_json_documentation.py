@@ -7,6 +7,7 @@ import pytest
 from scripts import credentials, mail, sessions, upgrade
 from scripts.backups import attachments, databases, restored, retention, verified
 from scripts.core import configuration
+from scripts.disaster import certificate
 from scripts.doctor import report as doctor
 from scripts.health import notify, report
 from scripts.modules import change, listing
@@ -35,6 +36,7 @@ _RECORDS = {
     "backup.show": ShownBackup,
     "backup.archive": ArchiveStatus,
     "backup.verify": verified.VerificationRecord,
+    "disaster.drill": certificate.Certificate,
     "restore": restored.Restored,
     "clone": restored.Restored,
     "at": restored.Restored,

@@ -97,8 +97,17 @@ def failure(said: str, code: int) -> Failure:
             text = text.partition(": ")[2] or text
             # `unable to find a valid repository:`, and which one for what reason below.
             more = lines[number + 1].strip() if text.endswith(":") and lines[number + 1 :] else ""
-            return Failure(f"pgBackRest: {text} {more}".strip())
+            return Failure(f"pgBackRest: {text} {more}".strip(), _hint(text))
     return Failure(f"pgBackRest failed with exit code {code}")
+
+
+def _hint(text: str) -> str:
+    # OpenSSH has this extension (fsync@openssh.com), `rclone serve sftp` has not.
+    if "unable to sync" in text and "operation unsupported" in text:
+        return "This SFTP server cannot sync files to its disk: use one of OpenSSH."
+    if "known hosts failure" in text:
+        return "Put the key of that host into secrets/backup/known_hosts. See docs/backups.md."
+    return ""
 
 
 def archives() -> list[ArchiveInfo]:
