@@ -16,7 +16,7 @@ from tests.e2e.support import writer
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import last_error
 from tests.e2e.support.template import Template, running_copy
-from tests.support.waiting import eventually
+from tests.support.waiting import BUSY, eventually
 
 pytestmark = pytest.mark.xdist_group("continuous")
 
@@ -237,6 +237,24 @@ def test_postgresql_goes_on_where_nothing_can_be_archived_for_too_long(
     done = platform.inv("backup.check")
     assert done.returncode == 0, done.stderr
     until(lambda now: now["until"] > found["gaps"][-1]["ends"])
+
+
+def test_a_second_project_comes_up_from_the_repository_and_the_key_alone(
+    platform: Checkout,
+) -> None:
+    platform.sql("CREATE TABLE last_words (text text)")
+    _switch(platform)
+    done = platform.inv("disaster.drill", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["missing_files"] == 0 and found["rto_seconds"] > 0
+    assert found["rpo_seconds"] <= 60 * BUSY
+    [certificate] = (platform.root / ".state" / "disaster").glob("*.json")
+    assert json.loads(certificate.read_text())["source"] == found["source"]
+    for kind in ("container", "volume", "network"):
+        label = f"--filter=label=com.docker.compose.project={platform.project}-drill"
+        assert platform.run("docker", kind, "ls", "--quiet", label).stdout == ""
+    assert not (platform.root / ".state" / "disaster-drill").exists()
 
 
 def test_files_of_the_repository_belong_to_its_owner(platform: Checkout) -> None:
