@@ -1,9 +1,10 @@
 """The second project of a drill: its folder, its settings, its commands, and its end."""
 
+import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,22 @@ _SECONDS: Final = 24 * 3600.0
 _WITH_WARNING: Final = 4
 _LABEL: Final = "com.docker.compose.project"
 _FOLDER_LABEL: Final = f"{_LABEL}.working_dir"
+# What an installation makes in the folder of the project.
+_OWN: Final = (
+    ".env", ".git", ".state", ".venv", "backups", "nginx/certs", "nginx/maintenance", "secrets",
+    "tls-ca",
+)  # fmt: skip
 _CREDENTIALS: Final = ("backup_key.txt", "backup")  # in secrets/
+
+
+def _below(root: Path, left_out: Container[str]) -> list[str]:
+    """The files of the project, without what an installation makes in it."""
+    found = []
+    for parent, folders, names in os.walk(root):
+        here = Path(parent).relative_to(root)
+        folders[:] = [f for f in folders if (here / f).as_posix() not in left_out]
+        found += [(here / name).as_posix() for name in names]
+    return [name for name in found if name not in left_out]
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,9 @@ class Second:
         """What git has, and the code of modules, which has repositories of its own."""
         root = self.stack.settings.root
         argv = ["git", "-C", str(root), "ls-files", "-z", "--cached"]
-        known = self.stack.runner.run(argv, timeout=60).stdout.split("\0")
+        known = self.stack.runner.run(argv, timeout=60, check=False).stdout.split("\0")
+        if "compose.yaml" not in known:  # an archive that was unpacked
+            known = _below(root, {*_OWN, self.stack.settings.backup_folder.name})
         modules = [
             path.relative_to(root).as_posix()
             for folder in (root / "odoo" / "addons", root / "odoo" / "wheels")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core.errors import OpsError, WarningError
-from scripts.disaster import certificate, drill
+from scripts.disaster import certificate, drill, second
 from scripts.disaster.certificate import Certificate
 from scripts.disaster.second import Second, free_ports
 from scripts.stack.compose import Stack
@@ -124,3 +124,25 @@ def test_the_certificate_is_dated_and_says_what_is_not_proven(stack: Stack) -> N
     certificate.warn(_certificate())
     with pytest.raises(WarningError, match="2 attachments"):
         certificate.warn(_certificate(missing=2))
+
+
+def test_what_an_installation_has_made_is_not_copied(tmp_path: Path) -> None:
+    for name in (
+        "compose.yaml",
+        ".env",
+        ".env.example",
+        "secrets/db_password.txt",
+        "nginx/nginx.conf",
+        "nginx/certs/current/key.pem",
+        ".state/lock",
+        "books/config",
+        "odoo/addons/mine/__manifest__.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert sorted(second._below(tmp_path, {*second._OWN, "books"})) == [
+        ".env.example",
+        "compose.yaml",
+        "nginx/nginx.conf",
+        "odoo/addons/mine/__manifest__.py",
+    ]
