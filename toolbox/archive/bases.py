@@ -1,6 +1,5 @@
 """Base backups: when one is due, and making it."""
 
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -71,19 +70,4 @@ class Bases:
 
     def _make(self, kind: str) -> None:
         log(f"making a base backup ({kind})")
-        argv = [
-            "nice",
-            "-n",
-            "10",
-            *pgbackrest.command("backup", f"--type={kind}", name=self._name),
-        ]
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode:
-            raise pgbackrest.failure(done.stdout + done.stderr, done.returncode)
+        pgbackrest.run("backup", f"--type={kind}", name=self._name, by=("nice", "-n", "10"))

@@ -72,9 +72,9 @@ def _as_owner() -> list[str]:
     return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *rights]
 
 
-def run(*arguments: str, name: str = "") -> str:
-    """What it prints; raises Failure with its reason."""
-    argv = command(*arguments, name=name)
+def run(*arguments: str, name: str = "", by: Sequence[str] = ()) -> str:
+    """What it prints; raises Failure with its reason. `by` is a program that starts it."""
+    argv = [*by, *command(*arguments, name=name)]
     done = subprocess.run(
         argv,
         capture_output=True,
