@@ -95,6 +95,11 @@ def recovered(archive: ArchiveInfo, moment: Moment) -> Iterator[Scratch]:
         server, reached = _start(), True
         try:
             if not _comes_up(server):
+                if moment.kind == TRANSACTION:
+                    raise Failure(
+                        f"transaction {moment.text} was not found in the archive",
+                        "It is older than the first base backup, or in a gap: inv backup.archive",
+                    )
                 # Nothing was committed after that moment, as far as the archive goes.
                 reached = False
                 _without_target()
