@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from toolbox.archive import gaps, pgbackrest, queue
+from toolbox.archive.server import Server
 from toolbox.contract.archive import ArchiveInfo, BaseBackup
 from toolbox.core.progress import log
 
@@ -40,6 +41,7 @@ class Bases:
         """`covered` tells up to when all WAL is archived, and the name of its last segment."""
         self._name = name
         self._covered = covered
+        self._server = Server()  # of its own: this is another thread
         self._known: ArchiveInfo | None = None
         self._looked = 0.0
 
@@ -67,7 +69,15 @@ class Bases:
         self._known = pgbackrest.archive(self._name)
         if self._known.bases:
             gaps.end(begun, self._known.bases[-1].ends)
+            self._annotate(self._known.bases[-1].label)
+            self._known = pgbackrest.archive(self._name)
 
     def _make(self, kind: str) -> None:
         log(f"making a base backup ({kind})")
         pgbackrest.run("backup", f"--type={kind}", name=self._name, by=("nice", "-n", "10"))
+
+    def _annotate(self, label: str) -> None:
+        """Note in the base backup which transactions can only come after it."""
+        [following] = self._server.ask("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+        note = f"--annotation={pgbackrest.NEXT_TRANSACTION}={following}"
+        pgbackrest.run("annotate", f"--set={label}", note, name=self._name)

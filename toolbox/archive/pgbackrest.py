@@ -16,6 +16,7 @@ from toolbox.core.errors import Failure
 from toolbox.core.files import write_private
 
 CONFIG = Path("/run/backup/pgbackrest.conf")
+NEXT_TRANSACTION = "next-transaction"  # an annotation of base backups
 _TEMPORARY = Path("/tmp/pgbackrest")
 
 
@@ -146,6 +147,7 @@ def _base(given: Mapping[str, Any]) -> BaseBackup:
         bytes=int(sizes["size"]),
         added=int(sizes["repository"].get("delta", 0)),
         segment=(given.get("archive") or {}).get("start") or "",
+        next_transaction=int((given.get("annotation") or {}).get(NEXT_TRANSACTION) or 0),
     )
 
 

@@ -6,16 +6,16 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
-from toolbox.archive import pgbackrest
+from toolbox.archive import gaps, pgbackrest
 from toolbox.contract.archive import TIME, TRANSACTION, ArchiveInfo, BaseBackup
 from toolbox.core import disk_space
-from toolbox.core.errors import Failure
+from toolbox.core.errors import Failure, require_none
 from toolbox.core.progress import say
 from toolbox.core.text import last_line
 
@@ -106,11 +106,23 @@ def recovered(archive: ArchiveInfo, moment: Moment) -> Iterator[Scratch]:
                 server = _start()
                 if not _comes_up(server):
                     raise Failure(f"the log cannot be replayed: {_reason()}")
+            if not reached or not moment.text:
+                _require_end(archive, base)
             yield Scratch(reached, _last_commit())
         finally:
             _stop(server)
     finally:
         discard()
+
+
+def _require_end(archive: ArchiveInfo, base: BaseBackup) -> None:
+    """Raises Failure if what was replayed ends where segments are missing, not with the archive."""
+    later = archive.bases[archive.bases.index(base) :]
+    require_none(
+        "segments of WAL are missing in the archive, and nothing after them can be restored",
+        gaps.missing(pgbackrest.segments(archive.name), replace(archive, bases=later)),
+        "Choose a moment before them, or one after the next base backup: inv backup.archive",
+    )
 
 
 def discard() -> None:
@@ -121,11 +133,15 @@ def discard() -> None:
 
 
 def _base(archive: ArchiveInfo, moment: Moment) -> BaseBackup:
-    """The last base backup that ends before the moment."""
+    """The last base backup that surely ends before the moment."""
     if not archive.bases:
         raise Failure(f"there is no base backup in the archive {archive.name} yet")
-    if moment.kind == TRANSACTION or not moment.text:
-        return archive.bases[-1] if not moment.text else archive.bases[0]
+    if not moment.text:
+        return archive.bases[-1]
+    if moment.kind == TRANSACTION:
+        # One that is older leads there, too, unless there is a gap between.
+        later = [b for b in archive.bases if 0 < b.next_transaction <= int(moment.text)]
+        return later[-1] if later else archive.bases[0]
     before = [base for base in archive.bases if base.ends <= moment.text]
     if not before:
         raise Failure(

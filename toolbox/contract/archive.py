@@ -29,6 +29,7 @@ class BaseBackup:
     bytes: int
     added: int  # to the repository, compressed
     segment: str = ""  # of WAL, the first that it needs
+    next_transaction: int = 0  # this one and later ones began after it; 0 if unknown
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,11 @@ def stamp(seconds: float) -> str:
 
 def restored(platform: Checkout, moment: float, name: str = "past") -> dict[str, Any]:
     """The database of that moment as `name`."""
-    command = ("restore", "--at", stamp(moment), "--to-database", name, "--yes", "--json")
+    return _restored(platform, stamp(moment), name)
+
+
+def _restored(platform: Checkout, moment: str, name: str = "past") -> dict[str, Any]:
+    command = ("restore", "--at", moment, "--to-database", name, "--yes", "--json")
     done = platform.inv(*command)
     assert done.returncode == 0, done.stderr + containers_log(platform)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -237,6 +241,17 @@ def test_postgresql_goes_on_where_nothing_can_be_archived_for_too_long(
     done = platform.inv("backup.check")
     assert done.returncode == 0, done.stderr
     until(lambda now: now["until"] > found["gaps"][-1]["ends"])
+
+
+def test_a_moment_may_be_just_before_a_transaction_and_after_a_gap(platform: Checkout) -> None:
+    # The gap is that of the last test: no way leads from the first base backup over it.
+    assert status(platform)["gaps"]
+    platform.sql("CREATE TABLE deleted AS SELECT generate_series(1, 5) AS n")
+    number = platform.sql("DELETE FROM deleted RETURNING pg_current_xact_id()").split()[0]
+    _restored(platform, f"before xid {number}")
+    assert platform.sql("SELECT count(*) FROM deleted", "past") == "5"
+    _restored(platform, f"xid {number}")
+    assert platform.sql("SELECT count(*) FROM deleted", "past") == "0"
 
 
 def test_a_second_project_comes_up_from_the_repository_and_the_key_alone(

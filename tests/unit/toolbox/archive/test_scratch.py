@@ -2,16 +2,20 @@
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from toolbox.archive import scratch
+from toolbox.archive import gaps, pgbackrest, scratch
 from toolbox.archive.scratch import Moment
 from toolbox.contract.archive import TIME, TRANSACTION, ArchiveInfo, BaseBackup
 from toolbox.core.errors import Failure
 
 _STAMP = "2026-11-28T12:00:00+00:00"
-_BASE = BaseBackup(label="b", kind="full", begins=_STAMP, ends=_STAMP, bytes=1, added=1)
+_LINE = f"{1:08X}{2:08X}{0:06X}"
+_BASE = BaseBackup(
+    label="b", kind="full", begins=_STAMP, ends=_STAMP, bytes=1, added=1, segment=_LINE + "06"
+)
 _ARCHIVE = ArchiveInfo(name="a", postgresql="", bases=(_BASE,))
 
 
@@ -28,6 +32,8 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(scratch, "_last_commit", lambda: _STAMP)
     monkeypatch.setattr(scratch, "_stop", lambda server: said.append("stopped"))
     monkeypatch.setattr(scratch, "discard", lambda: None)
+    monkeypatch.setattr(gaps, "known", lambda: ())
+    monkeypatch.setattr(pgbackrest, "segments", lambda name: [_LINE + "06", _LINE + "07"])
     yield said
 
 
@@ -44,3 +50,43 @@ def test_a_transaction_that_is_not_there_is_no_other_moment(stopped: list[str]) 
     ):
         pass
     assert stopped == ["stopped"]
+
+
+def test_a_moment_beyond_segments_that_are_missing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, stopped: list[str]
+) -> None:
+    monkeypatch.setattr(pgbackrest, "segments", lambda name: [_LINE + "06", _LINE + "08"])
+    with (
+        pytest.raises(Failure, match=f"segments of WAL are missing.*{_LINE}07"),
+        scratch.recovered(_ARCHIVE, Moment(TIME, "2026-11-28T13:00:00+00:00")),
+    ):
+        pass
+    assert stopped == ["without target", "stopped"]
+
+
+@pytest.mark.parametrize(
+    ("notes", "number", "chosen"),
+    [
+        ((700, 800, 900), 800, 1),
+        ((700, 800, 900), 799, 0),
+        ((700, 800, 900), 5000, 2),
+        ((700, 800, 900), 12, 0),  # perhaps one that took long
+        ((0, 0, 0), 800, 0),  # made before this was noted
+        ((0, 800, 0), 900, 1),
+    ],
+)
+def test_a_transaction_is_looked_for_from_the_last_base_backup_that_is_surely_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+    stopped: list[str],
+    notes: tuple[int, ...],
+    number: int,
+    chosen: int,
+) -> None:
+    bases = tuple(replace(_BASE, label=str(i), next_transaction=n) for i, n in enumerate(notes))
+    used: list[BaseBackup] = []
+    monkeypatch.setattr(scratch, "_restore", lambda name, base, moment: used.append(base))
+    monkeypatch.setattr(scratch, "_comes_up", lambda server: True)
+    archive = replace(_ARCHIVE, bases=bases)
+    with scratch.recovered(archive, Moment(TRANSACTION, str(number))) as server:
+        assert server.reached
+    assert used == [bases[chosen]]
