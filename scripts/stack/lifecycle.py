@@ -56,6 +56,7 @@ def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> 
 
 def _start(stack: Stack, reporter: Reporter) -> None:
     with reporter.step("Starting the platform"):
+        environments.remove_archiver(stack)
         _bring_up(stack, "--remove-orphans")
 
 

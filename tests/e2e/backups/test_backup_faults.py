@@ -103,9 +103,7 @@ def test_a_killed_database_server(broken: OdooData) -> None:
     with broken.table_locked("ledger", "ACCESS EXCLUSIVE"):
         running = broken.platform.start("./scripts/inv", "backup")
         assert eventually(lambda: broken.process("pg_dump"), 60)
-        broken.platform.run(
-            "kill", "-KILL", str(broken.platform.inspect("odoo_db")["State"]["Pid"])
-        )
+        broken.platform.run("kill", "-KILL", str(broken.platform.pid("odoo_db")))
         _, err = running.communicate(timeout=120)
     assert running.returncode == 1
     assert "error: " in err

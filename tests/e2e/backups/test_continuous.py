@@ -135,7 +135,7 @@ def test_what_was_committed_survives_kills_of_the_server_and_the_archiver(
     for service in ("odoo_db", "archiver"):
         platform.sql("CREATE TABLE IF NOT EXISTS kept (service text)")
         platform.sql(f"INSERT INTO kept VALUES ('{service}')")
-        pid = platform.inspect(service)["State"]["Pid"]
+        pid = platform.pid(service)
         subprocess.run(["kill", "-9", str(pid)], check=True)
         assert eventually(lambda: _runs_again(platform, service, pid), 60)  # noqa: B023
         assert eventually(lambda: _answers(platform), 60)

@@ -24,6 +24,7 @@ def test_a_development_platform_becomes_production_and_back(platform: Checkout) 
     finally:
         assert platform.inv("up", "--dev", NGINX_HTTPS_PORT=port).returncode == 0
     assert platform.get("/web/login") == 200
+    assert not platform.container("archiver"), "only production archives by itself"
     assert platform.inspect("odoo")["NetworkSettings"]["Ports"]["8069/tcp"]
 
 

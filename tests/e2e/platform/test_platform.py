@@ -213,8 +213,7 @@ def test_a_killed_service_shows_in_health_and_comes_back(
         platform.run("docker", "unpause", container)
     assert done.returncode == 1
     assert re.search(rf"^{re.escape(line)}: ✗ FAILED", done.stdout, re.MULTILINE), done.stdout
-    pid = str(platform.inspect(service)["State"]["Pid"])
-    platform.run("kill", "-KILL", pid)
+    platform.run("kill", "-KILL", str(platform.pid(service)))
     assert eventually(lambda: platform.inv("health").returncode == 0, 90)
     assert platform.authenticate("admin", platform.admin_password)
 

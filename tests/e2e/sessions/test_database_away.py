@@ -33,7 +33,7 @@ def restarted(platform: Checkout) -> None:
 
 def killed(platform: Checkout) -> None:
     """PID 1 of the container, as an engine or the kernel would."""
-    os.kill(platform.inspect("odoo_db")["State"]["Pid"], signal.SIGKILL)
+    os.kill(platform.pid("odoo_db"), signal.SIGKILL)
 
 
 def open_page(visitor: BrowserSession) -> requests.Response:

@@ -171,6 +171,12 @@ class Checkout:
         found: dict[str, Any] = json.loads(done.stdout)[0]
         return found
 
+    def pid(self, service: str) -> int:
+        """The process of its container; kill(2) would take 0 for the whole group of the tests."""
+        pid = int(self.inspect(service)["State"]["Pid"])
+        assert pid, f"{service} does not run"
+        return pid
+
     def get(self, path: str) -> int:
         """The status of a GET through Nginx; 0 where nothing answers."""
         try:

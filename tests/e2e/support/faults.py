@@ -114,7 +114,7 @@ def over(platform: Checkout, services: list[str], program: str, script: str) -> 
             mine.write_text(script)
             mine.chmod(0o755)
             written.append(mine)
-            pid = str(platform.inspect(service)["State"]["Pid"])
+            pid = str(platform.pid(service))
             inside = [sys.executable, "-c", _MOUNT, pid]
             done = platform.run(*inside, places[service], program)
             if done.returncode:
