@@ -170,9 +170,9 @@ def test_a_full_disk_leaves_no_half_written_secret(small_disk: Path) -> None:
 
 def test_a_database_server_that_cannot_start_is_named_with_its_log(fresh: Checkout) -> None:
     compose = fresh.root / "compose.yaml"
-    command, wrong = "command: [postgres]\n", "command: [postgres, -c, nonsense=1]\n"
-    assert compose.read_text().count(command) == 1
-    compose.write_text(compose.read_text().replace(command, wrong))
+    setting = "- archive_timeout=30s\n"
+    assert compose.read_text().count(setting) == 1
+    compose.write_text(compose.read_text().replace(setting, "- nonsense=1\n"))
     done = fresh.inv("up")
     assert done.returncode == 1
     assert "service odoo_db is restarting" in done.stderr, done.stderr
