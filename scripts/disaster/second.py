@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,15 +146,32 @@ class Second:
         return Settings.load(self.root)
 
     def require_own(self) -> None:
-        """Raises OpsError where containers of that name belong to another folder."""
+        """Raises OpsError where containers or volumes of that name are not those of a drill."""
         form = f'{{{{.Label "{_FOLDER_LABEL}"}}}}'
         argv = ["docker", "ps", "--all", "--filter", f"label={_LABEL}={self.project}"]
-        found = self.stack.runner.run([*argv, "--format", form], timeout=60).stdout
-        if foreign := {line for line in found.splitlines() if line and line != str(self.root)}:
+        found = self._run([*argv, "--format", form])
+        if foreign := {line for line in found if line and line != str(self.root)}:
             raise OpsError(
                 f"there is a project {self.project} of {foreign.pop()} already",
                 "The drill needs that name: rename it, or remove it.",
             )
+        # The folder is removed last: a drill that was killed has left it.
+        volumes = [
+            "docker",
+            "volume",
+            "ls",
+            "--quiet",
+            "--filter",
+            f"label={_LABEL}={self.project}",
+        ]
+        if not self.root.exists() and (kept := self._run(volumes)):
+            raise OpsError(
+                f"there are volumes of a project {self.project}: {', '.join(kept)}",
+                "The drill would remove them. If nobody needs them: docker volume rm",
+            )
+
+    def _run(self, argv: Sequence[str]) -> list[str]:
+        return self.stack.runner.run(argv, timeout=60).stdout.splitlines()
 
     def remove(self) -> None:
         """Its containers, networks, volumes and folder, if there are any."""

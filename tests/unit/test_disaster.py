@@ -71,6 +71,7 @@ def test_it_is_removed_however_the_drill_ends(
 ) -> None:
     monkeypatch.setattr(Second, "inv", end)
     _runner(stack).answers["docker volume ls"] = says("its-volume\n")
+    Second(stack).root.mkdir(parents=True)  # of one that was killed
     with pytest.raises((OpsError, KeyboardInterrupt)):
         drill.drill(stack, FakeReporter())
     assert not Second(stack).root.exists()
@@ -79,6 +80,14 @@ def test_it_is_removed_however_the_drill_ends(
     asked = [call for call in _runner(stack).calls if call[:3] == ["docker", "volume", "ls"]]
     assert asked[-1][-1].endswith("project=ipai-platform-drill")
     assert not (stack.settings.state_folder / "disaster").exists()
+
+
+def test_volumes_that_no_drill_has_left_are_kept(stack: Stack) -> None:
+    _runner(stack).answers["docker volume ls"] = says("its-volume\n")
+    with pytest.raises(OpsError, match="volumes of a project ipai-platform-drill: its-volume"):
+        Second(stack).require_own()
+    Second(stack).root.mkdir(parents=True)
+    Second(stack).require_own()
 
 
 def test_a_project_of_that_name_in_another_folder_is_left_alone(
