@@ -139,7 +139,7 @@ def at_task(
     wanted = moments.parse(moment)
     with look_back.opened(stack, console, wanted, database, archive) as done:
         console.show(done, done.lines, as_json=json)
-        done.warn()
+    done.warn()
 
 
 TASKS = (restore_task, at_task, clone)
