@@ -13,7 +13,7 @@ from scripts.core.errors import UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import RULE, Settings
-from scripts.stack import database_names
+from scripts.stack import archiver, database_names
 from scripts.stack.compose import Stack
 from toolbox.contract.archive import ArchiveCheck
 from toolbox.contract.backups import CheckResult, CreatedBackup, ShownBackup, StoredBackup
@@ -51,6 +51,8 @@ def create(stack: Stack, reporter: Reporter, request: BackupRequest) -> CreatedB
             with reporter.step("Making a backup"):
                 own = ["--database", request.database] if request.database else []
                 manifest = make(stack, reporter, *own, new_repository=request.new_repository)
+            if request.new_repository:
+                archiver.restart(stack)
             for flag, path in targets.items():
                 _export(stack, reporter, manifest.id, flag, path)
         told["id"] = manifest.id

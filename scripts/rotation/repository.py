@@ -10,11 +10,11 @@ from scripts.core.files import write_new
 from scripts.core.report import Reporter
 from scripts.rotation import dependents
 from scripts.rotation.work import Work
+from scripts.stack import archiver
 from scripts.stack.compose import Stack
 
 NAME = "backup_key"
 _MOUNTED = "/run/rotation"
-_ARCHIVER = "archiver"
 _REACH = (
     "Mount its disk, or see that its machine answers; then run this again. Where nothing of"
     " those backups is wanted: name another, empty folder in BACKUP_FOLDER (or another"
@@ -61,13 +61,7 @@ def finish(work: Work) -> None:
     if work.plan.repository:
         with work.reporter.step("Removing the old key of the repository"):
             _ask(work, "key-finish")
-            _restart_archiver(work.stack)
-
-
-def _restart_archiver(stack: Stack) -> None:
-    """Have it mount the new file of the key, if it runs."""
-    if any(s.service == _ARCHIVER and not s.oneoff and not s.stopped for s in stack.services()):
-        stack.run("restart", _ARCHIVER, timeout=120, check=False, changes=True)
+            archiver.restart(work.stack)  # it mounts the new file then
 
 
 def keep_old(work: Work) -> str:

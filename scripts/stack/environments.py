@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 
-from scripts.core.archive_settings import PROFILE
 from scripts.core.errors import OpsError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings, Told, no_debugger, remember
 from scripts.stack.compose import Stack
 
 _VARIABLE = "PLATFORM_ENV"
-_ARCHIVER = "archiver"
 
 
 def settle(stack: Stack, reporter: Reporter) -> Stack:
@@ -58,16 +56,3 @@ def keep_running(stack: Stack, reporter: Reporter) -> None:
     if settings.told is Told.DEFAULT and stack.environment() is Environment.PROD:
         production = replace(settings, environment=Environment.PROD, told=Told.FLAG)
         keep(replace(stack, settings=production), reporter)
-
-
-def remove_archiver(stack: Stack) -> None:
-    """Remove the container that archived for production, where development is to start.
-
-    Compose leaves a service alone whose profile is off; it would keep the networks in use, too.
-    """
-    settings = stack.settings
-    if settings.environment is Environment.PROD or settings.archive.wanted:
-        return
-    if any(found.service == _ARCHIVER and not found.oneoff for found in stack.services()):
-        remove = ["--profile", PROFILE, "rm", "--stop", "--force", _ARCHIVER]
-        stack.run(*remove, timeout=60, changes=True)

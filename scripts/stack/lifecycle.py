@@ -12,7 +12,8 @@ from scripts.core.files import file_lock
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
-from scripts.stack import debugger, engine, environments, identity, images, login_page, preflight
+from scripts.stack import archiver, debugger, engine, environments, identity, images, login_page
+from scripts.stack import preflight as host_checks
 from scripts.stack.compose import Service, Stack
 from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
 from scripts.stack.readiness import wait_for_unchecked
@@ -43,7 +44,7 @@ def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> 
     """
     with file_lock(lock(stack.settings), "up"):
         host = engine.probe(stack.runner)
-        checks = [*extra_checks, *preflight.checks(stack, host, stack.services())]
+        checks = [*extra_checks, *host_checks.checks(stack, host, stack.services())]
         results = run_all(checks)
         require(results, "the platform was not started")
         for row in results:
@@ -51,13 +52,9 @@ def up(stack: Stack, reporter: Reporter, extra_checks: Sequence[Check] = ()) -> 
                 reporter.note(f"{row.name}: {row.detail}. {row.hint}")
         images.ensure(stack, reporter)
         debugger.ensure(stack, reporter)
-        _start(stack, reporter)
-
-
-def _start(stack: Stack, reporter: Reporter) -> None:
-    with reporter.step("Starting the platform"):
-        environments.remove_archiver(stack)
-        _bring_up(stack, "--remove-orphans")
+        with reporter.step("Starting the platform"):
+            archiver.remove_unwanted(stack)
+            _bring_up(stack, "--remove-orphans")
 
 
 def _bring_up(stack: Stack, option: str) -> None:

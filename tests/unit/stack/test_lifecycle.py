@@ -196,7 +196,7 @@ def test_a_start_that_compose_gave_up_blames_what_ends_again_and_again(
     )
     stack = Stack(settings_in(tmp_path), runner)
     with pytest.raises(OpsError, match="service odoo_db is restarting again and again"):
-        lifecycle._start(stack, FakeReporter())
+        lifecycle._bring_up(stack, "--remove-orphans")
 
 
 def test_the_log_lines_shown_are_those_with_the_error() -> None:
