@@ -16,6 +16,8 @@ _TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?(Z|[+-]\d{2}:?\d{2}))?", re.ASCII
 )
 _XID: Final = re.compile(r"(?P<before>before\s+)?xid\s+(?P<number>\d{1,20})")
+_FIRST_XID: Final = 3  # FirstNormalTransactionId
+_END_XID: Final = 1 << 64
 _HINT: Final = (
     'For example: --at "2026-11-26 14:32", --at "yesterday 17:00", --at -15min,'
     ' --at "before xid 4711". Times are those of this machine, unless they end in Z or +01:00.'
@@ -50,6 +52,8 @@ def parse(text: str, now: datetime | None = None) -> Moment:
     now = now or datetime.now().astimezone()
     words = " ".join(text.split())
     if found := _XID.fullmatch(words):
+        if not _FIRST_XID <= int(found["number"]) < _END_XID:
+            raise UsageError(f"{text!r} is no moment: no transaction has that number", _HINT)
         return Moment(found["number"], TRANSACTION, exclusive=bool(found["before"]))
     try:
         told = _time(words, now)

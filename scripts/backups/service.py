@@ -86,10 +86,10 @@ def run(
     return done.stdout
 
 
-def try_to_discard(stack: Stack, reporter: Reporter, *command: str) -> None:
+def try_to_discard(stack: Stack, reporter: Reporter, *command: str, service: str = RESTORE) -> None:
     """Take away what a failure left; that failure is the one to tell, whatever comes of it."""
     try:
-        run(stack, reporter, RESTORE, "discard", *command)
+        run(stack, reporter, service, "discard", *command)
     except OpsError as error:
         reporter.note(f"{command[0]} is left behind until the next restore: {error.message}")
 

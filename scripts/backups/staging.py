@@ -54,7 +54,9 @@ def staged(
             found = _stage(stack, reporter, source, name, odoo)
         yield found
     except BaseException:
-        service.try_to_discard(stack, reporter, name + STAGED)
+        # What was recovered of a moment is in a volume that only that service has.
+        where = service.RECOVERY if isinstance(source, Past) else service.RESTORE
+        service.try_to_discard(stack, reporter, name + STAGED, service=where)
         raise
 
 
@@ -85,7 +87,7 @@ def _stage(
 def stage_moment(stack: Stack, reporter: Reporter, source: Past, *words: str) -> StagedMoment:
     """Stage a moment; `words` are those of `stage` in toolbox/archive, the name first."""
     options = [*source.moment.options, *(["--archive", source.archive] if source.archive else [])]
-    command = ("stage", source.database, *words, *options, "--catch-up")
+    command = ("stage", source.database, *words, *options)
     return service.ask(stack, reporter, service.RECOVERY, *command, kind=StagedMoment)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from scripts.backups import archive, repository, service, staging, verified
+from scripts.backups.moments import Moment
 from scripts.backups.staging import Past
 from scripts.backups.verified import VerificationRecord
 from scripts.core.errors import OpsError
@@ -17,6 +18,7 @@ from scripts.stack import engine, oneoff
 from scripts.stack.compose import Stack
 from toolbox.contract.archive import ArchiveCheck
 from toolbox.contract.backups import Manifest, SmokeTestResult
+from toolbox.contract.messages import NO_SUCH_DATABASE, OTHER_ODOO
 from toolbox.contract.names import SCRATCH
 
 _VOLUME: Final = "/drill"
@@ -54,6 +56,7 @@ def _try(
     place: Sequence[str],
     title: str,
     stage: Callable[[], Manifest],
+    where: str = service.RESTORE,
 ) -> tuple[Manifest, SmokeTestResult]:
     try:
         with reporter.step(title):
@@ -61,7 +64,7 @@ def _try(
         with reporter.step("Starting Odoo on it, without a way out"):
             found = _use(stack, place[0], list(manifest.files.lost))
     except BaseException:
-        service.try_to_discard(stack, reporter, *place)
+        service.try_to_discard(stack, reporter, *place, service=where)
         raise
     service.run(stack, reporter, service.RESTORE, "discard", *place)
     return manifest, found
@@ -71,14 +74,34 @@ def _verify_moment(stack: Stack, reporter: Reporter, place: Sequence[str]) -> st
     """The moment that was restored on trial (ISO 8601); '' where nothing is archived yet."""
     known = archive.status(stack) if stack.settings.archive.wanted else None
     chosen = archive.choose(known, random.random()) if known else None  # noqa: S311 - no secret
-    if not chosen:
+    if not known or not chosen:
         return ""
     with reporter.step("Reading the continuous archive"):
         service.ask(stack, reporter, service.RECOVERY, "check", "--data", kind=ArchiveCheck)
-    past = Past(chosen, stack.settings.database)
-    title = f"Restoring the moment {chosen.shown}"
-    _try(stack, reporter, place, title, lambda: staging.stage_moment(stack, reporter, past, *place))
+    try:
+        _restore_moment(stack, reporter, place, chosen)
+    except OpsError as error:
+        last = archive.choose(known, 1.0)
+        if not last or not _is_of_the_past(error):
+            raise
+        reporter.note(f"note: {chosen.shown}: {error.message}. The last moment is tried instead.")
+        chosen = last
+        _restore_moment(stack, reporter, place, chosen)
     return chosen.text
+
+
+def _is_of_the_past(error: OpsError) -> bool:
+    """Whether nothing is wrong with a moment: the database, or Odoo, was another one then."""
+    return any(said in error.message for said in (NO_SUCH_DATABASE, OTHER_ODOO))
+
+
+def _restore_moment(stack: Stack, reporter: Reporter, place: Sequence[str], moment: Moment) -> None:
+    past = Past(moment, stack.settings.database)
+
+    def stage() -> Manifest:
+        return staging.stage_moment(stack, reporter, past, *place)
+
+    _try(stack, reporter, place, f"Restoring the moment {moment.shown}", stage, service.RECOVERY)
 
 
 def _use(stack: Stack, name: str, lost: list[str]) -> SmokeTestResult:

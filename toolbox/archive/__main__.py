@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from toolbox.archive import archiver, recovery
+from toolbox.archive import archiver, bases, recovery
 from toolbox.archive.scratch import Moment
 from toolbox.backup.restore import Target
 from toolbox.contract.archive import TIME, TRANSACTION
@@ -27,10 +27,13 @@ def _run() -> None:
 
 def _stage(given: argparse.Namespace) -> Any:
     moment = Moment(given.kind, given.at, given.exclusive)
-    if given.catch_up:
-        recovery.catch_up()
     target = Target(given.name, given.live, Path(given.data))
     return recovery.stage(given.archive, moment, given.database, target, given.odoo)
+
+
+def _forget(name: str) -> None:
+    recovery.open_archives()
+    bases.forget(name)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check")
     check.add_argument("--data", action="store_true")
     check.set_defaults(run=lambda given: recovery.check(thorough=given.data))
+    forget = commands.add_parser("forget")  # in `archiver`: the other may only read
+    forget.add_argument("name")
+    forget.set_defaults(run=lambda given: _forget(given.name))
     stage = commands.add_parser("stage")
     stage.add_argument("database")
     stage.add_argument("name")
@@ -48,7 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--kind", default=TIME, choices=(TIME, TRANSACTION))
     stage.add_argument("--exclusive", action="store_true")
     stage.add_argument("--archive", default="")
-    stage.add_argument("--catch-up", action="store_true")
     stage.add_argument("--live", default="")
     stage.add_argument("--odoo", default="")
     stage.set_defaults(run=_stage)

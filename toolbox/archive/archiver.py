@@ -6,18 +6,18 @@ lives it holds a lock on a file, by which postgres/archive-wal knows that somebo
 
 import fcntl
 import os
+import threading
 import time
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from toolbox.archive import files, gaps, memory, passphrase, pgbackrest, queue
+from toolbox.archive import files, gaps, memory, passphrase, pgbackrest, queue, status
 from toolbox.archive.bases import Bases
 from toolbox.archive.places import NAME, REPOSITORY, SEGMENT, STATE, STATUS
 from toolbox.archive.server import Server
 from toolbox.archive.worker import Worker
-from toolbox.backup import owner, repository
+from toolbox.backup import owner, repository, restic
 from toolbox.contract.archive import ArchiveStatus
-from toolbox.contract.codec import from_json, to_json
 from toolbox.core.errors import Failure
 from toolbox.core.progress import log
 
@@ -27,7 +27,11 @@ _STATUS_SECONDS = 5.0
 _BASE_SECONDS, _BASE_AGAIN = 30.0, 60.0
 _START_AGAIN, _PUSH_AGAIN = 5.0, 2.0
 _SEGMENT_NAME = 24  # digits
+_BEGIN_SECONDS = 60.0
+_DELAY_SECONDS = 20.0
+_DAY = 24 * 3600.0
 _GIGABYTE = 1 << 30
+_PUSH, _FILES = 0, 1  # of the workers
 
 
 class Archiver:
@@ -40,13 +44,13 @@ class Archiver:
         self._recall()
         self._server = Server()
         self._failed: list[str] = []
-        self._name = ""
+        self._name = self._repository = ""
         self._bases = Bases("", self._covered)
         self._workers: list[Worker] = []
 
     def _recall(self) -> None:
         """What an earlier run has written of this repository."""
-        earlier = _earlier()
+        earlier = status.earlier()
         self._pushed = earlier.pushed
         # At once in a file of its own: what is forgotten here looks like a gap.
         self._segment = SEGMENT.read_text().strip() if SEGMENT.is_file() else earlier.segment
@@ -55,7 +59,11 @@ class Archiver:
 
     def run(self) -> None:
         """Work until the container is stopped."""
+        deadline = time.monotonic() + _BEGIN_SECONDS
         while not self._begin():
+            if time.monotonic() > deadline:
+                # Docker starts it again: with a disk that has been mounted meanwhile.
+                raise Failure(f"archiving cannot begin: {status.earlier().problem}")
             time.sleep(_START_AGAIN)
         with ALIVE.open("a") as alive:
             fcntl.flock(alive, fcntl.LOCK_EX)
@@ -67,28 +75,62 @@ class Archiver:
             ]
             for worker in self._workers:
                 worker.start()
-            while True:
-                self._tell(*self._problem())
-                queue.clear_stale()
+            while self._belongs():
+                # The disk is full, perhaps of WAL: to go on is what makes room.
+                with suppress(OSError):
+                    self._tell(*self._problem())
+                    queue.clear_stale()
                 time.sleep(_STATUS_SECONDS)
+        raise Failure("the repository of backups is another one than it was")
 
     def _begin(self) -> bool:
         """Whether all is there that archiving needs."""
         try:
-            self._name = self._identify()
-            existing = REPOSITORY.is_file()
-            given = passphrase.find_or_make(existing=existing)
-            memory.belongs_to(repository.identity(), self._name)
-            self._recall()
-            owner.apply()
-            pgbackrest.configure(self._name, given, days=self._days)
-            pgbackrest.run("stanza-create", name=self._name)
+            with self._telling_of_delay():
+                self._name = self._identify()
+                existing = REPOSITORY.is_file()
+                given = passphrase.find_or_make(existing=existing)
+                self._repository = repository.identity()
+                memory.belongs_to(self._repository, self._name)
+                self._recall()
+                owner.apply()
+                pgbackrest.configure(self._name, given, days=self._days)
+                pgbackrest.run("stanza-create", name=self._name)
+                self._require_continuity()
         except Failure as error:
             self._tell(error.message, error.hint)
             log(f"error: {error.message}")
             return False
         self._bases = Bases(self._name, self._covered)
         return True
+
+    @contextmanager
+    def _telling_of_delay(self) -> Iterator[None]:
+        """Tell now and then that the repository has not answered, while the block lasts."""
+        done = threading.Event()
+
+        def tell() -> None:
+            while not done.wait(_DELAY_SECONDS):
+                with suppress(OSError):
+                    self._tell("the repository of backups does not answer", "See BACKUP_REPOSITORY")
+
+        threading.Thread(target=tell, daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
+
+    def _belongs(self) -> bool:
+        """Whether this is still the repository with which it began; one that is away is."""
+        with suppress(OSError):
+            return repository.identity() == self._repository
+        return True
+
+    def _require_continuity(self) -> None:
+        """Note a gap before anything is told, if WAL was lost while it did not run."""
+        [current] = self._server.ask("SELECT pg_walfile_name(pg_current_wal_lsn())")
+        if self._begins and gaps.lost_since(self._segment, current):
+            gaps.begin(*self._covered(), f"WAL after {self._segment} was not archived here")
 
     def _identify(self) -> str:
         """The name of the archive: of this project, and of this very database cluster."""
@@ -105,32 +147,36 @@ class Archiver:
         known = NAME.read_text().strip() if NAME.is_file() else ""
         if known.rpartition("-")[2] == str(number):
             return known
-        _write(NAME, name + "\n")
+        status.write(NAME, name + "\n")
         return name
 
     def _push(self) -> None:
         # PostgreSQL asks three times and then waits for a minute; what has failed is tried here
         # meanwhile, so that it is known whether it still fails, and done when it asks again.
-        for name in queue.wanted() or self._failed:
+        for name in queue.wanted() or [n for n in self._failed if queue.is_ready(n)]:
             try:
+                written = queue.file(name).stat().st_mtime
                 pgbackrest.run("archive-push", str(queue.file(name)), name=self._name)
-            except Failure as error:
+            except (Failure, OSError) as error:
                 self._failed = [name]
-                queue.failed(name, error.message)
+                queue.failed(name, str(error))
                 raise
             self._failed = []
-            queue.done(name)
             if len(name) == _SEGMENT_NAME:
                 if not gaps.follows(name, self._segment):
                     gaps.begin(
                         *self._covered(), f"there is no WAL between {self._segment} and {name}"
                     )
                 self._segment = name
-                _write(SEGMENT, name + "\n")
+                status.write(SEGMENT, name + "\n")
+                self._until = max(self._until, pgbackrest.iso(written))
+            queue.done(name)
             self._pushed = pgbackrest.iso(time.time())
 
     def _save_files(self) -> None:
-        self._files_until = pgbackrest.iso(files.save_all(self._name))
+        if self._workers[_FILES].problem:  # perhaps the lock of a program that was killed
+            restic.unlock()
+        self._files_until = pgbackrest.iso(files.save_all(self._name, self._days))
 
     def _problem(self) -> tuple[str, str]:
         """The first there is. Without PostgreSQL nothing is written that could be lost."""
@@ -140,18 +186,20 @@ class Archiver:
     def _tell(self, problem: str, hint: str) -> None:
         waiting, bases = queue.waiting(), self._bases.known
         now = time.time()
-        if self._workers and not waiting and not self._workers[0].problem:
+        if self._workers and not waiting and not self._workers[_PUSH].problem:
             self._advance(now)
         if bases is not None:
             self._begins, self._base = (bases[0].ends, bases[-1]) if bases else ("", None)
             gaps.forget(self._begins)
         missing = gaps.known()
-        status = ArchiveStatus(
+        # A base backup is kept until the next full one is old enough; files are not.
+        oldest = pgbackrest.iso(now - self._days * _DAY)
+        found = ArchiveStatus(
             time=pgbackrest.iso(now),
             archive=self._name,
             problem=problem,
             hint=hint,
-            begins=self._begins,
+            begins=max(self._begins, oldest) if self._begins else "",
             until=missing[-1].begins if gaps.is_open() else self._covered()[0],
             files_until=self._files_until,
             pushed=self._pushed,
@@ -162,11 +210,11 @@ class Archiver:
             base=self._base,
             gaps=missing,
         )
-        _write(STATUS, to_json(status) + "\n")
+        status.tell(found)
 
     def _covered(self) -> tuple[str, str]:
         """Up to when all is archived, and the last segment."""
-        return max(self._until, self._pushed), self._segment
+        return self._until, self._segment
 
     def _advance(self, now: float) -> None:
         """With no segment waiting, all is archived but for what the open one has.
@@ -182,24 +230,10 @@ class Archiver:
                 self._until = pgbackrest.iso(now - self._timeout)
 
 
-def _earlier() -> ArchiveStatus:
-    try:
-        return from_json(ArchiveStatus, STATUS.read_text())
-    except (OSError, ValueError):
-        return ArchiveStatus(time="")
-
-
-def _write(place: Path, text: str) -> None:
-    partial = place.with_name(place.name + ".partial")
-    partial.write_text(text)
-    partial.chmod(0o644)
-    partial.replace(place)
-
-
 def idle() -> None:
     """Nothing is archived: so that BACKUP_CONTINUOUS can be switched off in .env alone."""
     log("BACKUP_CONTINUOUS is off: nothing is archived")
-    if (earlier := _earlier()).begins:
+    if (earlier := status.earlier()).begins:
         gaps.begin(earlier.until, earlier.segment, "archiving was switched off")
     STATUS.unlink(missing_ok=True)
     while True:

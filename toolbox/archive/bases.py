@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from toolbox.archive import gaps, pgbackrest, queue
+from toolbox.archive import gaps, pgbackrest, places, queue
 from toolbox.archive.server import Server
 from toolbox.contract.archive import ArchiveInfo, BaseBackup
+from toolbox.core.errors import Failure
 from toolbox.core.progress import log
 
 _DAY = 24 * 3600.0
@@ -29,7 +30,7 @@ def due(found: ArchiveInfo, now: float, *, gap: bool) -> str:
     if now - last_full >= _FULL_EVERY - _EARLY:
         return "full"
     # Without WAL there is no way from an older one to any moment after the gap.
-    if gap or now - last >= _DAY - _EARLY or now < last - _HOUR:
+    if gap or now - last >= _DAY - _EARLY:
         return "incr"
     return ""
 
@@ -81,3 +82,17 @@ class Bases:
         [following] = self._server.ask("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
         note = f"--annotation={pgbackrest.NEXT_TRANSACTION}={following}"
         pgbackrest.run("annotate", f"--set={label}", note, name=self._name)
+
+
+def forget(name: str) -> None:
+    """Remove the archive `name` of another server, or one without a base backup.
+
+    Raises Failure for that of this server, and where there is none of that name.
+    """
+    own = places.NAME.read_text().strip() if places.NAME.is_file() else ""
+    if not (found := [each for each in pgbackrest.archives() if each.name == name]):
+        raise Failure(f"there is no archive {name} in the repository")
+    if name == own and found[0].bases:
+        raise Failure(f"{name} is the archive of this server", "It is kept for BACKUP_DAYS.")
+    for kind in ("backup", "archive"):
+        pgbackrest.run("repo-rm", "--recurse", f"{kind}/{name}")

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ WHOLE, RECENT = "whole", "recent"
 _DAY = 24 * 3600.0
 _MOST = 2_000  # new files, from which on a snapshot of all is as quick
 _TICK = 2.0  # seconds by which the time of a change may be older than the change
-_KEPT = 2  # snapshots of all, of each database
-_FORGET = 20  # snapshots that nobody needs, until they are forgotten
+_KEPT = 2  # snapshots of what has come, beside the last
+_FORGET = 20  # of those that nobody needs, until they are forgotten
+_LONGER = 8  # days
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,12 @@ class Saved:
     useless: tuple[str, ...] = field(default=())  # snapshots that others have replaced
 
 
-def save_all(archive: str) -> float:
-    """Save what is new of every database; until when all is saved (seconds since 1970)."""
+def save_all(archive: str, days: int) -> float:
+    """Save what is new of every database; until when all is saved (seconds since 1970).
+
+    Snapshots of all files stay for as long as base backups do, which is up to a week longer than
+    the `days` for which moments are kept.
+    """
     begun = time.time()
     known = _load()
     for database in _databases():
@@ -57,6 +63,8 @@ def save_all(archive: str) -> float:
             _store(known)
         if after.names != before.names or after.whole != before.whole:
             owner.apply(since=begun - _TICK)
+        if after.whole != before.whole:
+            _forget_old(archive, known, begun - (days + _LONGER) * _DAY)
     return begun
 
 
@@ -89,7 +97,7 @@ def _save_whole(archive: str, database: str, known: Saved, now: float) -> Saved:
     options = ["--exclude", str(folder / "checklist"), "--no-scan", str(folder)]
     accept = (0, saved_files.UNREADABLE)  # removed meanwhile, by hand or with its database
     said = restic.run("backup", *_tags(archive, database, WHOLE), *options, accept=accept)
-    useless = (*known.useless, *(s for s in (known.whole, known.recent) if s))
+    useless = (*known.useless, *([known.recent] if known.recent else []))
     return Saved(restic.summary(said)["snapshot_id"], began=now, until=now, useless=useless)
 
 
@@ -136,6 +144,15 @@ def _forget(saved: Saved) -> Saved:
     doomed = saved.useless[: -_KEPT + 1]
     restic.forget(doomed)
     return replace(saved, useless=saved.useless[-_KEPT + 1 :])
+
+
+def _forget_old(archive: str, known: dict[str, Saved], before: float) -> None:
+    """The same of what is older, also of databases that are gone."""
+    used = {snapshot for each in known.values() for snapshot in (each.whole, each.recent)}
+    tagged = restic.snapshots(f"part=attachments,archive={archive}")
+    old = [s for s in tagged if datetime.fromisoformat(s["time"]).timestamp() < before]
+    if doomed := [str(s["id"]) for s in old if str(s["id"]) not in used]:
+        restic.forget(doomed)
 
 
 def _load() -> dict[str, Saved]:

@@ -3,12 +3,14 @@
 import json
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from toolbox.archive import queue
 from toolbox.archive.places import GAPS
 from toolbox.contract.archive import ArchiveInfo, Gap
+from toolbox.core.errors import Failure
 from toolbox.core.progress import log
 
 _SEGMENTS = 0x100  # of 16 MB, in each 4 GB
@@ -72,10 +74,31 @@ def follows(name: str, last: str) -> bool:
     return _number(name) <= _number(last) + 1
 
 
-def missing(segments: Collection[str], found: ArchiveInfo) -> list[str]:
+def require_none_at(moment: str) -> None:
+    """Raises Failure for a time (ISO 8601, UTC) of which it is known that WAL is missing."""
+    for gap in known():
+        if gap.begins < moment and (not gap.ends or moment < gap.ends):
+            raise Failure(
+                f"there is no WAL from {gap.begins} to {gap.ends or 'the next base backup'}",
+                "Take a moment before or after it, or a backup: inv backup.list",
+            )
+
+
+def lost_since(last: str, current: str) -> bool:
+    """Whether a segment after `last` waits no more, and was not archived here: `current` is open.
+
+    It went elsewhere meanwhile, or archiving was off.
+    """
+    if not last or last[:8] != current[:8]:
+        return False
+    between = range(_number(last) + 1, _number(current))
+    return any(not queue.is_ready(_name(last[:8], number)) for number in between)
+
+
+def missing(segments: Collection[str], found: ArchiveInfo, known: Sequence[Gap]) -> list[str]:
     """Segments that should be there, from the first base backup on, and are not.
 
-    Those of a known gap are not wanted: from its last segment before it to the next base backup.
+    Those of a `known` gap are not wanted: from its last segment before it to the next base backup.
     """
     absent = []
     bases = sorted(base.segment for base in found.bases if base.segment)
@@ -85,18 +108,22 @@ def missing(segments: Collection[str], found: ArchiveInfo) -> list[str]:
         first = [_number(name) for name in bases if name[:8] == line]
         begin = first[0] if first else min(numbers)
         for number in range(begin, max(numbers) + 1):
-            if number not in numbers and not _is_given_up(line, number, bases):
-                absent.append(f"{line}{number // _SEGMENTS:08X}{number % _SEGMENTS:08X}")
+            if number not in numbers and not _is_given_up(line, number, bases, known):
+                absent.append(_name(line, number))
     return sorted(absent)
 
 
-def _is_given_up(line: str, number: int, bases: Collection[str]) -> bool:
-    for gap in known():
+def _is_given_up(line: str, number: int, bases: Collection[str], known: Sequence[Gap]) -> bool:
+    for gap in known:
         if gap.segment[:8] == line and _number(gap.segment) < number:
             later = [_number(b) for b in bases if b[:8] == line and b > gap.segment]
             if not later or number < later[0]:
                 return True
     return False
+
+
+def _name(line: str, number: int) -> str:
+    return f"{line}{number // _SEGMENTS:08X}{number % _SEGMENTS:08X}"
 
 
 def _number(name: str) -> int:

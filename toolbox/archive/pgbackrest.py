@@ -106,6 +106,13 @@ def _hint(text: str) -> str:
     # OpenSSH has this extension (fsync@openssh.com), `rclone serve sftp` has not.
     if "unable to sync" in text and "operation unsupported" in text:
         return "This SFTP server cannot sync files to its disk: use one of OpenSSH."
+    if "not later than latest backup label" in text:
+        return "The clock was set back: base backups go on when it is past that of the last one."
+    if "archive.info exists but backup.info is missing" in text:
+        return (
+            "Its making was cut off. Remove it: docker compose --profile continuous run --rm"
+            " --no-deps archiver forget NAME"
+        )
     if "known hosts failure" in text:
         return "Put the key of that host into secrets/backup/known_hosts. See docs/backups.md."
     return ""

@@ -16,14 +16,27 @@ SEGMENT_BYTES = 16 << 20
 _NAME = re.compile(r"[0-9A-F]{8}(\.history|[0-9A-F]{16}(\.[0-9A-F]{8}\.backup|\.partial)?)")
 _WANTED, _DONE, _FAILED = ".want", ".done", ".failed"
 _STALE_SECONDS = 600.0
+_STATUS = DATA / "pg_wal" / "archive_status"  # of each segment, by PostgreSQL
 
 
 def wanted() -> list[str]:
     """Names of files in pg_wal that are to be archived, in the order of their making."""
+    found = []
     with suppress(FileNotFoundError):
-        names = [path.stem for path in QUEUE.iterdir() if path.suffix == _WANTED]
-        return sorted(name for name in names if _NAME.fullmatch(name))
-    return []
+        for path in QUEUE.iterdir():
+            if path.suffix == _WANTED and _NAME.fullmatch(path.stem):
+                # Left by a question that was given up, perhaps of another server: PostgreSQL
+                # may be writing that segment still.
+                if is_ready(path.stem):
+                    found.append(path.stem)
+                else:
+                    path.unlink(missing_ok=True)
+    return sorted(found)
+
+
+def is_ready(name: str) -> bool:
+    """Whether PostgreSQL waits for that one to be archived."""
+    return (_STATUS / f"{name}.ready").exists()
 
 
 def file(name: str) -> Path:
@@ -68,9 +81,8 @@ def clear_stale() -> None:
 
 def waiting() -> int:
     """Segments that PostgreSQL has closed, and that are not archived yet."""
-    folder = DATA / "pg_wal" / "archive_status"
     with suppress(FileNotFoundError):
-        return sum(path.suffix == ".ready" for path in folder.iterdir())
+        return sum(path.suffix == ".ready" for path in _STATUS.iterdir())
     return 0
 
 

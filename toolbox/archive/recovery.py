@@ -6,22 +6,32 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from toolbox.archive import files, gaps, passphrase, pgbackrest, places, scratch
+from toolbox.archive import files, gaps, passphrase, pgbackrest, places, scratch, status
 from toolbox.archive.scratch import Moment
 from toolbox.backup import contents, pg_restore, restic, restore, saved_files, swap
 from toolbox.backup.restore import Target
-from toolbox.contract.archive import ArchiveCheck, ArchiveInfo, StagedMoment
+from toolbox.contract.archive import (
+    TIME,
+    ArchiveCheck,
+    ArchiveInfo,
+    BaseBackup,
+    Gap,
+    StagedMoment,
+)
 from toolbox.contract.backups import Manifest, SavedDump, SavedFiles
+from toolbox.contract.messages import NO_SUCH_DATABASE
 from toolbox.core import filestore, postgres, properties
 from toolbox.core.errors import Failure, require_none
-from toolbox.core.progress import say
+from toolbox.core.progress import note, say
 from toolbox.core.text import last_line, now
 
 _DAYS = 14  # nothing is removed here
 _DAMAGE = r"(missing|checksum invalid|size invalid|other): [1-9]|status: (?!valid)"
+_BEHIND = "No moment between them and the next base backup can be restored: inv backup.archive"
 _CATCH_UP_SECONDS = 20.0  # what takes longer is not waited for
 
 
@@ -64,7 +74,20 @@ def stage(wanted: str, moment: Moment, database: str, target: Target, odoo: str)
     began = time.monotonic()
     with restore.staging(target.name, target.data):
         archive = choose(wanted)
-        with scratch.recovered(archive, moment) as server:
+        own = archive.name == own_name()
+        complete = not own or _catch_up()
+        if own and moment.kind == TIME:
+            gaps.require_none_at(moment.text)
+
+        def require_end(base: BaseBackup) -> None:
+            if not complete:
+                raise Failure(
+                    "the WAL of that moment is not archived yet",
+                    "See: inv health --only archiving",
+                )
+            _require_whole(archive, base)
+
+        with scratch.recovered(archive, moment, require_end) as server:
             with server.used():
                 manifest = _describe(archive, moment, database)
                 restore.require_space(manifest, target.live, target.data)
@@ -74,7 +97,7 @@ def stage(wanted: str, moment: Moment, database: str, target: Target, odoo: str)
         missing = restore.fill(
             manifest,
             target,
-            _sources(archive.name, database),
+            _sources(archive.name, database, moment),
             lambda told: pg_restore.fill(
                 pg_restore.DUMP,
                 target.name,
@@ -97,11 +120,28 @@ def stage(wanted: str, moment: Moment, database: str, target: Target, odoo: str)
         )
 
 
+def _require_whole(archive: ArchiveInfo, base: BaseBackup) -> None:
+    """Raises Failure if segments are missing after `base`: nothing behind them was replayed."""
+    later = archive.bases[archive.bases.index(base) :]
+    require_none(
+        "segments of WAL are missing in the archive, and nothing after them can be restored",
+        gaps.missing(
+            pgbackrest.segments(archive.name), replace(archive, bases=later), _gaps(archive)
+        ),
+        "Choose a moment before them, or one after the next base backup: inv backup.archive",
+    )
+
+
+def _gaps(archive: ArchiveInfo) -> Sequence[Gap]:
+    """Those that are known of it: of another server's archive, none."""
+    return gaps.known() if archive.name == own_name() else ()
+
+
 def _describe(archive: ArchiveInfo, moment: Moment, database: str) -> Manifest:
     """What the database says of itself, as a backup of that moment would."""
     with closing(postgres.connect()) as connection, connection.cursor() as cursor:
         if not postgres.exists(cursor, database):
-            raise Failure(f"there was no database {database!r} at that moment")
+            raise Failure(f"{NO_SUCH_DATABASE} {database!r}")
     with closing(postgres.connect(database)) as connection:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         about = contents.describe(connection)
@@ -134,34 +174,43 @@ def _dump(database: str) -> None:
         raise Failure(f"pg_dump failed: {last_line(done.stderr)}")
 
 
-def _sources(archive: str, database: str) -> Sequence[str]:
-    """The last snapshot of all files, and the last of those that have come since.
+def _sources(archive: str, database: str, moment: Moment) -> Sequence[str]:
+    """Snapshots that have the files of the moment, as restic names them.
 
-    What a moment of the past names is in them: a file stays for longer than moments are kept.
+    The first of all files after it; the last one, as those that nobody names any more stay for
+    longer than moments are kept; and the last of those that have come since.
     """
-    found: list[str] = []
-    begin = ""
-    for kind in (files.WHOLE, files.RECENT):
+
+    def taken(kind: str) -> list[tuple[datetime, str]]:
         # All of one snapshot: restic takes tags with a comma between for one condition.
         tagged = restic.snapshots(",".join(files.tags(archive, database, kind)))
-        last = max(tagged, key=lambda s: str(s["time"]), default=None)
-        if last and str(last["time"]) > begin:
-            found.append(f"{last['id']}:{filestore.folder(database)}")
-            begin = str(last["time"])
-    return found
+        return sorted((datetime.fromisoformat(s["time"]), str(s["id"])) for s in tagged)
+
+    chosen: list[str] = []
+    if whole := taken(files.WHOLE):
+        when = moment.text if moment.kind == TIME else ""
+        after = [s for at, s in whole if when and at > datetime.fromisoformat(when)]
+        recent = [s for at, s in taken(files.RECENT)[-1:] if at > whole[-1][0]]
+        chosen = [*after[:1], whole[-1][1], *recent]
+    return [f"{s}:{filestore.folder(database)}" for s in dict.fromkeys(chosen)]
 
 
-def catch_up() -> None:
-    """Have what was written until now archived, if the server and its archiver are there."""
+def _catch_up() -> bool:
+    """Have what was written until now archived; whether it is.
+
+    Of a server that does not run, what its archiver has told last counts.
+    """
+    if _ask("SHOW archive_mode") == "off":  # what was not archived before that is a known gap
+        return True
     # A transaction with a number of its own: recovery knows by it that the moment has passed.
     if not _ask("SELECT pg_current_xact_id()"):
-        return
-    if not (segment := _ask("SELECT pg_walfile_name(pg_switch_wal())")):
-        return
+        return not status.earlier().waiting
+    segment = _ask("SELECT pg_walfile_name(pg_switch_wal())")
     deadline = time.monotonic() + _CATCH_UP_SECONDS
     query = f"SELECT 1 FROM pg_stat_archiver WHERE last_archived_wal >= '{segment}'"
-    while not _ask(query) and time.monotonic() < deadline:
+    while not (archived := _ask(query)) and time.monotonic() < deadline:
         time.sleep(0.2)
+    return bool(archived)
 
 
 def _ask(query: str) -> str:
@@ -182,11 +231,11 @@ def check(*, thorough: bool) -> ArchiveCheck:
     for archive in found:
         pgbackrest.configure(archive.name, passphrase.find(), days=_DAYS)
         segments = pgbackrest.segments(archive.name)
-        require_none(
-            "segments of WAL are missing in the archive",
-            gaps.missing(segments, archive),
-            "No moment between them and the next base backup can be restored: inv backup.archive",
-        )
+        missing = gaps.missing(segments, archive, _gaps(archive))
+        if archive.name == own_name():
+            require_none("segments of WAL are missing in the archive", missing, _BEHIND)
+        elif missing:  # when its server had archiving off, perhaps
+            note(f"{len(missing)} segments of WAL are missing in the archive {archive.name}")
         if thorough:
             _verify(archive.name)
         count += len(segments)

@@ -1,21 +1,23 @@
 """A throw-away server with the databases as they were at a moment."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
-from toolbox.archive import gaps, pgbackrest
+from toolbox.archive import pgbackrest
 from toolbox.contract.archive import TIME, TRANSACTION, ArchiveInfo, BaseBackup
 from toolbox.core import disk_space
-from toolbox.core.errors import Failure, require_none
+from toolbox.core.errors import Failure
 from toolbox.core.progress import say
 from toolbox.core.text import last_line
 
@@ -24,6 +26,10 @@ DATA = FOLDER / "data"
 _LOG, _HBA = FOLDER / "server.log", FOLDER / "hba.conf"
 _WAL_BYTES = 1 << 30  # of room for WAL on its way, beside the base backup
 _LOOK = 0.2
+# pgBackRest ends with 1 where there is no such file, and with 25 or more for all else: what is
+# damaged or out of reach. PostgreSQL takes any number for the end of the log, but those above 125.
+_UNLESS_ABSENT = "{ [ $? -eq 1 ] && exit 1; exit 127; }"
+_LOOKED_TOO_EARLY = "the database system is"  # … starting up
 _ENDED_BEFORE = "recovery ended before configured recovery target was reached"
 _RIGHTS = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 # As the user of PostgreSQL, with the one right to read a repository of somebody else.
@@ -82,8 +88,14 @@ class Scratch:
 
 
 @contextmanager
-def recovered(archive: ArchiveInfo, moment: Moment) -> Iterator[Scratch]:
-    """A server of `archive` as of `moment`; its files are gone afterwards."""
+def recovered(
+    archive: ArchiveInfo, moment: Moment, require_end: Callable[[BaseBackup], None]
+) -> Iterator[Scratch]:
+    """A server of `archive` as of `moment`; its files are gone afterwards.
+
+    `require_end` is called with the base backup where the archive ends before the moment. It
+    raises Failure if that is not the end of what the server has written.
+    """
     base = _base(archive, moment)
     _require_version(archive)
     disk_space.require([(FOLDER, base.bytes + _WAL_BYTES)], "the databases of that moment")
@@ -98,31 +110,26 @@ def recovered(archive: ArchiveInfo, moment: Moment) -> Iterator[Scratch]:
                 if moment.kind == TRANSACTION:
                     raise Failure(
                         f"transaction {moment.text} was not found in the archive",
-                        "It is older than the first base backup, or in a gap: inv backup.archive",
+                        "It is older than the first base backup, in a gap (inv backup.archive), or"
+                        " a part of another one: a savepoint has a number of its own.",
                     )
                 # Nothing was committed after that moment, as far as the archive goes.
                 reached = False
+                require_end(base)
                 _without_target()
                 server = _start()
                 if not _comes_up(server):
                     raise Failure(f"the log cannot be replayed: {_reason()}")
-            if not reached or not moment.text:
-                _require_end(archive, base)
-            yield Scratch(reached, _last_commit())
+            if not moment.text:
+                require_end(base)
+            last = _last_commit()
+            if not reached and last > moment.text:
+                raise Failure(f"what was replayed goes on to {last}, past the moment")
+            yield Scratch(reached, last)
         finally:
             _stop(server)
     finally:
         discard()
-
-
-def _require_end(archive: ArchiveInfo, base: BaseBackup) -> None:
-    """Raises Failure if what was replayed ends where segments are missing, not with the archive."""
-    later = archive.bases[archive.bases.index(base) :]
-    require_none(
-        "segments of WAL are missing in the archive, and nothing after them can be restored",
-        gaps.missing(pgbackrest.segments(archive.name), replace(archive, bases=later)),
-        "Choose a moment before them, or one after the next base backup: inv backup.archive",
-    )
 
 
 def discard() -> None:
@@ -180,6 +187,8 @@ def _restore(name: str, base: BaseBackup, moment: Moment) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         raise pgbackrest.failure(done.stdout + done.stderr, done.returncode)
+    get = pgbackrest.command("archive-get", f"--pg1-path={DATA}", name=name, user=())
+    _set("restore_command", f"{shlex.join(get)} %f %p || {_UNLESS_ABSENT}")
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -207,8 +216,11 @@ def _comes_up(server: subprocess.Popen[bytes]) -> bool:
             with suppress(psycopg2.OperationalError), closing(_connect()):
                 return True
             time.sleep(_LOOK)
-    if _ENDED_BEFORE in _LOG.read_text(errors="replace"):
+    said = _LOG.read_text(errors="replace")
+    if _ENDED_BEFORE in said:
         return False
+    if " ERROR: [" in said:
+        raise pgbackrest.failure(said, server.returncode)
     raise Failure(f"the databases of that moment do not start: {_reason()}")
 
 
@@ -218,16 +230,26 @@ def _connect(database: str = "postgres") -> Any:
 
 def _reason() -> str:
     lines = _LOG.read_text(errors="replace").splitlines()
-    telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "ERROR" in line]
+    telling = [
+        line
+        for line in lines
+        if re.search("FATAL|PANIC|ERROR", line) and _LOOKED_TOO_EARLY not in line
+    ]
     return (telling or lines or ["it gave no reason"])[0].partition("] ")[2] or last_line(
         "\n".join(telling or lines)
     )
 
 
 def _without_target() -> None:
+    """Have it end with the WAL that it has: meanwhile the archive may go on past the moment."""
+    _set("recovery_target_time", "")
+    _set("restore_command", "false")
+
+
+def _set(name: str, value: str) -> None:
+    quoted = value.replace("'", "''")
     with (DATA / "postgresql.auto.conf").open("a") as stream:
-        for name in ("time", "xid"):
-            stream.write(f"recovery_target_{name} = ''\n")
+        stream.write(f"{name} = '{quoted}'\n")
 
 
 def _last_commit() -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from functools import cache
 
 from toolbox.backup import restic
 from toolbox.core.errors import Failure
@@ -39,8 +40,13 @@ def identity() -> str:
     """Of one repository among those that an installation may have had."""
     place = os.environ.get("BACKUP_REPOSITORY", str(restic.LOCAL))
     # Restic writes it once, and encrypts it with a key of this repository's own.
-    config = b"" if restic.is_remote() else (restic.LOCAL / "config").read_bytes()
+    config = _remote_config(place) if restic.is_remote() else (restic.LOCAL / "config").read_bytes()
     return hashlib.sha256(place.encode() + config).hexdigest()
+
+
+@cache
+def _remote_config(_place: str) -> bytes:
+    return restic.run("cat", "config", "--no-lock").encode()
 
 
 def _initialise() -> None:

@@ -89,7 +89,10 @@ def failure(code: int, errors: str) -> Failure:
             "The first `inv backup` makes one; see BACKUP_REPOSITORY and BACKUP_FOLDER.",
         )
     if code == LOCKED:
-        return Failure("another machine works on the repository", "Wait for it to end.")
+        return Failure(
+            "another program works on the repository",
+            "Wait for it to end. The lock of one that was killed goes after 30 minutes.",
+        )
     return Failure(f"restic failed with exit code {code}: {_reason(errors)}")
 
 

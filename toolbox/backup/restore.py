@@ -27,6 +27,7 @@ from toolbox.contract.backups import (
     StoredBackup,
 )
 from toolbox.contract.codec import decode, to_json
+from toolbox.contract.messages import OTHER_ODOO
 from toolbox.core import databases, disk_space, filestore, postgres, properties
 from toolbox.core.background import Background
 from toolbox.core.errors import Failure, require_none
@@ -228,7 +229,7 @@ def require_same_odoo(version: str, running: str) -> None:
     running = running or _version_of(os.environ.get("ODOO_DATABASE", ""))
     if running and running != version:
         raise Failure(
-            f"the backup is of Odoo {version}, and Odoo {running} runs here",
+            f"{OTHER_ODOO} {version}, and Odoo {running} runs here",
             "Run the image of that version, restore, and upgrade then.",
         )
 

@@ -1,4 +1,4 @@
-"""What begins the lines that a program writes to standard error."""
+"""What a program writes to standard error, and `inv` looks for."""
 
 from typing import Final
 
@@ -12,3 +12,6 @@ PROGRESS: Final = "… "
 # somebody at a terminal.
 PERCENT: Final = "percent: "
 PROGRESS_WANTED: Final = "PLATFORM_PROGRESS"
+# In the reasons of two failures, by which `inv backup.verify` sees that a moment is too old for it.
+NO_SUCH_DATABASE: Final = "at that moment there was no database"
+OTHER_ODOO: Final = "the backup is of Odoo"

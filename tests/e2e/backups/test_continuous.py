@@ -202,8 +202,15 @@ def test_a_destination_that_is_away_is_told_and_waited_for(
     assert platform.inv("health", "--only", "archiving").returncode == 0
 
 
+def _refused(platform: Checkout) -> str:
+    """Why this moment cannot be restored."""
+    at = ("--at", stamp(time.time()))
+    return last_error(platform.inv("restore", *at, "--to-database", "past", "--yes"))
+
+
 def test_damage_in_the_archive_is_found_before_it_is_needed(platform: Checkout) -> None:
-    _switch(platform)
+    for _ in range(3):  # the last two are not those of the base backup
+        _switch(platform)
     assert platform.inv("backup.check", "--data").returncode == 0
     place = platform.root / "backups" / "archive" / "archive"
     segments = sorted(place.glob("*/16-1/*/[0-9A-F]*-*"), key=lambda path: path.stat().st_mtime)
@@ -212,10 +219,12 @@ def test_damage_in_the_archive_is_found_before_it_is_needed(platform: Checkout) 
     last.write_bytes(whole[:100] + b"x" + whole[101:])
     said = last_error(platform.inv("backup.check", "--data"))
     assert "is damaged" in said
+    assert "pgBackRest" in _refused(platform), "what is behind it cannot be reached"
     last.write_bytes(whole)
     earlier.rename(platform.root / "segment")
     said = last_error(platform.inv("backup.check"))
     assert f"segments of WAL are missing in the archive: {earlier.name[:24]}" in said
+    assert "nothing after them can be restored" in _refused(platform)
     (platform.root / "segment").rename(earlier)
     assert platform.inv("backup.check", "--data").returncode == 0
 

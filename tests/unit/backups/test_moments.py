@@ -71,6 +71,8 @@ def test_a_transaction(text: str, before: bool) -> None:
         "2026-02-30 12:00",
         "2026-11-26 14:32 '; DROP",
         "xid -1",
+        "xid 0",
+        f"xid {1 << 64}",
         "-999999d",
         "1" * 400,
         "2026-11-26",

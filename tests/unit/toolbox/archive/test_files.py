@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class _Repository:
         self.parents: list[str] = []
         self.forgotten: list[str] = []
         self.identity = "the first"
+        self.listed: list[dict[str, str]] = []
 
     def run(self, *words: str, **_: object) -> str:
         assert words[0] == "backup"
@@ -47,6 +49,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Repository:
     monkeypatch.setattr(files, "FILES", tmp_path / "files.json")
     monkeypatch.setattr(restic, "CACHE", tmp_path)
     monkeypatch.setattr(restic, "run", found.run)
+    monkeypatch.setattr(restic, "snapshots", lambda *tags: found.listed)
     monkeypatch.setattr(restic, "forget", lambda ids: found.forgotten.extend(ids))
     monkeypatch.setattr(owner, "apply", lambda **_: None)
     monkeypatch.setattr(repository_module, "identity", lambda: found.identity)
@@ -71,17 +74,17 @@ def test_all_are_saved_once_and_then_what_is_new(
     repository: _Repository, store: Callable[[str], str]
 ) -> None:
     store("a")
-    files.save_all("x")
+    files.save_all("x", 14)
     first = store("b")
-    assert files.save_all("x") <= time.time()
+    assert files.save_all("x", 14) <= time.time()
     second = store("c")
-    files.save_all("x")
+    files.save_all("x", 14)
     assert repository.saved[0] == ["all"]
     # Files of the last seconds are taken once more, as times are not exact.
     assert first in repository.saved[1] and second not in repository.saved[1]
     assert {first, second} <= set(repository.saved[2])  # one snapshot has all that is new
     assert repository.parents == ["", "", "s2"]
-    files.save_all("x")
+    files.save_all("x", 14)
     assert len(repository.saved) == 3
 
 
@@ -89,13 +92,13 @@ def test_a_day_later_and_after_a_clock_was_set_back_all_are_saved_again(
     repository: _Repository, store: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store("a")
-    files.save_all("x")
+    files.save_all("x", 14)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 25 * 3600)
-    files.save_all("x")
+    files.save_all("x", 14)
     assert repository.saved == [["all"], ["all"]]
     monkeypatch.setattr(time, "time", lambda: now)
-    files.save_all("x")
+    files.save_all("x", 14)
     assert repository.saved == [["all"]] * 3
 
 
@@ -103,9 +106,9 @@ def test_another_repository_gets_all_of_them(
     repository: _Repository, store: Callable[[str], str]
 ) -> None:
     store("a")
-    files.save_all("x")
+    files.save_all("x", 14)
     repository.identity = "a new one"
-    files.save_all("x")
+    files.save_all("x", 14)
     assert repository.saved == [["all"], ["all"]]
 
 
@@ -114,10 +117,10 @@ def test_many_new_files_are_saved_with_all_the_others(
 ) -> None:
     monkeypatch.setattr(files, "_MOST", 3)
     store("a")
-    files.save_all("x")
+    files.save_all("x", 14)
     for n in range(9):
         store(f"{n}")
-    files.save_all("x")
+    files.save_all("x", 14)
     assert repository.saved == [["all"], ["all"]]
 
 
@@ -149,8 +152,29 @@ def test_snapshots_that_others_have_replaced_are_forgotten_some_at_a_time(
 ) -> None:
     store("0")
     for n in range(1, 30):
-        files.save_all("x")
+        files.save_all("x", 14)
         store(f"{n}")
     assert repository.forgotten and "s1" not in repository.forgotten  # that of all files
     known = json.loads((tmp_path / "files.json").read_text())["databases"]["odoo"]
     assert known["recent"] not in repository.forgotten
+
+
+def test_snapshots_of_all_files_stay_for_as_long_as_base_backups(
+    repository: _Repository, store: Callable[[str], str]
+) -> None:
+    store("a")
+    now = time.time()
+    old, older = (_stamp(now - days * 86_400) for days in (21, 23))
+    repository.listed = [
+        {"id": "kept", "time": old},
+        {"id": "of another database that is gone", "time": older},
+        {"id": "s1", "time": older},  # what is saved now, by a clock that was set back
+    ]
+    files.save_all("x", 14)
+    assert repository.forgotten == ["of another database that is gone"]
+    files.save_all("x", 14)  # not each time
+    assert len(repository.forgotten) == 1
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.123456789Z")

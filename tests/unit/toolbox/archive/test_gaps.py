@@ -1,11 +1,13 @@
 """Segments that are missing, and when a base backup is due."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from toolbox.archive import bases, gaps
+from toolbox.archive import bases, gaps, queue
 from toolbox.contract.archive import ArchiveInfo, BaseBackup, Gap
+from toolbox.core.errors import Failure
 
 _DAY = 86_400.0
 _NOW = bases.seconds("2026-11-28T12:00:00+00:00")
@@ -70,7 +72,7 @@ def _made(kind: str, days_ago: float) -> BaseBackup:
         ([_made("full", 3), _made("incr", 0.2)], True, "incr"),
         ([_made("full", 7), _made("incr", 0.2)], False, "full"),
         ([_made("incr", 0.2)], False, "full"),  # its full one is gone
-        ([_made("full", -2)], False, "incr"),  # the clock was set back
+        ([_made("full", -2)], False, ""),  # the clock was set back: it would be refused
     ],
 )
 def test_when_a_base_backup_is_due(made: list[BaseBackup], gap: bool, due: str) -> None:
@@ -103,4 +105,42 @@ def test_what_is_missing_and_no_known_gap_is_found(
         for b in bases_at
     )
     found = ArchiveInfo(name="a", postgresql="16", bases=made)
-    assert gaps.missing([_LINE + s for s in there.split()], found) == [_LINE + m for m in missing]
+    segments = [_LINE + s for s in there.split()]
+    assert gaps.missing(segments, found, gaps.known()) == [_LINE + m for m in missing]
+
+
+@pytest.mark.parametrize(
+    ("moment", "refused"), [("11:00", False), ("13:00", True), ("15:00", False), ("17:00", True)]
+)
+def test_a_moment_in_a_gap_is_refused(moment: str, refused: bool) -> None:
+    day = "2026-11-28T"
+    gaps.begin(f"{day}12:00:00+00:00", _LINE + "07", "a test")
+    gaps.end(f"{day}13:30:00+00:00", f"{day}14:00:00+00:00")
+    gaps.begin(f"{day}16:00:00+00:00", _LINE + "0C", "a test")
+    with pytest.raises(Failure, match="no WAL") if refused else nullcontext():
+        gaps.require_none_at(f"{day}{moment}:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("last", "ready", "current", "lost"),
+    [
+        ("07", "", "07", False),
+        ("07", "", "08", False),  # what is open has not been handed over yet
+        ("07", "08 09", "0A", False),
+        ("07", "09", "0A", True),
+        ("07", "", "09", True),  # archived elsewhere, or not at all
+        ("", "", "09", False),  # the first one
+    ],
+)
+def test_wal_that_was_lost_while_nothing_was_archived_is_noticed_at_the_start(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last: str,
+    ready: str,
+    current: str,
+    lost: bool,
+) -> None:
+    monkeypatch.setattr(queue, "_STATUS", tmp_path)
+    for name in ready.split():
+        (tmp_path / f"{_LINE}{name}.ready").touch()
+    assert gaps.lost_since(last and _LINE + last, _LINE + current) is lost

@@ -16,10 +16,18 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder."""
     monkeypatch.setattr(queue, "QUEUE", tmp_path)
     monkeypatch.setattr(queue, "GIVEN_UP", tmp_path / "given-up")
+    monkeypatch.setattr(queue, "_STATUS", tmp_path / "status")
+    (tmp_path / "status").mkdir()
     return tmp_path
 
 
+def _ready(place: Path, *names: str) -> None:
+    for name in names:
+        (place / "status" / f"{name}.ready").touch()
+
+
 def test_only_names_of_wal_are_taken_and_in_their_order(place: Path) -> None:
+    _ready(place, _NAME, "0000000100000000000000A2", "00000002.history", f"{_NAME}.00000028.backup")
     for name in (
         "0000000100000000000000A2.want",
         f"{_NAME}.want",
@@ -37,6 +45,14 @@ def test_only_names_of_wal_are_taken_and_in_their_order(place: Path) -> None:
         "0000000100000000000000A2",
         "00000002.history",
     ]
+
+
+def test_a_question_that_a_former_server_has_left_is_not_answered(place: Path) -> None:
+    _ready(place, _NAME)
+    for name in (_NAME, "0000000100000000000000A2"):
+        (place / f"{name}.want").touch()
+    assert queue.wanted() == [_NAME]
+    assert not (place / "0000000100000000000000A2.want").exists()
 
 
 def test_an_answer_takes_the_place_of_the_question_and_follows_no_link(

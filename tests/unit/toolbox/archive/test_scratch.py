@@ -6,17 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from toolbox.archive import gaps, pgbackrest, scratch
+from toolbox.archive import scratch
 from toolbox.archive.scratch import Moment
 from toolbox.contract.archive import TIME, TRANSACTION, ArchiveInfo, BaseBackup
 from toolbox.core.errors import Failure
 
 _STAMP = "2026-11-28T12:00:00+00:00"
-_LINE = f"{1:08X}{2:08X}{0:06X}"
-_BASE = BaseBackup(
-    label="b", kind="full", begins=_STAMP, ends=_STAMP, bytes=1, added=1, segment=_LINE + "06"
-)
+_BASE = BaseBackup(label="b", kind="full", begins=_STAMP, ends=_STAMP, bytes=1, added=1)
 _ARCHIVE = ArchiveInfo(name="a", postgresql="", bases=(_BASE,))
+
+
+def _nothing(_: BaseBackup) -> None:
+    """The archive is whole."""
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +33,11 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(scratch, "_last_commit", lambda: _STAMP)
     monkeypatch.setattr(scratch, "_stop", lambda server: said.append("stopped"))
     monkeypatch.setattr(scratch, "discard", lambda: None)
-    monkeypatch.setattr(gaps, "known", lambda: ())
-    monkeypatch.setattr(pgbackrest, "segments", lambda name: [_LINE + "06", _LINE + "07"])
     yield said
 
 
 def test_a_time_after_the_last_transaction_is_the_end_of_the_archive(stopped: list[str]) -> None:
-    with scratch.recovered(_ARCHIVE, Moment(TIME, "2026-11-28T13:00:00+00:00")) as server:
+    with scratch.recovered(_ARCHIVE, Moment(TIME, "2026-11-28T13:00:00+00:00"), _nothing) as server:
         assert (server.reached, server.last_commit) == (False, _STAMP)
     assert stopped == ["without target", "stopped"]
 
@@ -46,19 +45,32 @@ def test_a_time_after_the_last_transaction_is_the_end_of_the_archive(stopped: li
 def test_a_transaction_that_is_not_there_is_no_other_moment(stopped: list[str]) -> None:
     with (
         pytest.raises(Failure, match="transaction 4711 was not found"),
-        scratch.recovered(_ARCHIVE, Moment(TRANSACTION, "4711")),
+        scratch.recovered(_ARCHIVE, Moment(TRANSACTION, "4711"), _nothing),
     ):
         pass
     assert stopped == ["stopped"]
 
 
-def test_a_moment_beyond_segments_that_are_missing_is_refused(
+def test_where_the_archive_is_not_at_its_end_nothing_is_restored(stopped: list[str]) -> None:
+    def refuse(base: BaseBackup) -> None:
+        assert base is _BASE
+        raise Failure("segments are missing")
+
+    with (
+        pytest.raises(Failure, match="segments are missing"),
+        scratch.recovered(_ARCHIVE, Moment(TIME, "2026-11-28T13:00:00+00:00"), refuse),
+    ):
+        pass
+    assert stopped == ["stopped"]
+
+
+def test_what_was_committed_after_the_moment_is_refused(
     monkeypatch: pytest.MonkeyPatch, stopped: list[str]
 ) -> None:
-    monkeypatch.setattr(pgbackrest, "segments", lambda name: [_LINE + "06", _LINE + "08"])
+    monkeypatch.setattr(scratch, "_last_commit", lambda: "2026-11-28T13:00:01+00:00")
     with (
-        pytest.raises(Failure, match=f"segments of WAL are missing.*{_LINE}07"),
-        scratch.recovered(_ARCHIVE, Moment(TIME, "2026-11-28T13:00:00+00:00")),
+        pytest.raises(Failure, match="past the moment"),
+        scratch.recovered(_ARCHIVE, Moment(TIME, "2026-11-28T13:00:00+00:00"), _nothing),
     ):
         pass
     assert stopped == ["without target", "stopped"]
@@ -87,6 +99,6 @@ def test_a_transaction_is_looked_for_from_the_last_base_backup_that_is_surely_be
     monkeypatch.setattr(scratch, "_restore", lambda name, base, moment: used.append(base))
     monkeypatch.setattr(scratch, "_comes_up", lambda server: True)
     archive = replace(_ARCHIVE, bases=bases)
-    with scratch.recovered(archive, Moment(TRANSACTION, str(number))) as server:
+    with scratch.recovered(archive, Moment(TRANSACTION, str(number)), _nothing) as server:
         assert server.reached
     assert used == [bases[chosen]]
