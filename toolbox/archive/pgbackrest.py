@@ -114,7 +114,8 @@ def _hint(text: str) -> str:
             " --no-deps archiver forget NAME"
         )
     if "known hosts failure" in text:
-        return "Put the key of that host into secrets/backup/known_hosts. See docs/backups.md."
+        # libssh2 chooses the kind of key by itself, not by what is in that file.
+        return "Put all keys of that host into secrets/backup/known_hosts: ssh-keyscan HOST"
     return ""
 
 

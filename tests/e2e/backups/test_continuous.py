@@ -5,14 +5,14 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.support import writer
+from tests.e2e.support.archiving import await_status, restored, stamp, status, switch
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import last_error
 from tests.e2e.support.template import Template, running_copy
@@ -28,40 +28,8 @@ def platform(template: Template, tmp_path_factory: pytest.TempPathFactory) -> It
     """One that archives, with its first base backup."""
     checkout = Checkout.clone(tmp_path_factory.mktemp("continuous") / "clone")
     with running_copy(template, checkout, "BACKUP_CONTINUOUS=true", "BACKUP_QUEUE=1") as running:
-        assert eventually(lambda: status(running).get("begins"), 120), containers_log(running)
+        await_status(running, lambda found: bool(found["begins"]), 120)
         yield running
-
-
-def status(platform: Checkout) -> dict[str, Any]:
-    """What the archiver has written; nothing before it has."""
-    done = platform.inv("backup.archive", "--json")
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout) or {}
-    return found
-
-
-def containers_log(platform: Checkout) -> str:
-    """What the archiver has said."""
-    done = platform.run("docker", "logs", "--tail", "20", f"{platform.project}-archiver-1")
-    return done.stdout + done.stderr
-
-
-def stamp(seconds: float) -> str:
-    """A moment as `--at` takes it."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="microseconds")
-
-
-def restored(platform: Checkout, moment: float, name: str = "past") -> dict[str, Any]:
-    """The database of that moment as `name`."""
-    return _restored(platform, stamp(moment), name)
-
-
-def _restored(platform: Checkout, moment: str, name: str = "past") -> dict[str, Any]:
-    command = ("restore", "--at", moment, "--to-database", name, "--yes", "--json")
-    done = platform.inv(*command)
-    assert done.returncode == 0, done.stderr + containers_log(platform)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def _compare(platform: Checkout, written: writer.Written, moment: float) -> None:
@@ -153,49 +121,24 @@ def _answers(platform: Checkout) -> bool:
     return platform.exec("odoo_db", *psql).returncode == 0
 
 
-def _switch(platform: Checkout) -> None:
-    """Have PostgreSQL close a segment that has something in it."""
-    platform.sql(
-        "CREATE TABLE IF NOT EXISTS filler AS SELECT 1 AS n; INSERT INTO filler VALUES (2)"
-    )
-    psql = ["psql", "-U", "postgres", "-d", "odoo", "-tAc", "SELECT pg_switch_wal()"]
-    assert platform.exec("odoo_db", *psql).returncode == 0
-
-
-@pytest.fixture
-def until(platform: Checkout) -> Callable[[Callable[[dict[str, Any]], bool]], dict[str, Any]]:
-    """Waits for a status that meets a condition."""
-
-    def wait(condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        def look() -> dict[str, Any]:
-            found = status(platform)
-            return found if condition(found) else {}
-
-        found = eventually(look, 90, interval=1.0)
-        assert found, f"{status(platform)}\n{containers_log(platform)}"
-        return found
-
-    return wait
-
-
-def test_a_destination_that_is_away_is_told_and_waited_for(
-    platform: Checkout, until: Callable[..., dict[str, Any]]
-) -> None:
+def test_a_destination_that_is_away_is_told_and_waited_for(platform: Checkout) -> None:
     archive = platform.root / "backups" / "archive"
     away = archive.with_name("away")
     archive.rename(away)
     try:
         platform.sql("CREATE TABLE waited (n int)")
         for _ in range(3):
-            _switch(platform)
-        found = until(lambda found: bool(found["problem"]) and found["waiting"] >= 3)
+            switch(platform)
+        found = await_status(
+            platform, lambda found: bool(found["problem"]) and found["waiting"] >= 3
+        )
         assert "pgBackRest" in found["problem"]
         report = platform.inv("health", "--only", "archiving")
         assert "WARNING: pgBackRest" in report.stdout
     finally:
         shutil.rmtree(archive, ignore_errors=True)
         away.rename(archive)
-    found = until(lambda found: not found["problem"] and not found["waiting"])
+    found = await_status(platform, lambda found: not found["problem"] and not found["waiting"])
     assert found["gaps"] == []
     restored(platform, time.time())
     assert platform.sql("SELECT count(*) FROM waited", "past") == "0"
@@ -210,7 +153,7 @@ def _refused(platform: Checkout) -> str:
 
 def test_damage_in_the_archive_is_found_before_it_is_needed(platform: Checkout) -> None:
     for _ in range(3):  # the last two are not those of the base backup
-        _switch(platform)
+        switch(platform)
     assert platform.inv("backup.check", "--data").returncode == 0
     place = platform.root / "backups" / "archive" / "archive"
     segments = sorted(place.glob("*/16-1/*/[0-9A-F]*-*"), key=lambda path: path.stat().st_mtime)
@@ -229,27 +172,25 @@ def test_damage_in_the_archive_is_found_before_it_is_needed(platform: Checkout) 
     assert platform.inv("backup.check", "--data").returncode == 0
 
 
-def test_postgresql_goes_on_where_nothing_can_be_archived_for_too_long(
-    platform: Checkout, until: Callable[..., dict[str, Any]]
-) -> None:
+def test_postgresql_goes_on_where_nothing_can_be_archived_for_too_long(platform: Checkout) -> None:
     before = datetime.fromisoformat(status(platform)["until"]).timestamp()
     assert platform.compose("--profile", "continuous", "stop", "archiver").returncode == 0
     rows = "SELECT md5(n::text) || repeat(md5((n + 1)::text), 30) AS text"
     platform.sql(f"CREATE TABLE much AS {rows} FROM generate_series(1, 1300000) n")
     lost = time.time()
-    _switch(platform)
+    switch(platform)
     given_up = ("test", "-e", "/var/lib/archive/queue/given-up")
     assert eventually(lambda: platform.exec("odoo_db", *given_up).returncode == 0, 90)
     platform.sql("DROP TABLE much")
     assert platform.compose("--profile", "continuous", "start", "archiver").returncode == 0
-    found = until(lambda found: any(gap["ends"] for gap in found["gaps"]))
+    found = await_status(platform, lambda found: any(gap["ends"] for gap in found["gaps"]))
     assert last_error(
         platform.inv("restore", "--at", stamp(lost), "--to-database", "past", "--yes")
     )
     restored(platform, before)
     done = platform.inv("backup.check")
     assert done.returncode == 0, done.stderr
-    until(lambda now: now["until"] > found["gaps"][-1]["ends"])
+    await_status(platform, lambda now: now["until"] > found["gaps"][-1]["ends"])
 
 
 def test_a_moment_may_be_just_before_a_transaction_and_after_a_gap(platform: Checkout) -> None:
@@ -257,9 +198,9 @@ def test_a_moment_may_be_just_before_a_transaction_and_after_a_gap(platform: Che
     assert status(platform)["gaps"]
     platform.sql("CREATE TABLE deleted AS SELECT generate_series(1, 5) AS n")
     number = platform.sql("DELETE FROM deleted RETURNING pg_current_xact_id()").split()[0]
-    _restored(platform, f"before xid {number}")
+    restored(platform, f"before xid {number}")
     assert platform.sql("SELECT count(*) FROM deleted", "past") == "5"
-    _restored(platform, f"xid {number}")
+    restored(platform, f"xid {number}")
     assert platform.sql("SELECT count(*) FROM deleted", "past") == "0"
 
 
@@ -267,7 +208,7 @@ def test_a_second_project_comes_up_from_the_repository_and_the_key_alone(
     platform: Checkout,
 ) -> None:
     platform.sql("CREATE TABLE last_words (text text)")
-    _switch(platform)
+    switch(platform)
     done = platform.inv("disaster.drill", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
