@@ -12,7 +12,7 @@ from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.template import Template, running_copy
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("continuous")
+pytestmark = pytest.mark.xdist_group("archive_elsewhere")
 
 _BEGIN_SECONDS = 120
 _NAMED = ("--hostname", "storage", "--network-alias", "storage")

@@ -3,7 +3,6 @@
 import io
 import re
 import tarfile
-import time
 from collections.abc import Iterator
 from importlib.metadata import distribution
 
@@ -167,10 +166,16 @@ def test_a_checkout_without_its_packages_is_not_installed_by_a_tab(machine: Debi
         machine.ok("mv", f"{PROJECT}/.venv.away", f"{PROJECT}/.venv")
 
 
-def test_an_answer_is_quick(machine: DebianHost) -> None:
-    loop = "for n in 1 2 3 4 5 6 7 8 9 10; do inv --complete module.install ''; done"
+def _processor_seconds(machine: DebianHost, command: str) -> float:
+    """Of the second of two runs of ten."""
+    loop = f"for n in 1 2 3 4 5 6 7 8 9 10; do {command}; done"
     machine.ok("sh", "-c", loop)
-    began = time.process_time(), machine.ok("sh", "-c", f"{loop} >/dev/null; times")
-    used = re.findall(r"(\d+)m([\d.]+)s", began[1].decode().splitlines()[1])
-    seconds = sum(int(minutes) * 60 + float(rest) for minutes, rest in used)
-    assert seconds / 10 < 0.3, "of the processor: the machine may have other work"
+    told = machine.ok("sh", "-c", f"{loop} >/dev/null; times").decode()
+    used = re.findall(r"(\d+)m([\d.]+)s", told.splitlines()[1])
+    return sum(int(minutes) * 60 + float(rest) for minutes, rest in used)
+
+
+def test_an_answer_is_quick(machine: DebianHost) -> None:
+    # Against what any answer of Python's costs here: machines differ, and have other work.
+    start = _processor_seconds(machine, "python3 -c 'import json, subprocess'")
+    assert _processor_seconds(machine, "inv --complete module.install ''") < 12 * start

@@ -22,6 +22,9 @@ print("KEY=" + keys._generate("rpc", "test", fields.Datetime.now() + timedelta(d
 _PARAMETERS = """
 for name, value in (("mcp_jobs.key", "{key}"), ("mcp_jobs.url", "http://postgrest:3000")):
     env["ir.config_parameter"].sudo().set_param(name, value)
+# Or a server whose scheduler has looked before goes on with what it remembers: none.
+env.cr.commit()
+env.registry.signal_changes()
 """
 _ENQUEUE = """
 import time
