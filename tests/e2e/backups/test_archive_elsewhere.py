@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,16 @@ def _goes_there_and_comes_back(platform: Checkout, place: str, credentials: dict
     settings = platform.root / ".env"
     others = [s for s in settings.read_text().splitlines() if "BACKUP_REPOSITORY" not in s]
     settings.write_text("\n".join([*others, f"BACKUP_REPOSITORY={place}"]) + "\n")
+    begun = datetime.now(UTC).isoformat(timespec="seconds")
     for command in (("up",), ("backup", "--new-repository")):
         done = platform.inv(*command)
         assert done.returncode == 0, done.stderr
-    await_status(platform, lambda found: bool(found["begins"]), _BEGIN_SECONDS)
+    await_status(
+        platform,
+        # Not what was told of the repository before.
+        lambda found: bool(found["base"]) and found["base"]["begins"] >= begun,
+        _BEGIN_SECONDS,
+    )
     platform.sql("CREATE TABLE IF NOT EXISTS told (place text)")
     platform.sql(f"INSERT INTO told VALUES ('{place}')")
     moment = time.time()
