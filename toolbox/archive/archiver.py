@@ -168,7 +168,9 @@ class Archiver:
                         *self._covered(), f"there is no WAL between {self._segment} and {name}"
                     )
                 self._segment = name
-                status.write(SEGMENT, name + "\n")
+                # On a disk that is full of WAL, the answer below is what makes room.
+                with suppress(OSError):
+                    status.write(SEGMENT, name + "\n")
                 self._until = max(self._until, pgbackrest.iso(written))
             queue.done(name)
             self._pushed = pgbackrest.iso(time.time())

@@ -1,5 +1,6 @@
 """What the archiver remembers from one start to the next."""
 
+import errno
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -84,6 +85,19 @@ def test_what_a_late_segment_covers_is_when_it_was_written_not_when_it_was_archi
     begun._push()
     [gap] = gaps.known()
     assert (gap.begins, gap.segment) == ("2026-11-28T12:00:30+00:00", f"{_LINE}42")
+
+
+def test_a_full_disk_keeps_no_archived_segment_waiting(
+    begun: Archiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(place: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(pgbackrest, "run", lambda *_, **__: "")
+    monkeypatch.setattr(status_module, "write", full)
+    _hand_over(tmp_path, f"{_LINE}42", "2026-11-28T12:00:30+00:00")
+    begun._push()
+    assert (tmp_path / f"{_LINE}42.done").exists()
 
 
 def test_what_was_archived_elsewhere_meanwhile_is_a_gap_from_the_first(
