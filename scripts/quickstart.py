@@ -9,7 +9,7 @@ from scripts.core import configuration, env_file
 from scripts.core.checks import require, run_all
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
-from scripts.core.settings import Environment, Settings, remember
+from scripts.core.settings import Environment, Settings
 from scripts.rotation import dependents, logins, rotate
 from scripts.stack import engine, environments, identity, image_facts, images, lifecycle, release
 from scripts.stack.compose import Stack
@@ -58,7 +58,7 @@ def run(stack: Stack, reporter: Reporter) -> Outcome:
     stack, version = _with_images(stack, reporter)
     settings = stack.settings
     if settings.environment is Environment.PROD:  # so that a later `inv up` means the same
-        for line in remember(settings, {"PLATFORM_ENV": "prod"}):
+        for line in env_file.remember(settings.env_file, {"PLATFORM_ENV": "prod"}):
             reporter.note(f"written to .env: {line}")
     _make_secrets(stack, reporter)
     startup.prepare_tls(stack, reporter)

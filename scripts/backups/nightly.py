@@ -4,10 +4,10 @@ from typing import Final
 
 from scripts.backups import state
 from scripts.backups.repository import BackupRequest
-from scripts.core import notification, scheduler
+from scripts.core import env_file, notification, scheduler
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.scheduled_job import BACKUP, ScheduledJob
-from scripts.core.settings import Settings, remember
+from scripts.core.settings import Settings
 from scripts.stack.compose import Stack
 
 _HOURS: Final = (2,)
@@ -38,7 +38,7 @@ def plan(stack: Stack, request: BackupRequest, *, on: bool, off: bool = False) -
         raise OpsError("nobody has taken the key of the backups elsewhere yet", state.KEY_HINT)
     if request.tell:  # an address may hold a token, and a command line is no place for it
         notification.parse(request.tell, "--notify")
-        remember(stack.settings, {"BACKUP_NOTIFY": request.tell})
+        env_file.remember(stack.settings.env_file, {"BACKUP_NOTIFY": request.tell})
     if on:
         return f"Backup: {scheduler.install(job(stack.settings), stack.runner)}"
     there = scheduler.remove(job(stack.settings).name, stack.runner)

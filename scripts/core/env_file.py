@@ -1,6 +1,7 @@
 """The file `.env`: who may read it, and whether it holds what they should not."""
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -83,3 +84,24 @@ def parse(path: Path, environment: Mapping[str, str] | None = None) -> env_synta
             f"{path}, line {error.line}: {error.message}",
             "Docker Compose cannot read it either; see docs/configuration.md.",
         ) from None
+
+
+def remember(path: Path, values: Mapping[str, str]) -> list[str]:
+    """Write `values` into the `.env` at `path`, keeping every other line; returns what changed."""
+    path = path.resolve()  # a link stays a link
+    found = lines(path)
+    changed = []
+    for name, value in values.items():
+        wanted = f"{name}={env_syntax.quoted(value)}"
+        at = [i for i, line in enumerate(found) if re.match(rf"#?\s*{name}=", line)]
+        live = [i for i in at if not found[i].startswith("#")]
+        if live and found[live[-1]] == wanted:
+            continue
+        changed.append(wanted)
+        if at:
+            found[(live or at)[-1]] = wanted
+        else:
+            found.append(wanted)
+    if changed:
+        write(path, "".join(f"{line}\n" for line in found).encode())
+    return changed

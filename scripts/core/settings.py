@@ -1,14 +1,13 @@
 """Everything that differs between machines, read once from `.env` and the environment."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from scripts.core import env_file, env_syntax, sizes
+from scripts.core import env_file, sizes
 from scripts.core.alarm_settings import AlarmSettings
 from scripts.core.archive_settings import ArchiveSettings
 from scripts.core.clone_settings import CloneSettings
@@ -277,24 +276,3 @@ def peek(name: str, root: Path = ROOT) -> str:
 def fixed(name: str) -> bool:
     """Whether the environment decides on `name`, whatever `.env` says."""
     return name in os.environ
-
-
-def remember(settings: Settings, values: Mapping[str, str]) -> list[str]:
-    """Write `values` into `.env`, keeping every other line; returns what changed."""
-    path = settings.env_file.resolve()  # a link stays a link
-    lines = env_file.lines(path)
-    changed = []
-    for name, value in values.items():
-        wanted = f"{name}={env_syntax.quoted(value)}"
-        at = [i for i, line in enumerate(lines) if re.match(rf"#?\s*{name}=", line)]
-        live = [i for i in at if not lines[i].startswith("#")]
-        if live and lines[live[-1]] == wanted:
-            continue
-        changed.append(wanted)
-        if at:
-            lines[(live or at)[-1]] = wanted
-        else:
-            lines.append(wanted)
-    if changed:
-        env_file.write(path, "".join(f"{line}\n" for line in lines).encode())
-    return changed

@@ -8,7 +8,7 @@ from typing import Final
 from scripts.core import env_file
 from scripts.core.errors import OpsError
 from scripts.core.report import Reporter
-from scripts.core.settings import Settings, remember
+from scripts.core.settings import Settings
 from scripts.doctor.recommend import Recommendation
 
 COPY: Final = ".env.before"  # ignored by Git
@@ -40,7 +40,9 @@ def fix(
         yield ".env was not changed"
         return
     _keep(settings.env_file)
-    changed = remember(settings, {size.variable: size.recommended for size in wrong})
+    changed = env_file.remember(
+        settings.env_file, {size.variable: size.recommended for size in wrong}
+    )
     yield from changed
     yield f"Written into .env; what it was is in {COPY}. To apply it: inv up --prod"
 

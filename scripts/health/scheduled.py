@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from scripts.core import notification, scheduler
+from scripts.core import env_file, notification, scheduler
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.monitoring_settings import RESULTS
 from scripts.core.scheduled_job import HEALTH, INTERVALS, ScheduledJob
-from scripts.core.settings import Settings, remember
+from scripts.core.settings import Settings
 from scripts.health.notify import parse_ping
 from scripts.stack.compose import Stack
 
@@ -57,7 +57,9 @@ def plan(
     if on:
         place = scheduler.install(job(settings, minutes), stack.runner)
         if not stack.runner.dry:
-            remember(settings, {name: value for name, value in given.items() if value})
+            env_file.remember(
+                settings.env_file, {name: value for name, value in given.items() if value}
+            )
         return f"Health: {place}"
     name = f"{settings.project}-{HEALTH}"
     there = scheduler.remove(name, stack.runner)

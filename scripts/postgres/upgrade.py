@@ -14,7 +14,7 @@ from scripts.core import env_file
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
-from scripts.core.settings import Settings, fixed, remember
+from scripts.core.settings import Settings, fixed
 from scripts.postgres.outcome import PostgresUpgrade, report
 from scripts.stack import (
     debian,
@@ -220,7 +220,7 @@ def _stop_clients(stack: Stack, reporter: Reporter) -> None:
 
 def _switch(stack: Stack, reporter: Reporter, values: Mapping[str, str], major: int) -> Stack:
     """Write `values` into `.env`, start on them, and come back when the login page is served."""
-    for line in remember(stack.settings, values):
+    for line in env_file.remember(stack.settings.env_file, values):
         reporter.note(f"written to .env: {line}")
     named = {name: value for name, value in values.items() if name.endswith("_IMAGE")}
     settings = replace(stack.settings, images={**stack.settings.images, **named})

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from scripts.core import env_file
 from scripts.core.errors import OpsError
 from scripts.core.report import Reporter
-from scripts.core.settings import Environment, Settings, Told, no_debugger, remember
+from scripts.core.settings import Environment, Settings, Told, no_debugger
 from scripts.stack.compose import Stack
 
 _VARIABLE = "PLATFORM_ENV"
@@ -46,7 +47,7 @@ def keep(stack: Stack, reporter: Reporter) -> None:
     settings = stack.settings
     if stack.runner.dry or settings.told is not Told.FLAG:
         return
-    for line in remember(settings, {_VARIABLE: settings.environment.value}):
+    for line in env_file.remember(settings.env_file, {_VARIABLE: settings.environment.value}):
         reporter.note(f"written to .env: {line}")
 
 

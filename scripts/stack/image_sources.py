@@ -4,10 +4,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
+from scripts.core import env_file
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.report import Reporter
-from scripts.core.settings import ImageSource, remember
+from scripts.core.settings import ImageSource
 from scripts.stack import debian, image_facts, odoo_package, postgres_volumes
 from scripts.stack.compose import Stack
 from scripts.stack.image_names import BACKUP, PULLED, effective, official
@@ -224,5 +225,5 @@ def exists(stack: Stack, image: str) -> bool:
 
 
 def _remember(stack: Stack, images: Mapping[str, str], reporter: Reporter) -> None:
-    for line in remember(stack.settings, images):
+    for line in env_file.remember(stack.settings.env_file, images):
         reporter.note(f"written to .env: {line}")

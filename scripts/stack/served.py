@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
+from scripts.core import env_file
 from scripts.core.checks import require, run_all
 from scripts.core.clone_settings import PROFILE, CloneSettings
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.http import get
 from scripts.core.report import Reporter
-from scripts.core.settings import fixed, remember
+from scripts.core.settings import fixed
 from scripts.stack import images, preflight, readiness
 from scripts.stack.compose import Stack
 from scripts.stack.diagnosis import LOG_LINES, telling
@@ -151,7 +152,7 @@ def _keep(stack: Stack, reporter: Reporter, clone: CloneSettings) -> None:
     if stack.runner.dry:
         return
     kept = dict(zip(_VARIABLES, (clone.database, ",".join(clone.profiles)), strict=True))
-    for line in remember(stack.settings, kept):
+    for line in env_file.remember(stack.settings.env_file, kept):
         reporter.note(f"written to .env: {line}")
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from scripts.core import env_file
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
-from scripts.core.settings import Settings, fixed, remember
+from scripts.core.settings import Settings, fixed
 from scripts.stack import engine
 from scripts.stack.compose import Stack
 from scripts.tls import acme, certificates, challenge_server, deploy, hostnames, selfsigned
@@ -115,7 +116,7 @@ def use_letsencrypt(
                 put_in_use(stack, new, names, changed=True)
             done = CertificateAction.REPLACED if present else CertificateAction.CREATED
             outcome = Outcome(new, done, reason=reason)
-        remember(settings, {"ACME_EMAIL": email} if email else {})
+        env_file.remember(settings.env_file, {"ACME_EMAIL": email} if email else {})
         return outcome
 
 
@@ -220,7 +221,7 @@ def _move(stack: Stack, domains: tuple[str, ...]) -> Stack:
     """`stack` under `domains`, in `.env` too."""
     if domains == stack.settings.domains:
         return stack
-    remember(stack.settings, {"ODOO_DOMAIN": " ".join(domains)})
+    env_file.remember(stack.settings.env_file, {"ODOO_DOMAIN": " ".join(domains)})
     return replace(stack, settings=replace(stack.settings, domains=domains))
 
 

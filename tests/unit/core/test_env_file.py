@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core import env_file
-from scripts.core.settings import Settings, remember
+from scripts.core.settings import Settings
 from scripts.startup import warn_of_settings_file
 from tests.unit.support.fakes import FakeReporter
 
@@ -22,7 +22,7 @@ def _mode(path: Path) -> int:
 
 
 def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
-    remember(_settings(tmp_path), {"ODOO_PORT": "8070"})
+    env_file.remember(_settings(tmp_path).env_file, {"ODOO_PORT": "8070"})
     assert _mode(tmp_path / ".env") == 0o600
     env_file.write(tmp_path / "b.env", b"A=1\n")
     assert _mode(tmp_path / "b.env") == 0o600
@@ -33,7 +33,7 @@ def test_what_was_there_keeps_its_mode(tmp_path: Path, mode: int) -> None:
     path = tmp_path / ".env"
     path.write_text("ODOO_PORT=8070\n")
     path.chmod(mode)
-    remember(_settings(tmp_path), {"ODOO_PORT": "8071"})
+    env_file.remember(_settings(tmp_path).env_file, {"ODOO_PORT": "8071"})
     assert path.read_text() == "ODOO_PORT=8071\n" and _mode(path) == mode
 
 
@@ -44,7 +44,7 @@ def test_what_root_writes_for_somebody_else_stays_theirs(tmp_path: Path, there: 
     if there:
         path.touch()
     os.chown(path if there else tmp_path, _OTHER_USER, _OTHER_USER)
-    remember(_settings(tmp_path), {"ODOO_PORT": "8070"})
+    env_file.remember(_settings(tmp_path).env_file, {"ODOO_PORT": "8070"})
     assert (path.stat().st_uid, path.stat().st_gid) == (_OTHER_USER, _OTHER_USER)
 
 
