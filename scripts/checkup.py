@@ -99,6 +99,7 @@ def checks(stack: Stack, seconds: float) -> list[Check]:
         Check("Memory", lambda: machine.memory(answers), HOST),
         Check("Clock", lambda: machine.clock(answers), HOST),
         Check("Containers", lambda: machine.containers(answers), HOST),
+        Check("Replicas", lambda: machine.replicas(answers), HOST),
         Check("Images", lambda: updates.finding(answers), HOST),
         Check("Settings", lambda: machine.settings(answers), HOST),
         Check(notify.LINE, lambda: notify.finding(running.settings), HOST),

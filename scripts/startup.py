@@ -14,19 +14,27 @@ from scripts.stack import (
     maintenance_window,
     planned_stop,
     release,
+    replicas,
 )
 from scripts.stack.compose import Stack
 from scripts.supabase import service
 
 
-def up(stack: Stack, reporter: Reporter, *, supabase: bool = False) -> Iterator[str]:
-    """Start the platform, in the environment that it is to have; lines for people."""
+def up(
+    stack: Stack, reporter: Reporter, *, supabase: bool = False, copies: str = ""
+) -> Iterator[str]:
+    """Start the platform, in the environment that it is to have; lines for people.
+
+    `copies`: how many replicas of Odoo; if empty, as many as the settings say.
+    """
     stack = monitoring.settle(environments.settle(stack, reporter))
+    stack = replicas.wanting(stack, copies)
     configuration.require(stack.settings, supabase=supabase)
     checks = preflight(stack.settings, supabase=supabase)
     prepare(stack, reporter)
     lifecycle.up(stack, reporter, checks)
     environments.keep(stack, reporter)
+    replicas.keep(stack, reporter, copies)
     if not stack.runner.dry:
         release.remember(stack.settings, release.here(stack.settings, stack.runner))
     yield f"Odoo: {stack.settings.url}"

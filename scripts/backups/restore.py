@@ -244,7 +244,7 @@ def _put_back(stack: Stack, reporter: Reporter, name: str, before: Mapping[str, 
     try:
         # The server knows how far it came; a container that was killed could not say.
         if name in before and databases(stack, reporter).get(name) != before[name]:
-            stack.run("stop", "odoo", timeout=120, check=False, changes=True)
+            stack.run("stop", *stack.settings.odoo_services, timeout=180, check=False, changes=True)
             service.run(stack, reporter, service.RESTORE, "back", name)
         lifecycle.resume_odoo(stack, reporter)
     except OpsError as second:

@@ -53,6 +53,7 @@ def images_task(c: Context, refresh: bool = False, json: bool = False) -> None:
         "supabase": "The local Supabase, too, with its migrations (dev only).",
         "monitoring": "Prometheus, Alertmanager and their exporters, too.",
         "debug": "Let a debugger attach to Odoo, on this machine (dev only).",
+        "replicas": "Containers of Odoo that serve requests (prod only); 0: one does everything.",
     }
 )
 def up(
@@ -62,6 +63,7 @@ def up(
     supabase: bool = False,
     monitoring: bool = False,
     debug: bool = False,
+    replicas: str = "",
 ) -> None:
     """Start the platform, as what it was before, and wait until the login page is served."""
     from scripts import monitoring as watching
@@ -69,7 +71,7 @@ def up(
 
     session = open_to_change(c, prod=prod, dev=dev, debug=debug, starts=True)
     stack = watching.wanting(session.stack) if monitoring else session.stack
-    for line in startup.up(stack, session.console, supabase=supabase):
+    for line in startup.up(stack, session.console, supabase=supabase, copies=replicas):
         session.console.say(line)
 
 

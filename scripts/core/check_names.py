@@ -37,6 +37,7 @@ NAMES: Final = (
     "Memory",
     "Clock",
     "Containers",
+    "Replicas",
     "Images",
     "Settings",
     "Notifications",

@@ -119,7 +119,7 @@ def _contradictions(
     report.errors += _ports(settings, supabase=supabase)
     report.errors += _memory(found)
     if settings.tls:  # development runs Odoo without workers, and PostgreSQL as it is
-        errors, warnings = sizes.contradictions(sizes.present(settings.root, found))
+        errors, warnings = _sizes(settings, found)
         report.errors += errors
         report.warnings += warnings
     report.errors += _other_files(settings, found)
@@ -137,6 +137,11 @@ def _contradictions(
         report.warnings.append(
             "with ACME_CA_FILE, certbot does not trust Let's Encrypt, which ACME_SERVER names"
         )
+
+
+def _sizes(settings: Settings, found: Sources) -> tuple[list[str], list[str]]:
+    count = settings.replicas
+    return sizes.contradictions(sizes.present(settings.root, found, count), count)
 
 
 def _ports(settings: Settings, *, supabase: bool) -> Iterator[str]:

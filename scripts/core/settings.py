@@ -29,6 +29,7 @@ _PROJECT: Final = r"[a-z0-9]+((_|__|-+)[a-z0-9]+)*"
 PROJECT: Final = "ipai-platform"  # unless COMPOSE_PROJECT_NAME says otherwise
 # Oftener is a load of its own; more seldom, what ends is not seen for too long.
 _HEALTH: Final = (1.0, 300.0)
+_REPLICAS: Final = (0, 64)
 _TRUTHS: Final = {"1", "true", "yes", "on"}
 
 
@@ -90,6 +91,7 @@ class Settings:
     odoo_package: str  # a Debian package or a checkout of Odoo; '' if there is none
     odoo_enterprise: str  # a checkout of Odoo Enterprise; '' if there is none
     odoo_version: str  # the only one that will do, such as 18; '' if any does
+    replicas: int  # containers of Odoo in production; 0 for one that does everything
     health_seconds: float  # between two of Docker's health checks of a container
     images: Mapping[str, str]  # values of the *_IMAGE variables that are set
     ci: bool
@@ -102,9 +104,17 @@ class Settings:
         files = [self.root / "compose.yaml"]
         if self.environment is Environment.PROD:
             files.append(self.root / "compose.prod.yaml")
+            if self.replicas:
+                files.append(self.root / "compose.replicas.yaml")
         elif self.debug:
             files.append(self.root / "compose.debug.yaml")
         return tuple(files)
+
+    @property
+    def odoo_services(self) -> tuple[str, ...]:
+        """Those that serve the database: stopped, started and restarted together."""
+        apart = self.replicas and self.environment is Environment.PROD
+        return ("odoo", "odoo_cron", "odoo_websocket") if apart else ("odoo",)
 
     @property
     def env_file(self) -> Path:
@@ -216,6 +226,7 @@ class Settings:
             odoo_package=values.path("ODOO_PACKAGE", ""),
             odoo_enterprise=values.path("ODOO_ENTERPRISE", ""),
             odoo_version="",
+            replicas=values.count("ODOO_REPLICAS", "0", _REPLICAS),
             health_seconds=values.duration("HEALTH_INTERVAL", "5s", _HEALTH),
             images=values.ending_in("_IMAGE"),
             ci=values.text("CI", "").lower() in _TRUTHS,

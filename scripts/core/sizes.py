@@ -21,6 +21,9 @@ RESERVED_CONNECTIONS: Final = 8
 ODOO_CONF: Final = "odoo/odoo.conf"
 PRODUCTION_FILE: Final = "compose.prod.yaml"
 
+REPLICAS_FILE: Final = "compose.replicas.yaml"
+_CRON_WORKERS: Final = 2  # of odoo_cron, for its own reports
+
 # Variable, option of odoo.conf, Odoo's own default; memory in bytes.
 _ODOO: Final[Mapping[str, tuple[str, int]]] = {
     "ODOO_WORKERS": ("workers", 0),
@@ -99,16 +102,23 @@ def parse(values: Values, name: str, default: str) -> int:
     return values.worker_memory(name, default)
 
 
-def present(root: Path, found: Sources) -> dict[str, Size]:
-    """Every size of production as it holds now, in the order of NAMES."""
+def present(root: Path, found: Sources, replicas: int = 0) -> dict[str, Size]:
+    """Every size of production as it holds now, in the order of NAMES.
+
+    `replicas`: that of settings, where compose.replicas.yaml is used.
+    """
     values, written = found.effective, _odoo_conf(root)
-    defaults = {**env_example.variables(), **_defaults(root)}
+    defaults = {**env_example.variables(), **_defaults(root, PRODUCTION_FILE)}
+    apart = _defaults(root, REPLICAS_FILE) if replicas else {}
     sizes = {}
     for name in NAMES:
         option, own = _ODOO.get(name, ("", 0))
         if name in values:
             given = Values({name: values[name]})
             sizes[name] = Size(name, parse(given, name, ""), values[name], found.of(name))
+        elif name in apart:
+            text = apart[name]
+            sizes[name] = Size(name, parse(Values({}), name, text), text, REPLICAS_FILE)
         elif option and (text := written.get(option, "")).isdecimal():
             sizes[name] = Size(name, int(text), text, "odoo.conf")
         elif option == "db_maxconn_gevent":  # Odoo takes that of the others
@@ -133,36 +143,38 @@ def _odoo_conf(root: Path) -> Mapping[str, str]:
     return {key: value.strip() for key, value in parser.items("options")}
 
 
-def _defaults(root: Path) -> dict[str, str]:
-    """Those of production, which are not those that `.env.example` shows."""
-    path = root / PRODUCTION_FILE
+def _defaults(root: Path, file: str) -> dict[str, str]:
+    """Those of a compose file, which are not those that `.env.example` shows."""
+    path = root / file
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     return dict(re.findall(r"\$\{((?:ODOO|POSTGRES|REDIS)_\w+):-([^}]+)\}", text))
 
 
-def contradictions(sizes: Mapping[str, Size]) -> tuple[list[str], list[str]]:
-    """What cannot work, and what may not under load.
+def contradictions(sizes: Mapping[str, Size], replicas: int = 0) -> tuple[list[str], list[str]]:
+    """What cannot work, and what may not under load, with so many replicas of Odoo.
 
     Too many connections are an error only if `.env` asks for them: an odoo.conf that was
     edited by hand has run until now.
     """
     errors, warnings = list(_impossible(sizes)), list[str]()
     names = ("ODOO_WORKERS", "ODOO_MAX_CRON_THREADS", "ODOO_DB_MAXCONN", "ODOO_DB_MAXCONN_GEVENT")
-    connections, most = wanted_connections(sizes), sizes["POSTGRES_MAX_CONNECTIONS"]
+    connections, most = wanted_connections(sizes, replicas), sizes["POSTGRES_MAX_CONNECTIONS"]
     if connections > most.value - RESERVED_CONNECTIONS:
+        fewer = "ODOO_REPLICAS or ODOO_WORKERS" if replicas else "ODOO_WORKERS"
         said = (
             f"Odoo may open {connections} connections, and PostgreSQL has {most.value}"
             f" (POSTGRES_MAX_CONNECTIONS), of which {RESERVED_CONNECTIONS} are for backups and"
-            " psql: fewer ODOO_WORKERS, a smaller ODOO_DB_MAXCONN, or more connections"
+            f" psql: fewer {fewer}, a smaller ODOO_DB_MAXCONN, or more connections"
         )
-        chosen = most.chosen or any(sizes[name].chosen for name in names)
+        chosen = most.chosen or bool(replicas) or any(sizes[name].chosen for name in names)
         (errors if chosen else warnings).append(said)
     return errors, [*warnings, *_tight(sizes)]
 
 
-def wanted_connections(sizes: Mapping[str, Size]) -> int:
-    """How many connections the processes of Odoo may open together."""
-    processes = sizes["ODOO_WORKERS"].value + sizes["ODOO_MAX_CRON_THREADS"].value
+def wanted_connections(sizes: Mapping[str, Size], replicas: int = 0) -> int:
+    """How many connections the processes of Odoo may open together, in all its containers."""
+    processes = sizes["ODOO_WORKERS"].value * max(1, replicas)
+    processes += sizes["ODOO_MAX_CRON_THREADS"].value + (_CRON_WORKERS if replicas else 0)
     gevent = sizes["ODOO_DB_MAXCONN_GEVENT"].value if sizes["ODOO_WORKERS"].value else 0
     return processes * sizes["ODOO_DB_MAXCONN"].value + gevent
 

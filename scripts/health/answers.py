@@ -182,7 +182,9 @@ def _containers(stack: Stack) -> list[Service]:
 
 
 def _running(containers: Sequence[Service], service: str) -> Service:
-    found = next((s for s in containers if s.service == service and not s.oneoff), None)
+    own = [s for s in containers if s.service == service and not s.oneoff]
+    # One of several will do: a line of its own tells of the others.
+    found = next((s for s in own if s.state == "running"), own[0] if own else None)
     if found and found.state == "running":
         return found
     state, hint = _STATES.get(found.state if found else "", ("is not running", "inv up"))

@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from scripts.core import sizes
 from scripts.core.checks import Finding, Status, worst
+from scripts.core.settings import sources
 from scripts.health import limits
 from scripts.health.answers import Answers, as_json
 from scripts.health.facts import Facts, duration
@@ -34,6 +36,11 @@ def connections(answers: Answers, facts: Facts) -> Finding:
 def _wanted(answers: Answers) -> int:
     """How many Odoo may open by its configuration; 0 where that cannot be known."""
     odoo = answers.need("odoo")
+    settings = answers.stack.settings
+    if len(settings.odoo_services) > 1:
+        count = settings.replicas
+        present = sizes.present(settings.root, sources(settings.root), count)
+        return sizes.wanted_connections(present, count)
     configured = as_json(answers.told("odoo", answers.odoo)).get("processes") or {}
     return most_connections(configured, odoo.command)
 

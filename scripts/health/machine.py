@@ -16,6 +16,8 @@ _OK: Final = Finding(Status.OK)
 _MEMORY: Final = {
     "nginx": "NGINX_MEMORY",
     "odoo": "ODOO_MEMORY",
+    "odoo_cron": "ODOO_CRON_MEMORY",
+    "odoo_websocket": "ODOO_WEBSOCKET_MEMORY",
     "odoo_db": "POSTGRES_MEMORY",
     "redis": "REDIS_MEMORY",
     "mail_catcher": "MAIL_MEMORY",
@@ -27,6 +29,12 @@ _MEMORY: Final = {
     "node_exporter": "EXPORTER_MEMORY",
     "supabase_db": "SUPABASE_DB_MEMORY",
     "postgrest": "POSTGREST_MEMORY",
+}
+# What it means that one of them is away.
+_MEANS: Final = {
+    "odoo": "",
+    "odoo_cron": ": no scheduled action runs",
+    "odoo_websocket": ": pages hear of no messages",
 }
 _DEBUG: Final = "compose.debug.yaml"
 
@@ -55,6 +63,24 @@ def _container(service: Service, kills: int) -> Finding:
         times = f"{service.restarts} times, the last {duration(since)} ago"
         return Finding(Status.WARNING, f"{name} ended and was started again, {times}", logs)
     return _OK
+
+
+def replicas(answers: Answers) -> Finding:
+    """Whether there are as many healthy containers of Odoo as there should be."""
+    wanted = answers.stack.settings
+    if len(wanted.odoo_services) == 1:
+        raise InapplicableError
+    findings = []
+    for service, count in zip(wanted.odoo_services, (wanted.replicas, 1, 1), strict=True):
+        own = [s for s in answers.containers() if s.service == service and not s.oneoff]
+        well = sum(s.state == "running" and s.health in ("healthy", "") for s in own)
+        if well < count:
+            status = Status.WARNING if well else Status.FAILED
+            said = f"{well} of {count} containers of {service} are healthy{_MEANS[service]}"
+            findings.append(Finding(status, said, f"inv ps; inv logs --service {service}; inv up"))
+    if findings:
+        return worst(findings)
+    return Finding(Status.OK, f"{wanted.replicas} serve requests")
 
 
 def settings(answers: Answers) -> Finding:

@@ -20,7 +20,7 @@ def bring_up(stack: Stack, reporter: Reporter, *, restart: bool) -> bool:
         return False
     if restart:
         with reporter.step("Restarting Odoo, for its Python code has changed"):
-            stack.run("restart", "odoo", timeout=300, changes=True)
+            _restart(stack, check=True)
     with reporter.step("Waiting until Odoo works"):
         lifecycle.await_odoo(stack)
     lifecycle.forget_static_files(stack)
@@ -29,6 +29,12 @@ def bring_up(stack: Stack, reporter: Reporter, *, restart: bool) -> bool:
 
 def _started(stack: Stack) -> bool:
     return any(s.service == "odoo" and s.state in _STARTED for s in stack.services())
+
+
+def _restart(stack: Stack, *, check: bool) -> None:
+    running = stack.as_running()
+    words = ["restart", *running.settings.odoo_services]
+    running.run(*words, timeout=300, check=check, changes=True)
 
 
 @contextmanager
@@ -42,5 +48,5 @@ def restart_if_undone(stack: Stack) -> Iterator[None]:
         yield
     except BaseException:
         if _started(stack):
-            stack.run("restart", "odoo", timeout=300, check=False, changes=True)
+            _restart(stack, check=False)
         raise

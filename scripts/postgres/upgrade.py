@@ -34,7 +34,14 @@ _SUPABASE: Final = "SUPABASE_POSTGRES"
 _CHECK_SECONDS: Final = 600.0
 _MOVE_SECONDS: Final = 24 * 3600.0
 # What writes to the databases, or looks at them all the time.
-_CLIENTS: Final = ("odoo", "odoo_clone", "archiver", "postgres_exporter")
+_CLIENTS: Final = (
+    "odoo",
+    "odoo_cron",
+    "odoo_websocket",
+    "odoo_clone",
+    "archiver",
+    "postgres_exporter",
+)
 _VERSION: Final = "SELECT current_setting('server_version_num')::int / 10000"
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, NoReturn, Unpack
 
 from scripts.core.archive_settings import PROFILE
@@ -12,6 +13,7 @@ from scripts.core.process import Runner, RunOptions
 from scripts.core.settings import HTTPS, Environment, Settings
 
 _ONEOFF: Final = "com.docker.compose.oneoff"
+_REPLICAS_FILE: Final = "compose.replicas.yaml"
 _FILES: Final = "com.docker.compose.project.config_files"
 # To read compose.yaml takes Compose most of its time, a quarter of it for collecting garbage of
 # which a command that ends at once has 15 MB.
@@ -77,8 +79,10 @@ class Stack:
 
     @property
     def _derived(self) -> dict[str, str]:
-        """Variables of Compose that follow from others: of continuous archiving."""
-        settings, found = self.settings, {}
+        """Variables of Compose that follow from others: of replicas and of archiving."""
+        settings = self.settings
+        # As they run, or were asked for, whatever `.env` says.
+        found = {"ODOO_REPLICAS": str(settings.replicas)} if settings.replicas else {}
         if settings.archive.wanted and settings.environment is Environment.DEV:
             profiles = dict.fromkeys((*settings.clone.profiles, PROFILE))
             found["COMPOSE_PROFILES"] = ",".join(profiles)
@@ -176,7 +180,13 @@ class Stack:
         Plain `docker compose` starts either; as it is where no container tells.
         """
         environment = self.environment() or self.settings.environment
-        return replace(self, settings=replace(self.settings, environment=environment))
+        replicas = self.settings.replicas
+        odoo = [s for s in self.services() if s.service == "odoo" and not s.oneoff]
+        if odoo:
+            apart = any(_REPLICAS_FILE in {Path(file).name for file in s.files} for s in odoo)
+            replicas = (replicas or len(odoo)) if apart else 0
+        settings = replace(self.settings, environment=environment, replicas=replicas)
+        return replace(self, settings=settings)
 
     def environment(self) -> Environment | None:
         """That of the containers, stopped ones too; None where there are none that tell."""

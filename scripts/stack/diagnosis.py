@@ -11,7 +11,15 @@ LOG_LINES: Final = 20
 _READ_LINES: Final = 200
 _REASON: Final = re.compile(r"FATAL|PANIC|CRITICAL|ERROR|\berror\b|\[emerg\]|\w+Error:")
 # What the login page needs; what the others wait for comes first.
-PAGE_NEEDS: Final = ("odoo_db", "redis", "odoo_init", "odoo", "nginx")
+PAGE_NEEDS: Final = (
+    "odoo_db",
+    "redis",
+    "odoo_init",
+    "odoo",
+    "odoo_cron",
+    "odoo_websocket",
+    "nginx",
+)
 
 _KNOWN: Final = (
     (

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,19 +14,13 @@ from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
 from scripts.stack import archiver, debugger, engine, environments, identity, images, login_page
 from scripts.stack import preflight as host_checks
-from scripts.stack.compose import Service, Stack
+from scripts.stack.compose import Stack
 from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
 from scripts.stack.readiness import wait_for_unchecked
+from scripts.stack.start_watch import USABLE_SECONDS, Watch, was_stopped
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
-_USABLE_SECONDS: Final = 60  # all containers are healthy, and there is no page yet
-_MOST_RESTARTS: Final = 5  # of a container, after which it will not do better the next time
-_LOOK_SECONDS: Final = 2.0
-_SETTLED_SECONDS: Final = 1.0  # what ends at once has ended by then
-# What Docker takes, beside the interval, to see that one has become healthy again: the longest
-# timeout of a health check in compose.yaml, and the start of its program on a busy machine.
-HEALTH_TIMEOUT: Final = 10
-_HEALTH_DELAY: Final = 5
+_STOP_SECONDS: Final = 180  # more than each stop_grace_period of Odoo's
 _CURL_SAW_ERROR: Final = 22  # with --fail: an HTTP status of 400 or more; see curl(1)
 
 
@@ -71,16 +65,13 @@ def _bring_up(stack: Stack, option: str) -> None:
     try:
         _await_login_page(stack, before=before)
         login_page.await_websockets(stack)
+        if len(stack.settings.odoo_services) > 1 and not stack.runner.dry:
+            await_odoo(stack)  # each of them
     except OpsError:
         # A stop had begun before; the command that began it may be gone (kill -9).
-        if not _was_stopped(stack.services(), before):
+        if not was_stopped(stack.services(), before):
             raise
         _bring_up(stack, option)  # not for ever: what is started now was not running before
-
-
-def _was_stopped(found: Sequence[Service], before: Mapping[str, int]) -> bool:
-    """Whether a container that ran has ended for good, but the one that has nothing left to do."""
-    return any(s.stopped and s.name in before and s.service != "odoo_init" for s in found)
 
 
 def _end_waiting(stack: Stack) -> dict[str, int]:
@@ -106,7 +97,7 @@ def _await_login_page(
     if stack.runner.dry:
         return
     began = time.monotonic()
-    watch = _Watch(stack, services, restarts=dict(before or {}))
+    watch = Watch(stack, services, restarts=dict(before or {}))
     while True:
         problem = login_page.problem(stack)
         served = not problem
@@ -126,66 +117,6 @@ def _redis_answers(stack: Stack) -> bool:
     return stack.exec("redis", "sh", "/etc/platform/cli", "ping").ok
 
 
-@dataclass
-class _Watch:
-    """What becomes of containers that were started; asks the engine every few seconds."""
-
-    stack: Stack
-    services: Sequence[str]
-    looked: float = 0.0
-    began: float = 0.0
-    ill: frozenset[str] = frozenset()  # services that were unhealthy at the first look
-    broken: bool = False
-    hopeless: bool = False
-    healthy_since: float = 0.0  # 0: not all of them are healthy
-    restarts: dict[str, int] = field(default_factory=dict)  # by container, before it was started
-    restarting: set[str] = field(default_factory=set)  # services that end again and again
-    settled: bool = False  # no container that was just started has ended meanwhile
-    tries: dict[str, tuple[int, float]] = field(default_factory=dict)  # the last one, seen since
-
-    def look(self, *, now: bool) -> None:
-        """See whether one has ended, is unhealthy or ends again and again, or all are healthy.
-
-        That is hopeless, but the last, without a page, only after a minute: Odoo may be
-        loading its modules. `now`: even if the last look was a moment ago.
-        """
-        time_now = time.monotonic()
-        if not now and time_now - self.looked < _LOOK_SECONDS:
-            return
-        self.looked = time_now
-        found = [s for s in self.stack.services() if s.service in self.services and not s.oneoff]
-        broken = [s for s in found if s.broken]
-        self.broken = bool(broken)
-        if not self.began:
-            self.began = time_now
-            self.ill = frozenset(s.service for s in found if s.health == "unhealthy")
-        interval = self.stack.settings.health_seconds
-        if time_now - self.began > interval + HEALTH_TIMEOUT + _HEALTH_DELAY:
-            self.ill = frozenset()
-        self._count_restarts(found)
-        healthy = all(s.health in ("healthy", "") for s in found)
-        self.healthy_since = (self.healthy_since or time_now) if healthy else 0.0
-        self.hopeless = (
-            any(s.state != "restarting" and s.service not in self.ill for s in broken)
-            or _was_stopped(found, self.restarts)
-            or bool(self.restarting)
-            or bool(self.healthy_since and time_now - self.healthy_since > _USABLE_SECONDS)
-        )
-
-    def _count_restarts(self, found: Sequence[Service]) -> None:
-        self.settled = True
-        for service in found:
-            count = service.restarts
-            last, since = self.tries.get(service.name, (-1, self.looked))
-            since = since if last == count and service.state == "running" else self.looked
-            self.tries[service.name] = count, since
-            if service.health == "starting" and self.looked - since < _SETTLED_SECONDS:
-                self.settled = False
-            # A container that was made in place of another begins at 0.
-            if count - min(count, self.restarts.get(service.name, 0)) > _MOST_RESTARTS:
-                self.restarting.add(service.service)
-
-
 def await_odoo(stack: Stack) -> None:
     """Wait until Odoo itself shows a login page, whatever Nginx says to visitors meanwhile.
 
@@ -194,7 +125,7 @@ def await_odoo(stack: Stack) -> None:
     deadline = time.monotonic() + START_SECONDS / 2
     while not (done := login_page.ask_odoo(stack)).ok:
         if done.code == _CURL_SAW_ERROR:  # it is there, and this is what it has to say
-            deadline = min(deadline, time.monotonic() + _USABLE_SECONDS)
+            deadline = min(deadline, time.monotonic() + USABLE_SECONDS)
         if time.monotonic() > deadline or _ended(stack):
             lines = "".join(f"\n  {line}" for line in stack.logs("odoo", LOG_LINES))
             raise OpsError(f"Odoo does not work ({done.last_line}); its last log lines:{lines}")
@@ -275,11 +206,19 @@ def pause_odoo(stack: Stack, reporter: Reporter) -> Stack:
     running = stack.as_running()
     try:
         with reporter.step("Stopping Odoo"):
-            running.run("stop", "odoo", timeout=120, changes=True)
+            running.run(
+                "stop", *running.settings.odoo_services, timeout=_STOP_SECONDS, changes=True
+            )
     except BaseException:
         # The engine may go on with it, although nobody waits for that any more.
         reporter.note("Odoo was being stopped: it is started again; by hand: inv up")
-        running.run("stop", "odoo", timeout=120, check=False, changes=True)
+        running.run(
+            "stop",
+            *running.settings.odoo_services,
+            timeout=_STOP_SECONDS,
+            check=False,
+            changes=True,
+        )
         resume_odoo(running, reporter)
         raise
     return running

@@ -9,6 +9,7 @@ from scripts.stack import ingress, maintenance_window
 from scripts.stack.compose import Stack
 
 _KEPT_OUT: Final = 503
+_WITH_PAGE: Final = ("odoo", "odoo_cron")
 _OF_ODOO: Final = "http://127.0.0.1:8069/web/login"  # in its container
 # The process for websockets is there some seconds after the others: any answer counts. Without
 # workers there is none.
@@ -35,15 +36,27 @@ def problem(stack: Stack) -> str:
 
 
 def ask_odoo(stack: Stack) -> Completed:
-    """Ask Odoo itself for its login page, whatever Nginx says to visitors meanwhile."""
+    """Ask Odoo itself for its login page, whatever Nginx says to visitors meanwhile.
+
+    With replicas, each of them; returns the first answer that is none.
+    """
     asked = ["curl", "-fsS", "-m", "60", "-o", "/dev/null", _OF_ODOO]
-    return stack.exec("odoo", *asked, timeout=90)
+    done = stack.exec("odoo", *asked, timeout=90)
+    if not done.ok or len(stack.settings.odoo_services) == 1:
+        return done
+    found = [s for s in stack.services() if s.service in _WITH_PAGE and not s.oneoff]
+    for name in (s.name for s in found if s.state == "running"):
+        done = stack.runner.run(stack.exec_argv(name, *asked), timeout=90, check=False)
+        if not done.ok:
+            break
+    return done
 
 
 def await_websockets(stack: Stack) -> None:
     """In production, wait until Odoo takes websockets, for a minute at most."""
     if not stack.settings.tls or stack.runner.dry:
         return
+    service = stack.settings.odoo_services[-1]
     deadline = time.monotonic() + _WEBSOCKET_SECONDS
-    while time.monotonic() < deadline and not stack.exec("odoo", "sh", "-c", _ASK_WEBSOCKETS).ok:
+    while time.monotonic() < deadline and not stack.exec(service, "sh", "-c", _ASK_WEBSOCKETS).ok:
         time.sleep(_POLL_SECONDS)

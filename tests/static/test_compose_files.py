@@ -31,7 +31,7 @@ _EVERY = pytest.mark.parametrize(
         (environment, name)
         for environment, files in ENVIRONMENTS.items()
         for name in sorted({s for file in files for s in compose(file)["services"]})
-        if compose(files[-1])["services"].get(name, {}) is not None  # !reset
+        if all(compose(file)["services"].get(name, {}) is not None for file in files)  # !reset
     ],
 )
 _BACKUPS = {

@@ -37,7 +37,7 @@ def test_mail_of_development_and_of_copies_is_caught_and_that_of_production_is_n
     catcher = "mail_catcher.:1025"  # with the dot: no search domain of this machine is tried
     for environment in ENVIRONMENTS:
         for name in ("odoo", "odoo_init", "odoo_modules", "odoo_drill", "odoo_rehearsal"):
-            sends = environment == "prod" and name in ("odoo", "odoo_modules")
+            sends = environment in ("prod", "replicas") and name in ("odoo", "odoo_modules")
             given = service_of(environment, name)["environment"]
             assert given["MAIL_CATCHER"] == ("" if sends else catcher), name
             assert ("SMTP_HOST" in given) == sends, name
@@ -59,3 +59,21 @@ def test_the_password_of_the_relay_is_wanted_only_with_a_user(user: str, folder:
 def test_nothing_waits_for_the_catcher_of_mail() -> None:
     for name, service in merged("dev")["services"].items():
         assert "mail_catcher" not in service.get("depends_on", {}), name
+
+
+def test_the_services_of_replicas_are_made_as_production_makes_odoo() -> None:
+    """Their environment is written twice, as no file can use anchors of another."""
+    odoo = service_of("replicas", "odoo")
+    for name, own in (
+        ("odoo_cron", {"PLATFORM_WORKERS", "PLATFORM_MAX_CRON_THREADS"}),
+        ("odoo_websocket", {"PLATFORM_MAX_CRON_THREADS"}),
+    ):
+        service = service_of("replicas", name)
+        told = [
+            {key: value for key, value in each["environment"].items() if key not in own}
+            for each in (service, odoo)
+        ]
+        assert told[0] == told[1]
+        for part in ("image", "volumes", "secrets", "networks", "tmpfs", "cap_add", "depends_on"):
+            assert service[part] == odoo[part], part
+        assert not service.get("ports")

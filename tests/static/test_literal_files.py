@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core import env_file
-from scripts.stack import lifecycle
+from scripts.stack import start_watch
 from scripts.stack.engine import Engine
 from scripts.tls import certificates
 from tests.static.support.project import ROOT, compose, documented, require_image, run, tracked
@@ -267,4 +267,4 @@ def test_no_health_check_takes_longer_than_a_start_waits_for() -> None:
     ]
     assert {check["interval"] for check in checks} == {"${HEALTH_INTERVAL:-5s}"}
     longest = max(int(check["timeout"].removesuffix("s")) for check in checks)
-    assert longest == lifecycle.HEALTH_TIMEOUT
+    assert longest == start_watch.HEALTH_TIMEOUT

@@ -9,6 +9,7 @@ import pytest
 from tests.static.support.project import (
     COMPOSE_FILES,
     DEBUG_FILE,
+    REPLICAS_FILE,
     ROOT,
     has_compose,
     public_environment,
@@ -19,6 +20,7 @@ ENVIRONMENTS = {
     "dev": COMPOSE_FILES[:1],
     "debug": (*COMPOSE_FILES[:1], DEBUG_FILE),
     "prod": COMPOSE_FILES,
+    "replicas": (*COMPOSE_FILES, REPLICAS_FILE),
 }
 KEEPER = "monitoring_secrets"
 MONITORING = {

@@ -14,6 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE_FILES = ("compose.yaml", "compose.prod.yaml")
+REPLICAS_FILE = "compose.replicas.yaml"  # on top of production
 DEBUG_FILE = "compose.debug.yaml"  # on top of development only
 _SCALARS = ("bool", "int", "float", "null", "timestamp")
 

@@ -22,7 +22,7 @@ _FREE = {
     "archive",
     "command", "domain", "email", "from_database", "keep", "key", "name", "notify", "payload",
     "image", "ping",
-    "pytest", "server", "source", "to", "user", "at", "id", "message", "moment", "for_",
+    "pytest", "replicas", "server", "source", "to", "user", "at", "id", "message", "moment", "for_",
 }  # fmt: skip
 
 

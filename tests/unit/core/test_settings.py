@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.core import env_file
 from scripts.core.errors import EXIT_USAGE, UsageError
-from scripts.core.settings import Environment, Settings, remember
+from scripts.core.settings import Environment, Settings
 from tests.unit.support.fakes import settings_in
 
 
@@ -126,7 +127,7 @@ def test_an_ipv6_address_is_bracketed_in_the_url(tmp_path: Path) -> None:
 def test_remembering_uncomments_a_line_where_it_stands(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     env.write_text("# Images\n#REDIS_IMAGE=redis:7\n# The end, REDIS_IMAGE=mentioned\n")
-    changed = remember(settings_in(tmp_path), {"REDIS_IMAGE": "ipai/redis:7"})
+    changed = env_file.remember(settings_in(tmp_path).env_file, {"REDIS_IMAGE": "ipai/redis:7"})
     assert changed == ["REDIS_IMAGE=ipai/redis:7"]
     assert env.read_text() == (
         "# Images\nREDIS_IMAGE=ipai/redis:7\n# The end, REDIS_IMAGE=mentioned\n"
@@ -136,21 +137,23 @@ def test_remembering_uncomments_a_line_where_it_stands(tmp_path: Path) -> None:
 def test_remembering_replaces_the_live_line_not_a_comment_around_it(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     env.write_text("#REDIS_IMAGE=a\nREDIS_IMAGE=old\n#REDIS_IMAGE=b\nODOO_PORT=1\n")
-    remember(settings_in(tmp_path), {"REDIS_IMAGE": "new"})
+    env_file.remember(settings_in(tmp_path).env_file, {"REDIS_IMAGE": "new"})
     assert env.read_text() == "#REDIS_IMAGE=a\nREDIS_IMAGE=new\n#REDIS_IMAGE=b\nODOO_PORT=1\n"
 
 
 def test_remembering_twice_changes_nothing_the_second_time(tmp_path: Path) -> None:
     values = {"REDIS_IMAGE": "ipai/redis:7", "NGINX_IMAGE": "ipai/nginx:1"}
-    assert len(remember(settings_in(tmp_path), values)) == 2
+    assert len(env_file.remember(settings_in(tmp_path).env_file, values)) == 2
     before = (tmp_path / ".env").stat()
-    assert remember(settings_in(tmp_path), values) == []
+    assert env_file.remember(settings_in(tmp_path).env_file, values) == []
     assert (tmp_path / ".env").stat().st_ino == before.st_ino
 
 
 def test_what_was_remembered_is_what_is_loaded(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("ODOO_PORT=8070\n#NGINX_IMAGE=nginx:1")  # no newline at the end
-    remember(settings_in(tmp_path), {"NGINX_IMAGE": "a/b:1", "REDIS_IMAGE": "c/d:2"})
+    env_file.remember(
+        settings_in(tmp_path).env_file, {"NGINX_IMAGE": "a/b:1", "REDIS_IMAGE": "c/d:2"}
+    )
     settings = Settings.load(tmp_path)
     assert settings.images == {"NGINX_IMAGE": "a/b:1", "REDIS_IMAGE": "c/d:2"}
     assert settings.odoo_port == 8070
@@ -159,7 +162,7 @@ def test_what_was_remembered_is_what_is_loaded(tmp_path: Path) -> None:
 def test_a_variable_whose_name_merely_ends_alike_is_left_alone(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     env.write_text("MY_REDIS_IMAGE=mine\n")
-    remember(settings_in(tmp_path), {"REDIS_IMAGE": "new"})
+    env_file.remember(settings_in(tmp_path).env_file, {"REDIS_IMAGE": "new"})
     assert env.read_text() == "MY_REDIS_IMAGE=mine\nREDIS_IMAGE=new\n"
 
 
@@ -186,7 +189,7 @@ def test_settings_saved_on_windows_are_the_same_settings(tmp_path: Path) -> None
     (tmp_path / ".env").write_bytes(codecs.BOM_UTF8 + text.encode())
     settings = Settings.load(tmp_path)
     assert (settings.project, settings.http_port) == ("mine", 81)
-    remember(settings, {"COMPOSE_PROJECT_NAME": "other", "ODOO_PORT": "8070"})
+    env_file.remember(settings.env_file, {"COMPOSE_PROJECT_NAME": "other", "ODOO_PORT": "8070"})
     assert (tmp_path / ".env").read_bytes() == (
         b"COMPOSE_PROJECT_NAME=other\nNGINX_HTTP_PORT=81\nODOO_PORT=8070\n"
     )

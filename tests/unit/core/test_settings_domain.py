@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.core import env_file
 from scripts.core.errors import UsageError
-from scripts.core.settings import LETSENCRYPT, Environment, Settings, remember
+from scripts.core.settings import LETSENCRYPT, Environment, Settings
 from tests.unit.support.fakes import settings_in
 
 
@@ -88,19 +89,19 @@ def test_in_development_the_domain_is_not_in_the_url(tmp_path: Path) -> None:
 def test_several_names_are_remembered_in_quotes_and_load_as_they_were(tmp_path: Path) -> None:
     settings = _load(tmp_path, "#ODOO_DOMAIN=localhost\n")
     values = {"ODOO_DOMAIN": "a.example.com *.b.example.com", "ACME_EMAIL": "me@example.com"}
-    assert remember(settings, values) == [
+    assert env_file.remember(settings.env_file, values) == [
         'ODOO_DOMAIN="a.example.com *.b.example.com"',
         "ACME_EMAIL=me@example.com",
     ]
     loaded = Settings.load(tmp_path)
     assert loaded.domains == ("a.example.com", "*.b.example.com")
     assert loaded.acme_email == "me@example.com"
-    assert remember(loaded, values) == []
+    assert env_file.remember(loaded.env_file, values) == []
 
 
 def test_a_value_loses_its_quotes_with_its_spaces(tmp_path: Path) -> None:
     settings = _load(tmp_path, 'ODOO_DOMAIN="a.example.com b.example.com"\n')
-    remember(settings, {"ODOO_DOMAIN": "a.example.com"})
+    env_file.remember(settings.env_file, {"ODOO_DOMAIN": "a.example.com"})
     assert (tmp_path / ".env").read_text() == "ODOO_DOMAIN=a.example.com\n"
 
 
@@ -109,7 +110,7 @@ def test_a_remembered_value_leaves_a_link_and_the_rights_of_its_file(tmp_path: P
     target.write_text("ODOO_PORT=8070\n")
     target.chmod(0o600)
     (tmp_path / ".env").symlink_to(target)
-    remember(settings_in(tmp_path), {"ODOO_DOMAIN": "a.example.com"})
+    env_file.remember(settings_in(tmp_path).env_file, {"ODOO_DOMAIN": "a.example.com"})
     assert (tmp_path / ".env").is_symlink()
     assert target.read_text() == "ODOO_PORT=8070\nODOO_DOMAIN=a.example.com\n"
     assert target.stat().st_mode & 0o777 == 0o600

@@ -12,7 +12,7 @@ from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
 from scripts.core.interruption import TerminatedError
-from scripts.stack import diagnosis, ingress, lifecycle
+from scripts.stack import diagnosis, ingress, lifecycle, start_watch
 from scripts.stack.compose import Stack
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
 
@@ -142,7 +142,9 @@ def test_a_page_beside_a_service_that_ends_at_once_is_no_start(
 
     On a busy machine it takes seconds to find that its file is damaged.
     """
-    monkeypatch.setattr(lifecycle, "time", clock := Clock())
+    clock = Clock()
+    for module in (lifecycle, start_watch):
+        monkeypatch.setattr(module, "time", clock)
 
     @dataclass
     class Engine(FakeRunner):

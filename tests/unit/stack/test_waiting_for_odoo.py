@@ -11,7 +11,7 @@ import pytest
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.http import Reply
-from scripts.stack import ingress, lifecycle
+from scripts.stack import ingress, lifecycle, start_watch
 from scripts.stack.compose import Stack
 from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
 
@@ -66,7 +66,8 @@ class Trial:
     ) -> None:
         """Wait for an Odoo that serves its page after `page` seconds."""
         self.clock.now = _BEGIN
-        self.patch.setattr(lifecycle, "time", self.clock)
+        for module in (lifecycle, start_watch):
+            self.patch.setattr(module, "time", self.clock)
         self.patch.setattr(ingress, "get", lambda *_, **__: Reply(self._status(page), ""))
         row = {"Service": "odoo", "Name": "x-odoo-1", "State": state, "Health": health}
         runner = Restarting(row={**row, "ExitCode": code})

@@ -222,6 +222,7 @@ def settings_in(
     alarms: AlarmSettings = NO_ALARMS,
     monitoring: MonitoringSettings = NO_MONITORING,
     archive: ArchiveSettings = NO_ARCHIVE,
+    replicas: int = 0,
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -244,6 +245,7 @@ def settings_in(
         backup_folder=root / "backups",
         backup_keep="7d,5w,12m",
         archive=archive,
+        replicas=replicas,
         alarms=alarms,
         odoo_port=odoo_port,
         debug=debug,
