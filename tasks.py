@@ -11,6 +11,7 @@ from scripts.commands import (
     containers,
     credentials,
     databases,
+    deploy,
     development,
     disaster,
     doctor,
@@ -36,6 +37,7 @@ namespace = Collection(
     *development.TASKS,
     backup.COLLECTION,
     backup.FILES,
+    deploy.COLLECTION,
     disaster.COLLECTION,
     databases.COLLECTION,
     postgres.COLLECTION,
@@ -55,6 +57,7 @@ def _of(*collections: Collection) -> list[Command]:
 # In the order of the overview.
 GROUPS: Final[Mapping[str, Sequence[Command]]] = {
     "Start and stop": lifecycle.TASKS,
+    "Deploy": _of(deploy.COLLECTION),
     "Look": [*containers.TASKS, *configuration.TASKS, *doctor.TASKS],
     "Back up and restore": [
         *_of(backup.COLLECTION),

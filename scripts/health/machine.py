@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from scripts.core.checks import CannotTellError, Finding, InapplicableError, Status, worst
+from scripts.core.errors import OpsError
 from scripts.core.settings import Environment
 from scripts.health import limits
 from scripts.health.answers import Answers
 from scripts.health.facts import duration, seconds_since
 from scripts.stack.compose import Service, Stack
+from scripts.stack.differences import changed_services
 
 _OK: Final = Finding(Status.OK)
 _MEMORY: Final = {
@@ -91,14 +93,10 @@ def settings(answers: Answers) -> Finding:
     stack = _as_started(answers.stack, running)
     if stack is None:
         raise InapplicableError  # by other files than ours: by hand
-    done = stack.run("--profile", "*", "config", "--hash", "*", check=False)
-    if not done.ok:
-        raise CannotTellError(
-            f"Compose cannot read its files: {done.last_line}", "inv config --check"
-        )
-    pairs = (line.split() for line in done.stdout.splitlines())
-    wanted = {words[0]: words[1] for words in pairs if len(words) == 2}
-    differ = sorted({s.service for s in running if wanted.get(s.service, "") != s.configuration})
+    try:
+        differ = sorted(changed_services(stack, running))
+    except OpsError as error:
+        raise CannotTellError(error.message, error.hint) from error
     if differ:
         said = f"changed since it was started, in compose files or .env: {', '.join(differ)}"
         return Finding(Status.WARNING, said, "inv up")

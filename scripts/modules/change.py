@@ -118,7 +118,7 @@ def change(stack: Stack, reporter: Reporter, request: ChangeRequest, doing: str)
     """Change modules as requested, as a whole or not at all."""
     command = validated(request).command("change")
     with service.alone(stack.settings, doing):
-        service.prepare(stack)
+        service.prepare(stack, changes=True)
         live = request.database in ("", stack.settings.database)
         begin = service.conversation(stack, reporter, service.LIVE, request.database, *command)
         # The gate is the outer one: it opens when what failed is undone.
@@ -202,7 +202,7 @@ def roll_back(
 ) -> RolledBack:
     """Go back to a snapshot, or (`accept`) keep what an interrupted change has left."""
     with service.alone(stack.settings, "module.rollback"):
-        service.prepare(stack)
+        service.prepare(stack, changes=True)
         command = ["rollback", *(["--", name] if name else [])]
         begin = service.conversation(stack, reporter, service.LIVE, database, *command)
         with ExitStack() as outside, begin as program:

@@ -39,13 +39,17 @@ def alone(settings: Settings, doing: str) -> Iterator[None]:
         yield
 
 
-def prepare(stack: Stack) -> None:
-    """Start what the container asks; raises OpsError for what can be known to fail."""
+def prepare(stack: Stack, *, changes: bool = False) -> None:
+    """Start what the container asks; raises OpsError for what can be known to fail.
+
+    `changes`: of the database that is served, by the image that serves it only.
+    """
     engine.probe(stack.runner)
     interrupted_rotation.require_finished(stack.settings)
     if stack.runner.dry:
         raise UsageError("this cannot be shown without running it", "See: inv module.rehearse")
-    _require_running_image(stack)
+    if changes:
+        _require_running_image(stack)
     readiness.ensure_running(stack, "odoo_db", "redis")  # Odoo does not start without its sessions
 
 

@@ -28,6 +28,10 @@ MONITORING: Final = (
 )
 
 
+# What `inv deploy` calls an image that has served, to go back to it.
+DEPLOYED: Final = re.compile(r".+:deployed-\d{8}T\d{6}Z")
+
+
 def official(root: Path, project: str = PROJECT) -> dict[str, str]:
     """The defaults of all *_IMAGE variables; their one home is the compose files.
 

@@ -11,6 +11,7 @@ from scripts.stack import debian, engine, image_build, image_facts, wheels
 from scripts.stack.compose import Stack
 from scripts.stack.image_names import (
     BACKUP,
+    DEPLOYED,
     MAIL_CATCHER,
     MONITORING,
     POSTGREST,
@@ -105,6 +106,10 @@ def _build_platform_image(stack: Stack, reporter: Reporter, images: Mapping[str,
         raise UsageError(
             f"ODOO_IMAGE={tag} names a base image", "That name belongs to ODOO_BASE_IMAGE."
         )
+    if DEPLOYED.fullmatch(tag):  # as it was, whatever the sources are by now
+        if not exists(stack, tag):
+            raise OpsError(f"ODOO_IMAGE={tag} of .env is gone", "To build another: inv deploy")
+        return
     context = stack.settings.root / "odoo"
     sources = [context / "Dockerfile", context / "requirements.txt", *(context / "bin").iterdir()]
     base = images["ODOO_BASE_IMAGE"]

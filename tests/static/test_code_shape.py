@@ -38,6 +38,9 @@ _ALLOWED = {
     "quickstart": {"core", "stack", "credentials", "rotation", "startup", "checkup"},
     "upgrade": {"core", "stack", "backups", "modules", "supabase", "startup", "checkup"},
     "postgres": {"core", "stack", "backups", "postgres"},
+    "deploy": {
+        "core", "stack", "backups", "modules", "maintenance", "startup", "checkup", "deploy",
+    },
     "disaster": {"core", "stack", "backups", "disaster"},
     "status": {"core", "stack", "tls", "backups", "health", "maintenance", "checkup", "status"},
     "doctor": {"core", "stack", "credentials", "health", "checkup", "startup", "doctor"},
@@ -47,6 +50,7 @@ _ALLOWED = {
         "checkup", "metrics", "monitoring", "quickstart", "upgrade", "commands", "mail", "doctor",
         "postgres",
         "disaster",
+        "deploy",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},

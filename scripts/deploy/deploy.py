@@ -1,0 +1,202 @@
+"""`inv deploy`: what this folder has is served without a failed request, or what was before is."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from scripts import checkup, maintenance
+from scripts.core import configuration
+from scripts.core.checks import require, run_all
+from scripts.core.errors import OpsError, UsageError
+from scripts.core.files import file_lock
+from scripts.core.report import Reporter
+from scripts.core.settings import Environment
+from scripts.deploy import hooks, kept, record
+from scripts.deploy.record import Result, Version
+from scripts.deploy.replacement import Replacement
+from scripts.deploy.work import Outcome, Work
+from scripts.modules import change, listing
+from scripts.stack import engine, image_facts, image_names, images, lifecycle, maintenance_window
+from scripts.stack.compose import Stack
+from scripts.stack.differences import changed_services
+from toolbox.contract.changes import ChangeRequest
+
+_GATE_SECONDS: Final = 60.0
+_MESSAGE: Final = "We are updating this site. It is back in a few minutes."
+# What visitors need; others of `inv health` may have failed before.
+_GATE: Final = ("Nginx", "Odoo (proxy)", "Odoo (container)", "Redis", "Assets", "Websocket")
+
+
+def deploy(
+    stack: Stack, reporter: Reporter, *, drain: float, code_only: bool = False, force: bool = False
+) -> Outcome:
+    """Build, rehearse if modules have changed, replace Odoo's containers, see that it serves.
+
+    `drain`: seconds that requests under way have before their container is stopped. `code_only`:
+    changed modules need no update of their data. `force`: even if nothing has changed. Raises
+    OpsError where it fails; what served before serves then.
+    """
+    with _alone(stack, reporter, "deploy", drain) as work:
+        settings = work.stack.settings
+        before = kept.running(work.stack, record.serving(record.known(settings)), work.id)
+        with kept.named_as_before(settings):  # in `.env`, if nothing comes of this
+            new = kept.serve_built(work.stack, reporter)
+            image = images.ensure(new, reporter, image_names.BACKUP)[kept.IMAGE]
+            _require_only_odoo(new)
+            changed = () if code_only else _changed(new, reporter)
+            if not (force or changed) and _serves(new, before, image):
+                return Outcome(None, settings.url)
+            after = kept.built(new, image, work.id)
+            hooks.run(new, reporter, hooks.BEFORE, work.variables(before, after))
+        with _or_back(work, before, after):
+            if changed:
+                _rehearse(new, reporter)
+                work.touched = True
+                _with_pause(new, reporter)
+            else:
+                _replace(work, new)
+            _gate(new, reporter)
+        return work.served(new, before, after, Result.DEPLOYED, changed)
+
+
+def roll_back(stack: Stack, reporter: Reporter, *, drain: float) -> Outcome:
+    """Have serve what served before the last deployment, image and code.
+
+    Raises OpsError where that is not known, or gone. The data of modules stay as they are.
+    """
+    with _alone(stack, reporter, "deploy.rollback", drain) as work:
+        known = record.known(work.stack.settings)
+        now = kept.running(work.stack, record.serving(known), work.id)
+        before = record.previous(known, now)
+        if not before or not kept.is_there(work.stack, before):
+            raise OpsError("what served before the last deployment is not kept", "inv deploy.list")
+        if updated := next(each.modules for each in known if each.after == now):
+            reporter.note(
+                f"warning: the data of {', '.join(updated)} stay updated;"
+                " they go back with: inv module.rollback"
+            )
+        if not before.code:
+            reporter.note("warning: no copy of its code was kept: odoo/addons is used as it is")
+        with _or_back(work, now, before):
+            old = kept.serve(work.stack, reporter, before)
+            _replace(work, old)
+            _gate(old, reporter)
+        return work.served(old, now, before, Result.ROLLED_BACK, ())
+
+
+@contextmanager
+def _alone(stack: Stack, reporter: Reporter, doing: str, drain: float) -> Iterator[Work]:
+    """One deployment at a time, of production that runs."""
+    engine.probe(stack.runner)
+    if stack.runner.dry:
+        raise UsageError("a deployment cannot be shown without it", "See: inv upgrade --check")
+    running = stack.as_running()
+    if running.environment() is not Environment.PROD:
+        raise UsageError("a deployment is of production that runs", "Start it: inv up --prod")
+    if running.settings.odoo_services != stack.settings.odoo_services:
+        raise UsageError("ODOO_REPLICAS was changed since the start", "First run: inv up")
+    kept.refuse_fixed()
+    configuration.require(running.settings)
+    work = Work(running, reporter, drain)
+    lock = stack.settings.state_folder / "deploy.lock"
+    with file_lock(lock, f"{doing}` of `{work.who}"):
+        yield work
+
+
+def _changed(stack: Stack, reporter: Reporter) -> tuple[str, ...]:
+    return tuple(m.name for m in listing.find(stack, reporter, "") if m.changed)
+
+
+def _require_only_odoo(stack: Stack) -> None:
+    """Raises OpsError where another service would change as well: not without a pause."""
+    own = {*stack.settings.odoo_services, "odoo_init"}
+    others = sorted(changed_services(stack, stack.services()) - own)
+    if others:
+        raise OpsError(
+            f"not only Odoo has changed: {', '.join(others)}",
+            "With a pause: inv up, or inv upgrade after git pull. Then deploy.",
+        )
+
+
+def _serves(stack: Stack, before: Version, image: str) -> bool:
+    """Whether `image` and the code of this folder are what serves, by the list."""
+    identity = image_facts.ids(stack.runner, [image])[0]
+    code = kept.code_digest(stack.settings.root / "odoo" / "addons")
+    same = (identity, code) == (before.image_id, before.digest)
+    return same and not changed_services(stack, stack.services())
+
+
+def _rehearse(stack: Stack, reporter: Reporter) -> None:
+    done = change.rehearse(stack, reporter, ChangeRequest(changed=True))
+    for line in change.rehearsed(done):
+        reporter.note(line)
+
+
+def _replace(work: Work, stack: Stack) -> None:
+    with file_lock(lifecycle.lock(stack.settings), "deploy"):
+        replacement = Replacement(stack, work.reporter, work.drain)
+        try:
+            replacement.run()
+        finally:
+            work.touched |= replacement.begun
+
+
+def _with_pause(stack: Stack, reporter: Reporter) -> None:
+    """New containers and the data of their modules; visitors are told meanwhile.
+
+    Code that runs on the data of before would fail in ways of its own.
+    """
+    kept_out = maintenance_window.active(stack.settings)
+    if not kept_out:
+        maintenance.begin(stack, reporter, _MESSAGE, None)
+    try:
+        lifecycle.up(stack, reporter)
+        for line in change.change(stack, reporter, ChangeRequest(changed=True), "deploy").lines:
+            reporter.note(line)
+    finally:
+        if not kept_out:
+            maintenance.end(stack, reporter)
+
+
+def _gate(stack: Stack, reporter: Reporter) -> None:
+    """Wait until visitors are served through Nginx; raises OpsError if they are not."""
+    if maintenance_window.active(stack.settings):
+        return  # by the operator's own wish
+    deadline = time.monotonic() + _GATE_SECONDS
+    with reporter.step("Looking at it as visitors do"):
+        while True:
+            wanted = [c for c in checkup.checks(stack, checkup.PATIENT) if c.name in _GATE]
+            try:
+                require(run_all(wanted), "the new version does not serve")
+            except OpsError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+            else:
+                return
+
+
+@contextmanager
+def _or_back(work: Work, before: Version, after: Version) -> Iterator[None]:
+    """Have `before` serve again where the block fails, and write the line."""
+    try:
+        yield
+    except BaseException as error:
+        reason, result = str(getattr(error, "message", "")) or type(error).__name__, Result.RETURNED
+        try:
+            _go_back(work, before)
+        except OpsError as second:
+            result = Result.FAILED
+            work.reporter.note(f"warning: the way back failed as well: {second.message}")
+        work.failed(before, after, result, reason)
+        raise
+
+
+def _go_back(work: Work, before: Version) -> None:
+    old = kept.serve(work.stack, work.reporter, before)
+    if not before.code:
+        work.reporter.note("odoo/addons stays as it is: no copy of the code that served was kept")
+    if work.touched:
+        work.reporter.note("Going back to what served before")
+        _replace(work, old)

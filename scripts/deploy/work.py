@@ -1,0 +1,104 @@
+"""A deployment under way: who does it, since when, and what is told and written of its end."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from scripts.core.errors import OpsError
+from scripts.core.report import Reporter
+from scripts.deploy import hooks, kept, record
+from scripts.deploy.record import Deployment, Result, Version
+from scripts.stack import lifecycle, release
+from scripts.stack.compose import Stack
+
+_KEPT: Final = 3  # versions whose image and code stay
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a deployment has done; `made` is None where there was nothing to do."""
+
+    made: Deployment | None
+    url: str
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        if not self.made:
+            return ["There is nothing to deploy: what serves is what is here"]
+        made = self.made
+        lines = [f"{made.result.value.capitalize()}: {made.after.name}, in {made.seconds} s"]
+        if made.modules:
+            lines.append(f"Modules updated: {', '.join(made.modules)}")
+        if made.result is Result.DEPLOYED:
+            lines.append(f"Back to {made.before.name}: inv deploy.rollback")
+        return [*lines, f"Odoo: {self.url}"]
+
+
+@dataclass
+class Work:
+    """One deployment."""
+
+    stack: Stack
+    reporter: Reporter
+    drain: float  # seconds that requests under way have
+    touched: bool = False  # containers may have been replaced
+    who: str = field(default_factory=record.who)
+    began: float = field(default_factory=time.monotonic)
+    id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+
+    def variables(self, before: Version, after: Version, result: str = "") -> dict[str, str]:
+        """What hooks are told."""
+        return {
+            "DEPLOY_ID": self.id,
+            "DEPLOY_WHO": self.who,
+            "DEPLOY_FROM": before.release,
+            "DEPLOY_TO": after.release,
+            "DEPLOY_FROM_IMAGE": before.image,
+            "DEPLOY_TO_IMAGE": after.image,
+            "DEPLOY_RESULT": result,
+            "DEPLOY_URL": self.stack.settings.url,
+        }
+
+    def served(
+        self,
+        stack: Stack,
+        before: Version,
+        after: Version,
+        result: Result,
+        modules: tuple[str, ...],
+    ) -> Outcome:
+        """It has succeeded: the line, what is kept, and the hook."""
+        made = self._add(before, after, result, modules)
+        settings = stack.settings
+        release.remember(settings, release.here(settings, stack.runner))
+        lifecycle.forget_static_files(stack)
+        lasting = [v for d in record.known(settings) for v in record.versions(d)]
+        kept.drop_others(stack, list(dict.fromkeys(lasting))[:_KEPT])
+        self._tell(hooks.AFTER, before, after, result)
+        return Outcome(made, settings.url)
+
+    def failed(self, before: Version, after: Version, result: Result, reason: str) -> None:
+        """It has not: the line and the hook."""
+        self._add(before, after, result, (), reason)
+        self._tell(hooks.FAILED, before, after, result)
+
+    def _add(
+        self,
+        before: Version,
+        after: Version,
+        result: Result,
+        modules: tuple[str, ...],
+        reason: str = "",
+    ) -> Deployment:
+        seconds = round(time.monotonic() - self.began)
+        made = Deployment(self.id, self.who, before, after, modules, result, reason, seconds)
+        record.add(self.stack.settings, made)
+        return made
+
+    def _tell(self, hook: str, before: Version, after: Version, result: Result) -> None:
+        try:
+            hooks.run(self.stack, self.reporter, hook, self.variables(before, after, result.value))
+        except OpsError as error:
+            self.reporter.note(f"warning: {error.message}")
