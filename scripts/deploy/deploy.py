@@ -183,7 +183,8 @@ def _or_back(work: Work, before: Version, after: Version) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        reason, result = str(getattr(error, "message", "")) or type(error).__name__, Result.RETURNED
+        told = str(getattr(error, "message", "")) or type(error).__name__
+        reason, result = told.splitlines()[0].partition("; its last log")[0], Result.RETURNED
         try:
             _go_back(work, before)
         except OpsError as second:
@@ -194,9 +195,15 @@ def _or_back(work: Work, before: Version, after: Version) -> Iterator[None]:
 
 
 def _go_back(work: Work, before: Version) -> None:
+    """By other containers, also where the former still serve: they would start on the new code."""
     old = kept.serve(work.stack, work.reporter, before)
+    own = {*old.settings.odoo_services}
+    differs = bool(before.code) and bool(changed_services(old, old.services()) & own)
     if not before.code:
-        work.reporter.note("odoo/addons stays as it is: no copy of the code that served was kept")
-    if work.touched:
+        work.reporter.note(
+            "No copy of the code that served was kept: do not restart Odoo before odoo/addons is"
+            " as it was"
+        )
+    if work.touched or differs:
         work.reporter.note("Going back to what served before")
         _replace(work, old)

@@ -39,7 +39,9 @@ class Version:
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.release or 'unknown'} {self.image.rpartition(':')[2]}".strip()
+        image = self.image.rpartition("deployed-")[2] or "unknown"
+        code = self.digest[:8] or "unknown"
+        return f"{self.release or 'unknown'} (image {image}, code {code})"
 
 
 @dataclass(frozen=True)

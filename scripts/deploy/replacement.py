@@ -11,6 +11,8 @@ from scripts.core.report import Reporter
 from scripts.deploy import upstreams
 from scripts.stack.compose import Stack
 from scripts.stack.diagnosis import LOG_LINES, telling
+from scripts.stack.login_page import CURL_SAW_ERROR
+from scripts.stack.start_watch import USABLE_SECONDS
 
 _HTTP: Final = "odoo"
 _CRON: Final = "odoo_cron"
@@ -129,6 +131,8 @@ class Replacement:
             done = self.stack.runner.run(argv, timeout=90, check=False)
             if done.ok:
                 return
+            if done.code == CURL_SAW_ERROR:  # it is there, and this is what it has to say
+                deadline = min(deadline, time.monotonic() + USABLE_SECONDS)
             if time.monotonic() > deadline:
                 raise _broken(self.stack, container, f"{container} serves no page")
             time.sleep(_POLL_SECONDS)

@@ -21,7 +21,6 @@ from scripts.stack.start_watch import USABLE_SECONDS, Watch, was_stopped
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
 _STOP_SECONDS: Final = 180  # more than each stop_grace_period of Odoo's
-_CURL_SAW_ERROR: Final = 22  # with --fail: an HTTP status of 400 or more; see curl(1)
 
 
 def lock(settings: Settings) -> Path:
@@ -124,7 +123,7 @@ def await_odoo(stack: Stack) -> None:
     """
     deadline = time.monotonic() + START_SECONDS / 2
     while not (done := login_page.ask_odoo(stack)).ok:
-        if done.code == _CURL_SAW_ERROR:  # it is there, and this is what it has to say
+        if done.code == login_page.CURL_SAW_ERROR:  # it is there, and this is what it has to say
             deadline = min(deadline, time.monotonic() + USABLE_SECONDS)
         if time.monotonic() > deadline or _ended(stack):
             lines = "".join(f"\n  {line}" for line in stack.logs("odoo", LOG_LINES))

@@ -8,6 +8,7 @@ from scripts.core.errors import OpsError
 from scripts.stack import ingress, maintenance_window
 from scripts.stack.compose import Stack
 
+CURL_SAW_ERROR: Final = 22  # with --fail: an HTTP status of 400 or more; see curl(1)
 _KEPT_OUT: Final = 503
 _WITH_PAGE: Final = ("odoo", "odoo_cron")
 _OF_ODOO: Final = "http://127.0.0.1:8069/web/login"  # in its container
