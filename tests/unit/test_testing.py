@@ -7,6 +7,8 @@ import sys
 import time
 from multiprocessing.queues import Queue
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,6 +19,7 @@ from scripts.core.process import CommandFailedError
 from scripts.stack.compose import Stack
 from scripts.testing import Request
 from tests import durations
+from tests.conftest import pytest_collection_modifyitems
 from tests.e2e.support.run_lock import RunLock
 from tests.support import run_folder
 from tests.support.waiting import eventually
@@ -75,6 +78,33 @@ def test_only_what_takes_hours(stack: tuple[Stack, FakeRunner]) -> None:
     assert _programs(stack[1]) == ["pytest e2e"]
     assert "--soak" in stack[1].calls[-1]
     assert not [word for word in stack[1].calls[-1] if word.startswith("--numprocesses")]
+
+
+def test_variants_are_left_out_unless_they_are_asked_for(stack: tuple[Stack, FakeRunner]) -> None:
+    with pytest.raises(ReplacedError):
+        testing.run(stack[0], FakeReporter(), Request())
+    assert not [argv for argv in stack[1].calls if "--extended" in argv]
+    with pytest.raises(ReplacedError):
+        testing.run(stack[0], FakeReporter(), Request(extended=True))
+    assert "tests/e2e" in stack[1].calls[-1] and "--extended" in stack[1].calls[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "run"),
+    [((), {"plain"}), (("--extended",), {"plain", "extended"}), (("--soak",), {"soak"})],
+)
+def test_the_marks_choose_what_is_run(options: tuple[str, ...], run: set[str]) -> None:
+    config = Mock(getoption=lambda name: name in options)
+    marks: list[tuple[str, ...]] = [(), ("extended",), ("soak",)]
+    items: Any = [
+        Mock(kind=(*names, "plain")[0], get_closest_marker=lambda name, names=names: name in names)
+        for names in marks
+    ]
+    left_out = [item.kind for item in items if item.kind not in run]
+    pytest_collection_modifyitems(config, items)
+    assert {item.kind for item in items} == run
+    (call,) = config.hook.pytest_deselected.call_args_list
+    assert [item.kind for item in call.kwargs["items"]] == left_out
 
 
 def test_one_kind_and_further_options(stack: tuple[Stack, FakeRunner]) -> None:

@@ -13,6 +13,8 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("backup_faults")
 
+_VARIANT = pytest.mark.extended
+
 
 @pytest.fixture
 def broken(odoo_data: OdooData) -> Iterator[OdooData]:
@@ -21,7 +23,7 @@ def broken(odoo_data: OdooData) -> Iterator[OdooData]:
         yield odoo_data
 
 
-@pytest.mark.parametrize("kilobytes", [400, 20_000])
+@pytest.mark.parametrize("kilobytes", [pytest.param(400, marks=_VARIANT), 20_000])
 def test_a_full_disk(broken: OdooData, tmp_path: Path, kilobytes: int) -> None:
     place = tmp_path / "small"
     place.mkdir()
@@ -68,7 +70,7 @@ def test_a_disk_that_is_full_for_a_restore(
         assert broken.platform.run("docker", "volume", "rm", name).returncode == 0
 
 
-@pytest.mark.parametrize("flag", ["--plain", "--zip"])
+@pytest.mark.parametrize("flag", ["--plain", pytest.param("--zip", marks=_VARIANT)])
 def test_a_disk_that_is_full_for_a_file_of_its_own(
     odoo_data: OdooData, tmp_path: Path, flag: str
 ) -> None:
@@ -87,7 +89,9 @@ def test_a_disk_that_is_full_for_a_file_of_its_own(
         odoo_data.platform.run("umount", str(place))
 
 
-@pytest.mark.parametrize("name", ["restic", "pg_dump", "python3"])
+@pytest.mark.parametrize(
+    "name", ["pg_dump", *(pytest.param(name, marks=_VARIANT) for name in ("restic", "python3"))]
+)
 def test_a_killed_process(broken: OdooData, name: str) -> None:
     with broken.table_locked("ledger", "ACCESS EXCLUSIVE"):
         running = broken.platform.start("./scripts/inv", "backup")
@@ -170,7 +174,7 @@ def test_a_flipped_byte_in_the_repository(broken: OdooData) -> None:
             path.write_bytes(content)
 
 
-@pytest.mark.parametrize("trouble", ["missing", "damaged"])
+@pytest.mark.parametrize("trouble", [pytest.param("missing", marks=_VARIANT), "damaged"])
 def test_an_attachment_without_its_file(odoo_data: OdooData, trouble: str) -> None:
     before = odoo_data.backups()
     number = odoo_data.attach(1)[0]

@@ -193,6 +193,7 @@ def test_old_backups_are_forgotten_by_whole_sets_and_never_the_last(odoo_data: O
     odoo_data.platform.sql("DROP DATABASE proof", "postgres")
 
 
+@pytest.mark.extended
 def test_those_made_by_hand_are_forgotten_like_others(odoo_data: OdooData) -> None:
     for _ in range(2):
         done = odoo_data.platform.compose("run", "--rm", "-T", "--no-deps", "backup", "create")
@@ -234,7 +235,7 @@ def _attachments_come_and_go(odoo_data: OdooData) -> Iterator[None]:
     assert not failures, failures[0]
 
 
-@pytest.mark.parametrize("runs", [4, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("runs", [2, pytest.param(200, marks=pytest.mark.soak)])
 def test_no_file_is_ever_missing_though_attachments_come_and_go(
     odoo_data: OdooData, runs: int
 ) -> None:

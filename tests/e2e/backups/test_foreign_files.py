@@ -13,6 +13,7 @@ from tests.e2e.support.odoo_data import OdooData, last_error
 
 pytestmark = pytest.mark.xdist_group("foreign_files")
 
+_VARIANT = pytest.mark.extended
 _SMALL = "small"
 _END = "--\n-- PostgreSQL database dump complete"
 # Each would have reached the live platform from the container of restores.
@@ -46,6 +47,7 @@ _FOLDED = """
 CREATE EXTENSION IF NOT EXISTS unaccent WITH SCHEMA public;
 CREATE INDEX folded ON public.ledger (public.unaccent(note));
 """
+_RULE = "CREATE RULE undead AS ON UPDATE TO public.ir_mail_server DO INSTEAD NOTHING;"
 _TRIGGER = """
 CREATE FUNCTION public.evil() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN EXECUTE 'ALTER ROLE odoo PASSWORD ''evil'''; RETURN NULL; END $$;
@@ -112,8 +114,11 @@ def _unharmed(platform: Checkout) -> None:
 
 @pytest.mark.parametrize(
     ("evil", "packed"),
-    [(_COMMANDS + _SERVER, False), (_COMMANDS + _SERVER, True), (_FORGED, False)],
-    ids=["sql", "zip", "forged"],
+    [
+        pytest.param(_COMMANDS + _SERVER, False, id="sql"),
+        pytest.param(_COMMANDS + _SERVER, True, id="zip", marks=_VARIANT),
+        pytest.param(_FORGED, False, id="forged"),
+    ],
 )
 def test_what_a_file_says_reaches_nothing_of_the_platform(
     odoo_data: OdooData, plain: Path, tmp_path: Path, evil: str, packed: bool
@@ -217,7 +222,16 @@ def _foreign(plain: Path) -> str:
     return text.replace(_END, foreign + _FOLDED + _END)
 
 
-@pytest.mark.parametrize("form", ["-Fc", "-Ft", "-Fd", "--clean", "cluster", "gzip", "-Fc of 17"])
+# psql reads a text and pg_restore the rest; a cluster's is that of several databases below.
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(pytest.param(form, marks=_VARIANT) for form in ("-Fc", "-Ft", "--clean", "cluster")),
+        "-Fd",
+        "gzip",
+        "-Fc of 17",
+    ],
+)
 def test_a_dump_of_any_form_is_restored(
     odoo_data: OdooData, small: Path, tmp_path: Path, form: str
 ) -> None:
@@ -235,7 +249,10 @@ def test_a_dump_of_any_form_is_restored(
             assert any(told in line for line in done.stderr.splitlines() if "left out" in line)
 
 
-@pytest.mark.parametrize("form", ["-Fc", "-Ft", "gzip", "-Fc of 17"])
+@pytest.mark.parametrize(
+    "form",
+    ["-Fc", "gzip", *(pytest.param(form, marks=_VARIANT) for form in ("-Ft", "-Fc of 17"))],
+)
 def test_a_dump_of_any_form_that_is_cut_off_is_refused(
     odoo_data: OdooData, small: Path, tmp_path: Path, form: str
 ) -> None:
@@ -256,7 +273,9 @@ _ALIVE = (
 _NEUTRALISED = ("--to-database", "copy", "--neutralize", "--yes")
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["sql", "zip"])
+@pytest.mark.parametrize(
+    "packed", [pytest.param(False, id="sql", marks=_VARIANT), pytest.param(True, id="zip")]
+)
 def test_a_file_is_neutralised_before_it_has_its_name(
     odoo_data: OdooData, plain: Path, tmp_path: Path, packed: bool
 ) -> None:
@@ -271,15 +290,20 @@ def test_a_file_is_neutralised_before_it_has_its_name(
     platform.sql("DROP DATABASE copy", "postgres")
 
 
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        pytest.param(_RULE, "mail servers: live", id="rule", marks=_VARIANT),  # see `inv clone`
+        pytest.param(_TRIGGER, "", id="trigger"),
+    ],
+)
 def test_a_file_that_stays_alive_gets_no_name(
-    odoo_data: OdooData, plain: Path, tmp_path: Path
+    odoo_data: OdooData, plain: Path, tmp_path: Path, trouble: str, reason: str
 ) -> None:
     platform = odoo_data.platform
-    rule = "CREATE RULE undead AS ON UPDATE TO public.ir_mail_server DO INSTEAD NOTHING;"
-    for trouble, reason in ((rule, "mail servers: live"), (_TRIGGER, "")):
-        file = _with(plain, tmp_path / "undead.sql", _ALIVE + trouble)
-        assert reason in last_error(platform.inv("restore", str(file), *_NEUTRALISED))
-        assert "copy" not in platform.sql("SELECT datname FROM pg_database", "postgres")
+    file = _with(plain, tmp_path / "undead.sql", _ALIVE + trouble)
+    assert reason in last_error(platform.inv("restore", str(file), *_NEUTRALISED))
+    assert "copy" not in platform.sql("SELECT datname FROM pg_database", "postgres")
     _unharmed(platform)
 
 

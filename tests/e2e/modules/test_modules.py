@@ -27,14 +27,7 @@ def test_an_installed_module_is_listed_with_its_version_and_source(shop: ModuleS
     assert "Needed by: zz_two" in told and "/mnt/extra-addons/zz_one" in told
 
 
-def test_what_is_installed_already_is_left_alone(shop: ModuleSandbox) -> None:
-    shop.write("zz_one")
-    shop.inv("module.install", "zz_one")
-    with shop.unharmed():
-        assert "There is nothing to do" in shop.inv("module.install", "zz_one").stdout
-
-
-def test_without_changes_an_update_does_nothing(shop: ModuleSandbox) -> None:
+def test_what_is_installed_and_unchanged_is_left_alone(shop: ModuleSandbox) -> None:
     folder = shop.write("zz_one")
     shop.inv("module.install", "zz_one")
     with shop.unharmed():
@@ -42,10 +35,12 @@ def test_without_changes_an_update_does_nothing(shop: ModuleSandbox) -> None:
         for name in ("static/src/a.js", "tests/test_a.py", "i18n/fr.po", "i18n/zz_one.pot"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("")
-        assert "There is nothing to do" in shop.inv("module.update").stdout
+        for command in (("module.install", "zz_one"), ("module.update",)):
+            assert "There is nothing to do" in shop.inv(*command).stdout
         assert shop.inv("module.list", "--changed").stdout.count("\n") == 1
 
 
+@pytest.mark.extended
 def test_a_new_version_is_still_to_be_updated_after_a_rehearsal(shop: ModuleSandbox) -> None:
     """Where nobody has looked at the modules before: most of them are taken as they are."""
     shop.write("zz_one")

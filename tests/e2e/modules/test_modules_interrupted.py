@@ -127,7 +127,10 @@ def test_the_client_of_the_gate_nginx_and_the_container_are_killed_half_way(
     assert gone(shop)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.extended), signal.SIGINT],
+)
 def test_inv_is_ended_half_way(shop: ModuleSandbox, number: signal.Signals) -> None:
     # A shell has what it starts in the background ignore SIGINT, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)

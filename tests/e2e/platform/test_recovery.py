@@ -124,7 +124,15 @@ def backup(platform: Checkout) -> None:
 
 
 # Not SIGINT: what is started in the background has it ignored.
-@pytest.mark.parametrize("end", _CODES)
+@pytest.mark.parametrize(
+    "end",
+    [
+        "SIGTERM",
+        # While it loads: see test_a_terminal_that_is_closed_while_a_restore_loads_…
+        pytest.param("the terminal is closed", marks=pytest.mark.extended),
+        "SIGKILL",
+    ],
+)
 @pytest.mark.usefixtures("backup")
 def test_odoo_runs_again_after_a_restore_that_was_ended_while_it_stopped(
     platform: Checkout, end: str
