@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support.odoo_data import OdooData, last_error
+from tests.support.json_documentation import as_documented
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("backup_faults")
@@ -197,7 +198,7 @@ def test_an_attachment_without_its_file(odoo_data: OdooData, trouble: str) -> No
     assert health.returncode == 0 and "1 attachments have no whole file" in health.stdout
     listed = odoo_data.platform.inv("files.check", "--data", "--json")
     assert listed.returncode == 1 and "are lost" in listed.stderr
-    [row] = json.loads(listed.stdout)["lost"]
+    [row] = as_documented("files.check", listed.stdout)["lost"]
     assert (row["file"], row["reason"]) == (name, reason)
     assert row["records"] == [f"ir.attachment {number} (0.bin)"]
     restored = odoo_data.platform.inv("restore", "--to-database", "proof", "--yes")
@@ -251,6 +252,11 @@ def _refuse_archives(broken: OdooData, tmp_path: Path, plain: Path, zipped: Path
     faulty = tmp_path / "faulty.sql"
     faulty.write_text(plain.read_text().replace("COPY public.ledger", "COPY public.nothing"))
     assert "PostgreSQL refuses" in last_error(broken.platform.inv("restore", str(faulty), "--yes"))
+    older = tmp_path / "older.sql"
+    version = broken.platform.sql("SELECT latest_version FROM ir_module_module WHERE name = 'base'")
+    older.write_text(plain.read_text().replace(version, "12.0.1.3"))
+    said = last_error(broken.platform.inv("restore", str(older), "--yes"))
+    assert "the backup is of Odoo 12.0, and Odoo" in said
     short = tmp_path / "short.zip"
     with zipfile.ZipFile(zipped) as old, zipfile.ZipFile(short, "w") as new:
         dropped = f"filestore/{next(iter(broken.files()))}"

@@ -1,15 +1,15 @@
 """Modules are installed, updated, removed and tried, and one can always go back."""
 
-import json
 import re
 import threading
 import time
+from typing import Any
 
 import pytest
 import requests
 
 from tests.e2e.support.module_sandbox import MODEL, PARTNER, ModuleSandbox
-from tests.support.json_documentation import problems
+from tests.support.json_documentation import as_documented
 from tests.support.waiting import eventually
 
 
@@ -74,7 +74,7 @@ def test_changed_data_are_updated_and_seen_without_a_restart(shop: ModuleSandbox
     before = shop.platform.inspect("odoo")["State"]["StartedAt"]
     shop.write("zz_one", {"data.xml": PARTNER.format(field="name", value="renamed")})
     assert shop.modules("--changed").keys() == {"zz_one"}
-    done = json.loads(shop.inv("module.update", "--json").stdout)
+    done = as_documented("module.update", shop.inv("module.update", "--json").stdout)
     assert (done["plan"]["update"], done["plan"]["besides"]) == (["zz_one"], ["zz_two"])
     assert done["restarted"] is False
     assert shop.platform.inspect("odoo")["State"]["StartedAt"] == before
@@ -133,8 +133,7 @@ def test_a_removed_module_takes_what_builds_on_it_and_comes_back(shop: ModuleSan
     assert after[0] == before[0]
     assert "zz_one" in shop.call("res.partner", "fields_get")
     # What was there in between is a snapshot now, to which one can go back in turn.
-    printed = shop.inv("module.rollback", "--yes", "--json").stdout
-    assert problems("module.rollback", printed) == [], printed
+    as_documented("module.rollback", shop.inv("module.rollback", "--yes", "--json").stdout)
     assert shop.state("zz_one") == "uninstalled"
 
 
@@ -163,16 +162,22 @@ def test_settings_and_comment_of_the_database_go_the_way_and_back(shop: ModuleSa
         assert shop.platform.sql(look, "postgres") == before
 
 
+def _snapshots(shop: ModuleSandbox) -> list[dict[str, Any]]:
+    printed = shop.inv("module.snapshots", "--json").stdout
+    found: list[dict[str, Any]] = as_documented("module.snapshots", printed)
+    return found
+
+
 def test_snapshots_are_listed_and_forgotten(shop: ModuleSandbox) -> None:
     for name in ("zz_one", "zz_two"):
         shop.write(name)
-        printed = shop.inv("module.install", name, "--json").stdout
-        assert problems("module.install", printed) == [], printed
-    found = json.loads(shop.inv("module.snapshots", "--json").stdout)
+        as_documented("module.install", shop.inv("module.install", name, "--json").stdout)
+    found = _snapshots(shop)
     assert [s["doing"] for s in found[-2:]] == ["install zz_one", "install zz_two"]
     assert {s["state"] for s in found} == {"closed"}
-    shop.inv("module.prune", "--keep", "1")
-    left = json.loads(shop.inv("module.snapshots", "--json").stdout)
+    pruned = shop.inv("module.prune", "--keep", "1", "--json").stdout
+    as_documented("module.prune", pruned)
+    left = _snapshots(shop)
     assert [s["name"] for s in left] == [found[-1]["name"]]
     assert {name for name in shop.databases() if "__" in name} == {found[-1]["name"]}
     assert not [f for f in shop.all_files() if found[0]["name"] in f]
