@@ -142,6 +142,7 @@ def test_inv_is_ended_half_way(shop: ModuleSandbox, number: signal.Signals) -> N
     assert eventually(lambda: shop.platform.get("/web/login") == 200, 30)
 
 
+@pytest.mark.extended  # as where `inv` is killed, which takes the client with it
 def test_a_client_that_dies_is_waited_for_by_nobody_but_us(shop: ModuleSandbox) -> None:
     """The container goes on without it, and undoes what it has begun by itself."""
     running = begin(shop, stubborn=True)

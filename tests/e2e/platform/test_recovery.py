@@ -54,6 +54,7 @@ def _no_empty_one_is_made(platform: Checkout, copy: str) -> str:
     return done.stderr.rpartition("is missing, and there is")[2]  # before: of earlier starts
 
 
+@pytest.mark.extended  # as beside a snapshot; `restore --undo` is shown with backups
 def test_a_missing_database_is_not_replaced_beside_the_one_of_the_last_restore(
     platform: Checkout,
 ) -> None:
