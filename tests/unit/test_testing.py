@@ -21,7 +21,7 @@ from scripts.testing import Request
 from tests import durations
 from tests.conftest import pytest_collection_modifyitems
 from tests.e2e.support.run_lock import RunLock
-from tests.support import run_folder
+from tests.support import run_folder, waiting
 from tests.support.waiting import eventually
 from tests.unit.support.fakes import FakeReporter, FakeRunner, ReplacedError, says, settings_in
 
@@ -138,6 +138,26 @@ def test_a_wrong_request_is_a_usage_error(stack: tuple[Stack, FakeRunner], wrong
 )
 def test_time_is_counted_by_the_kind_of_command(argv: str, reason: str) -> None:
     assert durations.kind(argv.split()) == reason
+
+
+def test_between_two_looks_it_waits_as_long_as_a_look_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, pauses = [0.0], []
+    looks = iter([(2.0, False), (0.1, False), (60.0, False), (0.0, True)])
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    def look() -> bool:
+        seconds, found = next(looks)
+        now[0] += seconds
+        return found
+
+    monkeypatch.setattr(waiting, "time", Mock(monotonic=lambda: now[0], sleep=sleep))
+    assert eventually(look, 600)
+    assert pauses == [pytest.approx(seconds) for seconds in (2, 0.25, 5)]
 
 
 def _hold(folder: Path, alone: bool, seconds: float, events: "Queue[tuple[str, float]]") -> None:

@@ -53,6 +53,7 @@ def test_a_new_version_is_still_to_be_updated_after_a_rehearsal(shop: ModuleSand
     assert not shop.modules("--changed")
 
 
+@pytest.mark.extended  # of the records, which tests/unit/toolbox/modules/test_plan.py tries
 def test_what_was_installed_by_other_means_is_watched_from_the_next_update_on(
     shop: ModuleSandbox,
 ) -> None:

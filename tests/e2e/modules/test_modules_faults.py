@@ -30,7 +30,12 @@ def shop(steady: ModuleSandbox) -> ModuleSandbox:
         pytest.param(
             {"installable": False}, "cannot be installed", "__manifest__.py", marks=_VARIANT
         ),
-        ({"version": "17.0.1.0.0"}, "cannot be installed", "names another version"),
+        pytest.param(
+            {"version": "17.0.1.0.0"},
+            "cannot be installed",
+            "names another version",
+            marks=_VARIANT,
+        ),
     ],
 )
 def test_what_cannot_be_installed_is_refused_before_anything_is_touched(
