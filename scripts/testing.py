@@ -53,6 +53,7 @@ class Request:
 
     require_docker: bool = False  # fail where no engine can be had, instead of skipping
     only: str = ""  # one of KINDS, all if empty
+    extended: bool = False  # also the variants of what another test shows once
     soak: bool = False  # the repetitions that take hours, and nothing else
     odoo_package: str = ""  # as ODOO_PACKAGE in .env, for this run and what it leaves in .env
     jobs: int = 0  # how many processes run end-to-end tests; 0: as many as suit this machine
@@ -171,6 +172,7 @@ def _pytest(stack: Stack, request: Request, host: engine.Engine | None, *kinds: 
     argv += ["--require-docker"] if request.require_docker else []
     if request.odoo_package and "e2e" in kinds:
         argv.append(f"--odoo-package={Path(request.odoo_package).resolve()}")
+    argv += ["--extended"] if request.extended else []
     argv += ["--soak"] if request.soak else _side_by_side(request, host, kinds)
     return [*argv, *request.pytest]
 

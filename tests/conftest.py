@@ -46,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a true PostgREST (of `inv up --supabase`) for test_postgrest.py to ask as well",
     )
     parser.addoption(
+        "--extended",
+        action="store_true",
+        help="run also the tests marked `extended`: variants of what another test shows once",
+    )
+    parser.addoption(
         "--soak",
         action="store_true",
         help="run only the tests marked `soak`: many repetitions, which take hours",
@@ -75,9 +80,15 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Either the tests marked `soak` or all others."""
-    soak = config.getoption("--soak")
-    left_out = [item for item in items if bool(item.get_closest_marker("soak")) != soak]
+    """Either the tests marked `soak` or the others, `extended` ones only if they are asked for."""
+    soak, extended = config.getoption("--soak"), config.getoption("--extended")
+
+    def is_left_out(item: pytest.Item) -> bool:
+        if bool(item.get_closest_marker("soak")) != soak:
+            return True
+        return not (soak or extended) and bool(item.get_closest_marker("extended"))
+
+    left_out = [item for item in items if is_left_out(item)]
     items[:] = [item for item in items if item not in set(left_out)]
     config.hook.pytest_deselected(items=left_out)
 

@@ -103,6 +103,6 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "jobs.show": (f"inv jobs.show {_JOB}", f"inv jobs.show {_JOB} --json"),
     "jobs.retry": (f"inv jobs.retry {_JOB}", f"inv jobs.retry {_JOB} --target cloud"),
     "jobs.dead": ("inv jobs.dead", "inv jobs.dead --limit 5"),
-    "test": ("inv test", "inv test --only unit"),
+    "test": ("inv test --only unit", "inv test --extended"),
     "lock": ("inv lock", "inv --echo lock"),
 }

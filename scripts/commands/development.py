@@ -11,6 +11,7 @@ from scripts.core.tasklib import command
         "require_docker": "Fail where no engine can be had, instead of skipping.",
         "only": "unit, static or e2e; all if empty.",
         "odoo_package": "A Debian package or checkout of the Odoo that they run on.",
+        "extended": "Run also the tests marked so: variants of what another test shows once.",
         "soak": "Run only the tests that repeat one thing many times; they take hours.",
         "jobs": "How many end-to-end tests run side by side, 8 at most; 0: two for each core.",
         "pytest": "More options for pytest, as one string.",
@@ -21,6 +22,7 @@ def test(
     c: Context,
     require_docker: bool = False,
     only: str = "",
+    extended: bool = False,
     soak: bool = False,
     jobs: int = 0,
     odoo_package: str = "",
@@ -35,7 +37,7 @@ def test(
         session.settings, session.console
     )
     words = testing.options(pytest)
-    request = testing.Request(required, only, soak, package, jobs, words)
+    request = testing.Request(required, only, extended, soak, package, jobs, words)
     testing.run(session.stack, session.console, request)
 
 

@@ -21,9 +21,10 @@ from tests.e2e.support.template import Template, unstarted
 # The platform itself first, which fails if anything does; then the longest, so that no process
 # has a long one left at the end.
 _ORDER: Final = (
-    "platform", "modules_faults", "backups", "modules", "backup_faults", "production", "sessions",
-    "volumes", "postgres", "health", "rotation", "first_start", "acme", "addons", "jobs",
-    "identity", "development", "continuous", "official", "browser", "odoo_jobs", "engine", "host",
+    "platform", "modules", "continuous", "backups", "modules_faults", "sessions", "foreign_files",
+    "rotation", "operations", "identity", "production", "acme", "development", "backup_faults",
+    "official", "jobs", "archive_elsewhere", "browser", "odoo_jobs", "health", "postgres", "addons",
+    "host", "first_start", "volumes",
 )  # fmt: skip
 
 

@@ -61,6 +61,12 @@ def problems(command: str, output: str) -> list[str]:
     return found
 
 
+def as_documented(command: str, output: str) -> Any:
+    """The document `output` of `command`; raises AssertionError where it is not as documented."""
+    assert problems(command, output) == [], output[:2000]
+    return json.loads(output)
+
+
 def _differences(start: str, item: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[str]:
     own = {path.removeprefix(start): kind for path, kind in known.items() if path.startswith(start)}
     names = {path for path in own if not re.search(r"[.\[]", path)}

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from tests import durations
 
 BUSY: Final = 3  # a machine that does other things as well takes up to so many times as long
+_LONGEST_PAUSE: Final = 5  # seconds
 _Value = TypeVar("_Value")
 
 
@@ -20,13 +21,17 @@ def eventually(
     """The first true value of `condition`, or its last value where it never becomes true.
 
     `seconds` is the most that it takes on a quiet machine; a busy one is given more, except
-    where they are `exactly` what a serial test is about.
+    where they are `exactly` what a serial test is about. Between two looks it sleeps as long as
+    the one before has taken, and `interval` seconds at least: a command of `inv` keeps a core busy
+    that others need.
     """
-    deadline = time.monotonic() + seconds * (1 if exactly else BUSY)
+    began = time.monotonic()
+    deadline = began + seconds * (1 if exactly else BUSY)
     value = condition()
     if not value:
         with durations.waiting("something that became true"):
             while not value and time.monotonic() < deadline:
-                time.sleep(interval)
+                time.sleep(max(interval, min(time.monotonic() - began, _LONGEST_PAUSE)))
+                began = time.monotonic()
                 value = condition()
     return value

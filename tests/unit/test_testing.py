@@ -7,6 +7,8 @@ import sys
 import time
 from multiprocessing.queues import Queue
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,8 +19,9 @@ from scripts.core.process import CommandFailedError
 from scripts.stack.compose import Stack
 from scripts.testing import Request
 from tests import durations
+from tests.conftest import pytest_collection_modifyitems
 from tests.e2e.support.run_lock import RunLock
-from tests.support import run_folder
+from tests.support import run_folder, waiting
 from tests.support.waiting import eventually
 from tests.unit.support.fakes import FakeReporter, FakeRunner, ReplacedError, says, settings_in
 
@@ -77,6 +80,33 @@ def test_only_what_takes_hours(stack: tuple[Stack, FakeRunner]) -> None:
     assert not [word for word in stack[1].calls[-1] if word.startswith("--numprocesses")]
 
 
+def test_variants_are_left_out_unless_they_are_asked_for(stack: tuple[Stack, FakeRunner]) -> None:
+    with pytest.raises(ReplacedError):
+        testing.run(stack[0], FakeReporter(), Request())
+    assert not [argv for argv in stack[1].calls if "--extended" in argv]
+    with pytest.raises(ReplacedError):
+        testing.run(stack[0], FakeReporter(), Request(extended=True))
+    assert "tests/e2e" in stack[1].calls[-1] and "--extended" in stack[1].calls[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "run"),
+    [((), {"plain"}), (("--extended",), {"plain", "extended"}), (("--soak",), {"soak"})],
+)
+def test_the_marks_choose_what_is_run(options: tuple[str, ...], run: set[str]) -> None:
+    config = Mock(getoption=lambda name: name in options)
+    marks: list[tuple[str, ...]] = [(), ("extended",), ("soak",)]
+    items: Any = [
+        Mock(kind=(*names, "plain")[0], get_closest_marker=lambda name, names=names: name in names)
+        for names in marks
+    ]
+    left_out = [item.kind for item in items if item.kind not in run]
+    pytest_collection_modifyitems(config, items)
+    assert {item.kind for item in items} == run
+    (call,) = config.hook.pytest_deselected.call_args_list
+    assert [item.kind for item in call.kwargs["items"]] == left_out
+
+
 def test_one_kind_and_further_options(stack: tuple[Stack, FakeRunner]) -> None:
     with pytest.raises(ReplacedError):
         testing.run(stack[0], FakeReporter(), Request(only="unit", jobs=3, pytest=("-k", "tls")))
@@ -108,6 +138,26 @@ def test_a_wrong_request_is_a_usage_error(stack: tuple[Stack, FakeRunner], wrong
 )
 def test_time_is_counted_by_the_kind_of_command(argv: str, reason: str) -> None:
     assert durations.kind(argv.split()) == reason
+
+
+def test_between_two_looks_it_waits_as_long_as_a_look_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, pauses = [0.0], []
+    looks = iter([(2.0, False), (0.1, False), (60.0, False), (0.0, True)])
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    def look() -> bool:
+        seconds, found = next(looks)
+        now[0] += seconds
+        return found
+
+    monkeypatch.setattr(waiting, "time", Mock(monotonic=lambda: now[0], sleep=sleep))
+    assert eventually(look, 600)
+    assert pauses == [pytest.approx(seconds) for seconds in (2, 0.25, 5)]
 
 
 def _hold(folder: Path, alone: bool, seconds: float, events: "Queue[tuple[str, float]]") -> None:

@@ -13,7 +13,7 @@ from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.second_engine import SecondEngine
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("engine")
+pytestmark = pytest.mark.xdist_group("backup_faults")
 
 _FOR_BACKUPS = ("POSTGRES_IMAGE", "BACKUP_IMAGE")
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support.odoo_data import OdooData, last_error
+from tests.support.json_documentation import as_documented
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("backup_faults")
+
+_VARIANT = pytest.mark.extended
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def broken(odoo_data: OdooData) -> Iterator[OdooData]:
         yield odoo_data
 
 
-@pytest.mark.parametrize("kilobytes", [400, 20_000])
+@pytest.mark.parametrize("kilobytes", [pytest.param(400, marks=_VARIANT), 20_000])
 def test_a_full_disk(broken: OdooData, tmp_path: Path, kilobytes: int) -> None:
     place = tmp_path / "small"
     place.mkdir()
@@ -68,7 +71,7 @@ def test_a_disk_that_is_full_for_a_restore(
         assert broken.platform.run("docker", "volume", "rm", name).returncode == 0
 
 
-@pytest.mark.parametrize("flag", ["--plain", "--zip"])
+@pytest.mark.parametrize("flag", ["--plain", pytest.param("--zip", marks=_VARIANT)])
 def test_a_disk_that_is_full_for_a_file_of_its_own(
     odoo_data: OdooData, tmp_path: Path, flag: str
 ) -> None:
@@ -87,7 +90,9 @@ def test_a_disk_that_is_full_for_a_file_of_its_own(
         odoo_data.platform.run("umount", str(place))
 
 
-@pytest.mark.parametrize("name", ["restic", "pg_dump", "python3"])
+@pytest.mark.parametrize(
+    "name", ["pg_dump", *(pytest.param(name, marks=_VARIANT) for name in ("restic", "python3"))]
+)
 def test_a_killed_process(broken: OdooData, name: str) -> None:
     with broken.table_locked("ledger", "ACCESS EXCLUSIVE"):
         running = broken.platform.start("./scripts/inv", "backup")
@@ -170,7 +175,7 @@ def test_a_flipped_byte_in_the_repository(broken: OdooData) -> None:
             path.write_bytes(content)
 
 
-@pytest.mark.parametrize("trouble", ["missing", "damaged"])
+@pytest.mark.parametrize("trouble", [pytest.param("missing", marks=_VARIANT), "damaged"])
 def test_an_attachment_without_its_file(odoo_data: OdooData, trouble: str) -> None:
     before = odoo_data.backups()
     number = odoo_data.attach(1)[0]
@@ -193,7 +198,7 @@ def test_an_attachment_without_its_file(odoo_data: OdooData, trouble: str) -> No
     assert health.returncode == 0 and "1 attachments have no whole file" in health.stdout
     listed = odoo_data.platform.inv("files.check", "--data", "--json")
     assert listed.returncode == 1 and "are lost" in listed.stderr
-    [row] = json.loads(listed.stdout)["lost"]
+    [row] = as_documented("files.check", listed.stdout)["lost"]
     assert (row["file"], row["reason"]) == (name, reason)
     assert row["records"] == [f"ir.attachment {number} (0.bin)"]
     restored = odoo_data.platform.inv("restore", "--to-database", "proof", "--yes")
@@ -247,6 +252,11 @@ def _refuse_archives(broken: OdooData, tmp_path: Path, plain: Path, zipped: Path
     faulty = tmp_path / "faulty.sql"
     faulty.write_text(plain.read_text().replace("COPY public.ledger", "COPY public.nothing"))
     assert "PostgreSQL refuses" in last_error(broken.platform.inv("restore", str(faulty), "--yes"))
+    older = tmp_path / "older.sql"
+    version = broken.platform.sql("SELECT latest_version FROM ir_module_module WHERE name = 'base'")
+    older.write_text(plain.read_text().replace(version, "12.0.1.3"))
+    said = last_error(broken.platform.inv("restore", str(older), "--yes"))
+    assert "the backup is of Odoo 12.0, and Odoo" in said
     short = tmp_path / "short.zip"
     with zipfile.ZipFile(zipped) as old, zipfile.ZipFile(short, "w") as new:
         dropped = f"filestore/{next(iter(broken.files()))}"

@@ -11,7 +11,7 @@ from tests.e2e.support import images
 from tests.e2e.support.odoo_data import OdooData, last_error
 from tests.e2e.support.repository_server import REST_PORT, repository_server
 
-pytestmark = pytest.mark.xdist_group("engine")
+pytestmark = pytest.mark.xdist_group("backup_faults")
 
 _SFTP_PORT = 2022
 

@@ -20,7 +20,7 @@ from tests.support.waiting import BUSY, eventually
 
 pytestmark = pytest.mark.xdist_group("continuous")
 
-_MOMENTS = 2  # twenty with --soak
+_MOMENTS = 1  # twenty with --soak
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,10 @@ def _restore_by_hand(platform: Checkout, file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("language", "body"),
-    [("sql", "SELECT zz_other($1)"), ("plpgsql", "BEGIN RETURN zz_other($1); END")],
+    [
+        ("sql", "SELECT zz_other($1)"),
+        pytest.param("plpgsql", "BEGIN RETURN zz_other($1); END", marks=pytest.mark.extended),
+    ],
 )
 def test_a_backup_that_cannot_be_restored_says_so_and_is_kept(
     odoo_data: OdooData, language: str, body: str

@@ -147,7 +147,11 @@ def test_an_unset_secret_refuses_everybody(queue: Local, key: str, secret: str) 
 
 
 @pytest.mark.parametrize(
-    ("gone", "says"), [("postgrest", "the queue cannot be reached"), ("supabase_db", "")]
+    ("gone", "says"),
+    [
+        ("postgrest", "the queue cannot be reached"),
+        pytest.param("supabase_db", "", marks=pytest.mark.extended),
+    ],
 )
 def test_with_its_database_gone_it_says_so_and_goes_on_later(
     queue: Local, running: Executor, listener: Listener, gone: str, says: str

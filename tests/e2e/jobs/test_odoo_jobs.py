@@ -49,6 +49,10 @@ print(f"STATE={{job.state}} {{job.error}}")
 """
 
 
+_HTML = (200, "JSONDecodeError")
+_MOVED = pytest.param(301, "status 301", marks=pytest.mark.extended)
+
+
 def odoo_shell(platform: Checkout, script: str) -> str:
     """What `script` prints; it is committed."""
     run = "printf '%s' \"$0\" | odoo shell -d odoo --no-http --log-level=error"
@@ -193,7 +197,7 @@ def test_with_the_queue_away_nobody_waits_and_nothing_is_lost(module: Local) -> 
     assert jobs == "1"
 
 
-@pytest.mark.parametrize(("status", "error"), [(200, "JSONDecodeError"), (301, "status 301")])
+@pytest.mark.parametrize(("status", "error"), [_HTML, _MOVED])
 def test_with_somebody_else_at_the_queues_address_jobs_wait(
     module: Local, status: int, error: str
 ) -> None:

@@ -1,15 +1,15 @@
 """Modules are installed, updated, removed and tried, and one can always go back."""
 
-import json
 import re
 import threading
 import time
+from typing import Any
 
 import pytest
 import requests
 
 from tests.e2e.support.module_sandbox import MODEL, PARTNER, ModuleSandbox
-from tests.support.json_documentation import problems
+from tests.support.json_documentation import as_documented
 from tests.support.waiting import eventually
 
 
@@ -27,14 +27,7 @@ def test_an_installed_module_is_listed_with_its_version_and_source(shop: ModuleS
     assert "Needed by: zz_two" in told and "/mnt/extra-addons/zz_one" in told
 
 
-def test_what_is_installed_already_is_left_alone(shop: ModuleSandbox) -> None:
-    shop.write("zz_one")
-    shop.inv("module.install", "zz_one")
-    with shop.unharmed():
-        assert "There is nothing to do" in shop.inv("module.install", "zz_one").stdout
-
-
-def test_without_changes_an_update_does_nothing(shop: ModuleSandbox) -> None:
+def test_what_is_installed_and_unchanged_is_left_alone(shop: ModuleSandbox) -> None:
     folder = shop.write("zz_one")
     shop.inv("module.install", "zz_one")
     with shop.unharmed():
@@ -42,10 +35,12 @@ def test_without_changes_an_update_does_nothing(shop: ModuleSandbox) -> None:
         for name in ("static/src/a.js", "tests/test_a.py", "i18n/fr.po", "i18n/zz_one.pot"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("")
-        assert "There is nothing to do" in shop.inv("module.update").stdout
+        for command in (("module.install", "zz_one"), ("module.update",)):
+            assert "There is nothing to do" in shop.inv(*command).stdout
         assert shop.inv("module.list", "--changed").stdout.count("\n") == 1
 
 
+@pytest.mark.extended
 def test_a_new_version_is_still_to_be_updated_after_a_rehearsal(shop: ModuleSandbox) -> None:
     """Where nobody has looked at the modules before: most of them are taken as they are."""
     shop.write("zz_one")
@@ -58,6 +53,7 @@ def test_a_new_version_is_still_to_be_updated_after_a_rehearsal(shop: ModuleSand
     assert not shop.modules("--changed")
 
 
+@pytest.mark.extended  # of the records, which tests/unit/toolbox/modules/test_plan.py tries
 def test_what_was_installed_by_other_means_is_watched_from_the_next_update_on(
     shop: ModuleSandbox,
 ) -> None:
@@ -79,7 +75,7 @@ def test_changed_data_are_updated_and_seen_without_a_restart(shop: ModuleSandbox
     before = shop.platform.inspect("odoo")["State"]["StartedAt"]
     shop.write("zz_one", {"data.xml": PARTNER.format(field="name", value="renamed")})
     assert shop.modules("--changed").keys() == {"zz_one"}
-    done = json.loads(shop.inv("module.update", "--json").stdout)
+    done = as_documented("module.update", shop.inv("module.update", "--json").stdout)
     assert (done["plan"]["update"], done["plan"]["besides"]) == (["zz_one"], ["zz_two"])
     assert done["restarted"] is False
     assert shop.platform.inspect("odoo")["State"]["StartedAt"] == before
@@ -138,8 +134,7 @@ def test_a_removed_module_takes_what_builds_on_it_and_comes_back(shop: ModuleSan
     assert after[0] == before[0]
     assert "zz_one" in shop.call("res.partner", "fields_get")
     # What was there in between is a snapshot now, to which one can go back in turn.
-    printed = shop.inv("module.rollback", "--yes", "--json").stdout
-    assert problems("module.rollback", printed) == [], printed
+    as_documented("module.rollback", shop.inv("module.rollback", "--yes", "--json").stdout)
     assert shop.state("zz_one") == "uninstalled"
 
 
@@ -168,16 +163,22 @@ def test_settings_and_comment_of_the_database_go_the_way_and_back(shop: ModuleSa
         assert shop.platform.sql(look, "postgres") == before
 
 
+def _snapshots(shop: ModuleSandbox) -> list[dict[str, Any]]:
+    printed = shop.inv("module.snapshots", "--json").stdout
+    found: list[dict[str, Any]] = as_documented("module.snapshots", printed)
+    return found
+
+
 def test_snapshots_are_listed_and_forgotten(shop: ModuleSandbox) -> None:
     for name in ("zz_one", "zz_two"):
         shop.write(name)
-        printed = shop.inv("module.install", name, "--json").stdout
-        assert problems("module.install", printed) == [], printed
-    found = json.loads(shop.inv("module.snapshots", "--json").stdout)
+        as_documented("module.install", shop.inv("module.install", name, "--json").stdout)
+    found = _snapshots(shop)
     assert [s["doing"] for s in found[-2:]] == ["install zz_one", "install zz_two"]
     assert {s["state"] for s in found} == {"closed"}
-    shop.inv("module.prune", "--keep", "1")
-    left = json.loads(shop.inv("module.snapshots", "--json").stdout)
+    pruned = shop.inv("module.prune", "--keep", "1", "--json").stdout
+    as_documented("module.prune", pruned)
+    left = _snapshots(shop)
     assert [s["name"] for s in left] == [found[-1]["name"]]
     assert {name for name in shop.databases() if "__" in name} == {found[-1]["name"]}
     assert not [f for f in shop.all_files() if found[0]["name"] in f]

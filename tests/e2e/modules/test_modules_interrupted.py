@@ -127,7 +127,10 @@ def test_the_client_of_the_gate_nginx_and_the_container_are_killed_half_way(
     assert gone(shop)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.extended), signal.SIGINT],
+)
 def test_inv_is_ended_half_way(shop: ModuleSandbox, number: signal.Signals) -> None:
     # A shell has what it starts in the background ignore SIGINT, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -139,6 +142,7 @@ def test_inv_is_ended_half_way(shop: ModuleSandbox, number: signal.Signals) -> N
     assert eventually(lambda: shop.platform.get("/web/login") == 200, 30)
 
 
+@pytest.mark.extended  # as where `inv` is killed, which takes the client with it
 def test_a_client_that_dies_is_waited_for_by_nobody_but_us(shop: ModuleSandbox) -> None:
     """The container goes on without it, and undoes what it has begun by itself."""
     running = begin(shop, stubborn=True)

@@ -148,6 +148,7 @@ def test_a_backup_comes_back_beside_the_live_database(
     assert _stored(official, number, copy) == content
 
 
+@pytest.mark.extended
 def test_a_zip_that_odoo_made_with_a_newer_client_is_restored(
     official: Production, admin: str, copy: str, tmp_path: Path
 ) -> None:

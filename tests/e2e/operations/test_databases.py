@@ -1,6 +1,5 @@
 """`inv db.list`, `db.drop` and `db.copy` on a real PostgreSQL with real files."""
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -8,6 +7,7 @@ import pytest
 
 from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.production import Production
+from tests.support.json_documentation import as_documented
 
 _ALIVE: Final = "SELECT smtp_host FROM ir_mail_server WHERE active"
 
@@ -26,7 +26,7 @@ def company(production: Production) -> Iterator[OdooData]:
 def _listed(production: Production) -> dict[str, dict[str, Any]]:
     done = production.inv("db.list", "--json")
     assert done.returncode == 0, done.stderr
-    return {each["name"]: each for each in json.loads(done.stdout)}
+    return {each["name"]: each for each in as_documented("db.list", done.stdout)}
 
 
 def _folders(production: Production) -> set[str]:
@@ -53,15 +53,24 @@ def test_a_copy_has_every_row_and_file_and_can_be_dropped(company: OdooData) -> 
     assert all(company.files("odoo").values())
 
 
-def test_a_neutralised_copy_is_harmless_or_there_is_none(company: OdooData) -> None:
+def test_a_neutralised_copy_is_harmless(company: OdooData) -> None:
     production = company.platform
     assert isinstance(production, Production)
-    done = production.inv("db.copy", "odoo", "safe", "--neutralize")
+    done = production.inv("db.copy", "odoo", "safe", "--neutralize", "--json")
     assert done.returncode == 0, done.stderr
+    as_documented("db.copy", done.stdout)
     assert production.sql(_ALIVE, "safe") == "invalid"
     assert _listed(production)["safe"]["neutralized"] is True
-    assert production.inv("db.drop", "safe", "--yes").returncode == 0
-    # A mail server that comes to life again whatever neutralises it.
+    done = production.inv("db.drop", "safe", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    as_documented("db.drop", done.stdout)
+
+
+@pytest.mark.extended  # as with `inv clone`
+def test_a_copy_that_stays_alive_gets_no_name(company: OdooData) -> None:
+    """A mail server comes to life again whatever neutralises it."""
+    production = company.platform
+    assert isinstance(production, Production)
     production.sql("CREATE RULE undead AS ON UPDATE TO ir_mail_server DO INSTEAD NOTHING")
     try:
         done = production.inv("db.copy", "odoo", "safe", "--neutralize")

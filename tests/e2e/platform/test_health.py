@@ -14,6 +14,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("health")
 
+_VARIANT = pytest.mark.extended
 _LONGEST = 45  # seconds that a report may take where something hangs
 _FILESTORE = "/var/lib/odoo/filestore/odoo"
 
@@ -38,9 +39,9 @@ def _bad(platform: Checkout) -> dict[str, str]:
     ("service", "names"),
     [
         ("nginx", ["Nginx", "Odoo (proxy)"]),  # which nobody reaches then
-        ("odoo", ["Odoo (proxy)", "Odoo (container)"]),
+        pytest.param("odoo", ["Odoo (proxy)", "Odoo (container)"], marks=_VARIANT),
         ("odoo_db", ["Odoo (proxy)", "PostgreSQL"]),  # no page without its database
-        ("redis", ["Redis"]),
+        pytest.param("redis", ["Redis"], marks=_VARIANT),
     ],
 )
 def test_a_service_that_is_stopped_is_named_and_no_other(
@@ -53,7 +54,7 @@ def test_a_service_that_is_stopped_is_named_and_no_other(
         assert served.compose("start", service).returncode == 0
 
 
-@pytest.mark.parametrize("service", ["odoo_db", "redis"])
+@pytest.mark.parametrize("service", ["odoo_db", pytest.param("redis", marks=_VARIANT)])
 def test_a_service_that_hangs_does_not_hang_the_report(served: Checkout, service: str) -> None:
     # Its processes, not its container: that could not even be asked.
     program = {"odoo_db": "postgres", "redis": "redis-server"}[service]

@@ -198,7 +198,11 @@ def test_psql_and_odoo_shell_reach_the_database(platform: Checkout) -> None:
 
 @pytest.mark.parametrize(
     ("service", "line"),
-    [("odoo_db", "PostgreSQL"), ("redis", "Redis"), ("odoo", "Odoo (container)")],
+    [
+        pytest.param("odoo_db", "PostgreSQL", marks=pytest.mark.extended),
+        pytest.param("redis", "Redis", marks=pytest.mark.extended),
+        ("odoo", "Odoo (container)"),
+    ],
 )
 def test_a_killed_service_shows_in_health_and_comes_back(
     platform: Checkout, service: str, line: str

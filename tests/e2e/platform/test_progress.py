@@ -33,9 +33,3 @@ def test_a_terminal_shows_what_a_backup_and_its_verification_do(platform: Checko
     verification = _at_a_terminal(platform, "backup.verify")
     assert "Restoring into a throw-away database: database and files " in verification
     assert " % (" in verification or " left (" in verification
-
-
-def test_a_pipe_gets_the_result_and_no_progress(platform: Checkout) -> None:
-    done = platform.inv("backup")
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "percent" not in done.stderr and "Making" not in done.stderr

@@ -54,6 +54,7 @@ def _no_empty_one_is_made(platform: Checkout, copy: str) -> str:
     return done.stderr.rpartition("is missing, and there is")[2]  # before: of earlier starts
 
 
+@pytest.mark.extended  # as beside a snapshot; `restore --undo` is shown with backups
 def test_a_missing_database_is_not_replaced_beside_the_one_of_the_last_restore(
     platform: Checkout,
 ) -> None:
@@ -124,7 +125,15 @@ def backup(platform: Checkout) -> None:
 
 
 # Not SIGINT: what is started in the background has it ignored.
-@pytest.mark.parametrize("end", _CODES)
+@pytest.mark.parametrize(
+    "end",
+    [
+        "SIGTERM",
+        # While it loads: see test_a_terminal_that_is_closed_while_a_restore_loads_…
+        pytest.param("the terminal is closed", marks=pytest.mark.extended),
+        "SIGKILL",
+    ],
+)
 @pytest.mark.usefixtures("backup")
 def test_odoo_runs_again_after_a_restore_that_was_ended_while_it_stopped(
     platform: Checkout, end: str

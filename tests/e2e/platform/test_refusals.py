@@ -168,6 +168,7 @@ def test_a_full_disk_leaves_no_half_written_secret(small_disk: Path) -> None:
     assert checkout.inv("secrets").returncode == 0
 
 
+@pytest.mark.extended  # as where Nginx cannot start
 def test_a_database_server_that_cannot_start_is_named_with_its_log(fresh: Checkout) -> None:
     compose = fresh.root / "compose.yaml"
     setting = "- archive_timeout=30s\n"

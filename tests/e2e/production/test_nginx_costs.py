@@ -69,7 +69,12 @@ def test_a_version_that_is_none_is_soon_refused(production: Production) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/web/image/res.company/1/logo/{}x77", "/web/static/{}.js", "/web/content/{}"]
+    "path",
+    [
+        pytest.param("/web/image/res.company/1/logo/{}x77", marks=pytest.mark.extended),
+        pytest.param("/web/static/{}.js", marks=pytest.mark.extended),
+        "/web/content/{}",
+    ],
 )
 def test_pictures_and_files_wait_for_their_turn(production: Production, path: str) -> None:
     # Each is another one, so that Nginx keeps none.
@@ -88,11 +93,11 @@ def test_pictures_and_files_wait_for_their_turn(production: Production, path: st
     "path",
     [
         "/web/assets/debug/web.assets_web.js",
-        "/web/assets/any/web.assets_web.min.css",
-        "/web/assets/0000000/web.assets_web.min.js",
-        "/web/health?db_server_status=1",
+        pytest.param("/web/assets/any/web.assets_web.min.css", marks=pytest.mark.extended),
+        pytest.param("/web/assets/0000000/web.assets_web.min.js", marks=pytest.mark.extended),
+        pytest.param("/web/health?db_server_status=1", marks=pytest.mark.extended),
         "/web/image/res.company/1/logo/333x333",
-        "/web/static/nothing.js",
+        pytest.param("/web/static/nothing.js", marks=pytest.mark.extended),
     ],
 )
 def test_who_asks_for_what_is_expensive_keeps_nobody_waiting(

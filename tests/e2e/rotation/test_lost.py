@@ -65,7 +65,7 @@ def test_a_lost_backup_key_is_not_replaced_beside_the_repository(platform: Check
     assert platform.inv("backup.list").returncode == 0
 
 
-@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("running", [pytest.param(True, marks=pytest.mark.extended), False])
 def test_a_lost_database_password_is_replaced_by_a_rotation(
     platform: Checkout, running: bool
 ) -> None:

@@ -107,7 +107,14 @@ def test_where_one_cannot_be_replaced_none_is(platform: Checkout, worker: Browse
     _fits(platform)
 
 
-@pytest.mark.parametrize("moment", ["Stopping Odoo", "Starting Odoo", "Removing the old key"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "Stopping Odoo",
+        pytest.param("Starting Odoo", marks=pytest.mark.extended),
+        "Removing the old key",
+    ],
+)
 def test_a_killed_rotation_is_undone_or_finished_by_one_command(
     platform: Checkout, worker: BrowserSession, moment: str
 ) -> None:

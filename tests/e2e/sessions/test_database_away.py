@@ -67,7 +67,7 @@ def test_while_the_database_is_away_visitors_get_503_and_their_session_waits(
     Websocket(calls).close()
 
 
-@pytest.mark.parametrize("trouble", [restarted, killed])
+@pytest.mark.parametrize("trouble", [pytest.param(restarted, marks=pytest.mark.extended), killed])
 def test_clients_that_go_on_meanwhile_see_nothing_but_503(
     platform: Checkout, trouble: Callable[[Checkout], None]
 ) -> None:

@@ -96,7 +96,9 @@ def test_odoo_does_not_start_where_it_cannot_read_the_platforms_modules(
     assert f"the user odoo cannot read {name}: run chmod -R a+rX odoo" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["session_redis", "platform_http"])
+@pytest.mark.parametrize(
+    "name", ["session_redis", pytest.param("platform_http", marks=pytest.mark.extended)]
+)
 def test_odoo_does_not_serve_where_a_module_of_the_platform_fails_to_load(
     platform: Checkout, name: str
 ) -> None:

@@ -257,8 +257,13 @@ def _log(platform: Checkout) -> str:
     [
         ("SESSION_REDIS_PORT=eighty", "session_redis: port = 'eighty' is no whole number"),
         ("SESSION_REDIS_PASSWORD_FILE=/nowhere", "session_redis: password_file = '/nowhere'"),
-        ("SESSION_REDIS_PREFIX=s*:", "session_redis: prefix = 's*:' has one of *?[]"),
-        ("SESSION_REDIS_HOTS=redis", "session_redis: hots is no option of [session_redis]"),
+        *(
+            pytest.param(*each, marks=pytest.mark.extended)
+            for each in (
+                ("SESSION_REDIS_PREFIX=s*:", "session_redis: prefix = 's*:' has one of *?[]"),
+                ("SESSION_REDIS_HOTS=redis", "session_redis: hots is no option of [session_redis]"),
+            )
+        ),
         ("SESSION_REDIS_HOST=nowhere", "session_redis: Redis at nowhere:6379 cannot be reached"),
     ],
 )

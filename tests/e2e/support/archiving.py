@@ -32,7 +32,7 @@ def await_status(
         found = status(platform)
         return found if found and condition(found) else {}
 
-    found = eventually(look, seconds, interval=1.0)
+    found = eventually(look, seconds, interval=3.0)
     assert found, f"{status(platform)}\n{containers_log(platform)}"
     return found
 

@@ -1,6 +1,5 @@
 """A platform to change modules on, and modules to change: good ones and broken ones."""
 
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.odoo_data import OdooData
 from tests.e2e.support.template import Template, running_copy
+from tests.support.json_documentation import as_documented
 from tests.support.waiting import eventually
 
 # What a server writes by itself, whether or not somebody works.
@@ -107,7 +107,8 @@ class ModuleSandbox(OdooData):
 
     def modules(self, *arguments: str) -> dict[str, dict[str, Any]]:
         """What `inv module.list` knows, by name."""
-        rows = json.loads(self.inv("module.list", "--json", *arguments).stdout)
+        printed = self.inv("module.list", "--json", *arguments).stdout
+        rows = as_documented("module.list", printed)
         return {row["name"]: row for row in rows}
 
     def partners(self, name: str, database: str = "odoo") -> int:

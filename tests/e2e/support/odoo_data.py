@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import requests
 
 from tests.e2e.support.checkout import Checkout
+from tests.support.json_documentation import as_documented
 from tests.support.waiting import eventually
 
 _TABLES = (  # {} is a condition that chooses some
@@ -107,14 +107,15 @@ class OdooData:
         if snapshots not in self.listed:
             done = self.platform.inv("backup.list", "--json")
             assert done.returncode == 0, done.stderr
-            self.listed[snapshots] = [row["id"] for row in json.loads(done.stdout)]
+            rows = as_documented("backup.list", done.stdout)
+            self.listed[snapshots] = [row["id"] for row in rows]
         return list(self.listed[snapshots])
 
     def back_up(self, **env: str) -> dict[str, Any]:
         """A backup that has to succeed; its manifest."""
         done = self.platform.inv("backup", "--json", **env)
         assert done.returncode == 0, done.stderr
-        manifest: dict[str, Any] = json.loads(done.stdout)
+        manifest: dict[str, Any] = as_documented("backup", done.stdout)
         return manifest
 
     @contextmanager
