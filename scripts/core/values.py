@@ -219,6 +219,7 @@ def check_what_compose_reads(values: Values) -> None:
     """Check the variables that only the compose files use, before a container fails on one."""
     values.networks("TRUSTED_PROXIES")
     values.path("ACME_CA_FILE", "")
+    values.matching("ODOO_ADDONS", "./odoo/addons", r"\.?/.+", "a folder that begins with ./ or /")
     values.matching("ODOO_DEV", "", r"(\w+(,\w+)*)?", "words with commas between")
     values.matching("BACKUP_HOST", "", r"([A-Za-z0-9][\w.-]{0,62})?", "the name of a machine")
     values.matching(

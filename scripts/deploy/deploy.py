@@ -46,7 +46,7 @@ def deploy(
             _require_only_odoo(new)
             changed = () if code_only else _changed(new, reporter)
             if not (force or changed) and _serves(new, before, image):
-                return Outcome(None, settings.url)
+                return work.unchanged(before)
             after = kept.built(new, image, work.id)
             hooks.run(new, reporter, hooks.BEFORE, work.variables(before, after))
         with _or_back(work, before, after):

@@ -23,7 +23,8 @@ class Result(StrEnum):
     DEPLOYED = "deployed"
     RETURNED = "returned"  # it failed, and what was there before serves
     ROLLED_BACK = "rolled back"
-    FAILED = "failed"  # it failed, and so did the way back, or the command was killed
+    FAILED = "failed"  # it failed, and so did the way back
+    UNCHANGED = "unchanged"  # what serves is what is here; not in the list
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,17 @@ _KEPT: Final = 3  # versions whose image and code stay
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a deployment has done; `made` is None where there was nothing to do."""
+    """What a deployment has done."""
 
-    made: Deployment | None
+    made: Deployment
     url: str
 
     @property
     def lines(self) -> list[str]:
         """For people."""
-        if not self.made:
-            return ["There is nothing to deploy: what serves is what is here"]
         made = self.made
+        if made.result is Result.UNCHANGED:
+            return ["There is nothing to deploy: what serves is what is here"]
         lines = [f"{made.result.value.capitalize()}: {made.after.name}, in {made.seconds} s"]
         if made.modules:
             lines.append(f"Modules updated: {', '.join(made.modules)}")
@@ -78,6 +78,11 @@ class Work:
         kept.drop_others(stack, list(dict.fromkeys(lasting))[:_KEPT])
         self._tell(hooks.AFTER, before, after, result)
         return Outcome(made, settings.url)
+
+    def unchanged(self, before: Version) -> Outcome:
+        """There was nothing to do, and there is nothing to write down."""
+        made = Deployment(self.id, self.who, before, before, (), Result.UNCHANGED, "", 0)
+        return Outcome(made, self.stack.settings.url)
 
     def failed(self, before: Version, after: Version, result: Result, reason: str) -> None:
         """It has not: the line and the hook."""

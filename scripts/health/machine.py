@@ -75,7 +75,8 @@ def replicas(answers: Answers) -> Finding:
     findings = []
     for service, count in zip(wanted.odoo_services, (wanted.replicas, 1, 1), strict=True):
         own = [s for s in answers.containers() if s.service == service and not s.oneoff]
-        well = sum(s.state == "running" and s.health in ("healthy", "") for s in own)
+        # Starting: Docker asks for the first time after a whole interval.
+        well = sum(s.state == "running" and s.health != "unhealthy" for s in own)
         if well < count:
             status = Status.WARNING if well else Status.FAILED
             said = f"{well} of {count} containers of {service} are healthy{_MEANS[service]}"

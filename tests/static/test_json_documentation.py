@@ -7,6 +7,7 @@ import pytest
 from scripts import credentials, mail, sessions, upgrade
 from scripts.backups import attachments, databases, restored, retention, verified
 from scripts.core import configuration
+from scripts.deploy import record
 from scripts.disaster import certificate
 from scripts.doctor import report as doctor
 from scripts.health import notify, report
@@ -28,6 +29,9 @@ _RECORDS = {
     "files.check": attachments.Report,
     "config --check": configuration.Report,
     "upgrade --check": upgrade.UpgradePlan,
+    "deploy": record.Deployment,
+    "deploy.rollback": record.Deployment,
+    "deploy.list": record.Deployment,
     "secrets.rotate": rotated.Rotated,
     "secrets.reset": rotated.Rotated,
     "backup.list": retention.Backup,

@@ -14,6 +14,7 @@ _PLAIN = {
     "health",
     "config",
     "doctor",
+    "deploy_list",
     "status",
     "open_task",
     "backup_key",

@@ -52,6 +52,7 @@ _WRONG = {
     "BACKUP_QUEUE": ["0", "8G", "1.5"],
     "ODOO_PACKAGE": _NO_PATH,
     "ODOO_ENTERPRISE": _NO_PATH,
+    "ODOO_ADDONS": ["addons", "~/addons"],
     "MAIL_BIND": _NO_ADDRESS,
     "MAIL_PORT": _NO_PORT,
     "CLONE_BIND": _NO_ADDRESS,
