@@ -91,6 +91,7 @@ def nginx(folder: Path, domain: str, changes: dict[str, str]) -> Iterator[None]:
         "NGINX_ENVSUBST_FILTER": "^ODOO_",
         "ODOO_DOMAIN": domain,
         "ODOO_PUBLIC_PORT": "",
+        "ODOO_WEBSOCKET_HOST": "odoo",
     }
     with container(
         f"{SETTINGS.project}-{domain}",
@@ -144,11 +145,16 @@ def duel(title: str, unit: str, rivals: dict[str, tuple[str, int, int]], which: 
     print(f"  {'ratio (median of pairs)':34} {statistics.median(ratios):10.2f}")
 
 
-def main() -> None:
-    """Set up the rivals, compare, and leave nothing behind."""
+def build_loader() -> None:
+    """Have the image of what asks."""
     ours = debian.is_ours(image_names.effective(SETTINGS)["NGINX_IMAGE"])
     base = ["--build-arg", f"BASE_IMAGE={debian.BASE}"] if ours else []
     run("docker", "build", "--quiet", "--tag", LOADER, *base, str(ROOT / "benchmarks" / "load"))
+
+
+def main() -> None:
+    """Set up the rivals, compare, and leave nothing behind."""
+    build_loader()
     attachment = re.search(r"attachment=(\d+)", odoo_shell(MAKE_ATTACHMENT))
     assert attachment
     file = f"/web/content/{attachment[1]}"
@@ -184,4 +190,5 @@ def main() -> None:
         odoo_shell(f"env['ir.attachment'].browse({attachment[1]}).unlink(); env.cr.commit()\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
