@@ -6,8 +6,8 @@ from typing import Final
 
 from scripts.core.errors import OpsError
 from scripts.stack.compose import Stack
+from scripts.stack.nginx_configuration import UPSTREAMS
 
-_PROGRAM: Final = ("sh", "/etc/nginx/upstreams")
 _SECONDS: Final = 90.0
 
 
@@ -23,7 +23,7 @@ def send_to_all(stack: Stack) -> None:
 
 
 def _run(stack: Stack, *arguments: str) -> None:
-    done = stack.exec("nginx", *_PROGRAM, *arguments, timeout=_SECONDS, changes=True)
+    done = stack.exec("nginx", *UPSTREAMS, *arguments, timeout=_SECONDS, changes=True)
     if not done.ok:
         raise OpsError(
             f"Nginx does not take other containers: {done.last_line}",

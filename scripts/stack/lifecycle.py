@@ -12,7 +12,16 @@ from scripts.core.files import file_lock
 from scripts.core.process import CommandFailedError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment, Settings
-from scripts.stack import archiver, debugger, engine, environments, identity, images, login_page
+from scripts.stack import (
+    archiver,
+    debugger,
+    engine,
+    environments,
+    identity,
+    images,
+    login_page,
+    nginx_configuration,
+)
 from scripts.stack import preflight as host_checks
 from scripts.stack.compose import Stack
 from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
@@ -61,6 +70,8 @@ def _bring_up(stack: Stack, option: str) -> None:
     done = stack.run(*start, timeout=START_SECONDS + 60, check=False, changes=True)
     if not done.ok:
         raise diagnose(stack, CommandFailedError(done), again_and_again(stack))
+    if stack.settings.tls:  # as a deployment may have left it that was killed
+        stack.exec("nginx", *nginx_configuration.UPSTREAMS, timeout=90, changes=True)
     try:
         _await_login_page(stack, before=before)
         login_page.await_websockets(stack)

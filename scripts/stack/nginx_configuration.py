@@ -1,7 +1,12 @@
 """Having the running Nginx read its configuration again."""
 
+from typing import Final
+
 from scripts.core.errors import OpsError
 from scripts.stack.compose import Stack
+
+# Alone it has Nginx send to every container of Odoo again; see its first lines.
+UPSTREAMS: Final = ("sh", "/etc/nginx/upstreams")
 
 
 def reload(stack: Stack) -> None:
