@@ -34,7 +34,7 @@ def _write(platform: Production, text: str, *, broken: bool = False) -> None:
     (folder / "__init__.py").write_text(code + ("\nraise RuntimeError\n" if broken else ""))
 
 
-def _deployed(platform: Production, *arguments: str, load: bool = True) -> dict[str, Any]:
+def _deployed(platform: Production, *arguments: str) -> dict[str, Any]:
     """What `inv deploy` has printed; with visitors meanwhile, of whom all were served."""
     visitors = Load(platform, platform.log_in())
     with visitors.going_on():
@@ -112,6 +112,7 @@ def test_code_that_does_not_load_is_never_served(replicas: Production) -> None:
 
 
 def test_one_container_again(replicas: Production) -> None:
+    _write(replicas, "third")
     done = replicas.inv("up", "--replicas", "0")
     assert done.returncode == 0, done.stderr
     assert [len(_containers(replicas, s)) for s in ("odoo", "odoo_cron", "odoo_websocket")] == [
