@@ -1,5 +1,5 @@
 -- What `inv health` asks PostgreSQL beside whether it answers; postgres/health runs it:
---   docker compose exec -T odoo_db psql -X -U postgres -d postgres -tA -F ' ' -v database=odoo -f /etc/platform/health.sql
+--   docker compose exec -T odoo_db psql -X -U postgres -d postgres -tA -F ' ' -v database=odoo -v role=odoo -f /etc/platform/health.sql
 -- Edit by hand freely; it counts at once. Each question gives one line, a name and JSON, which
 -- scripts/health reads; whether that is well is decided in scripts/health/limits.py. All fits
 -- Odoo 18 and 19: a column that not both have is read by way of to_jsonb.
@@ -31,7 +31,7 @@ SELECT 'locks', json_build_object(
 FROM pg_locks WHERE NOT granted AND locktype <> 'advisory';
 
 -- As Odoo's role from here on, in its database.
-\connect :database odoo
+\connect :database :role
 SET search_path = public;
 SET statement_timeout = '2s';
 SET lock_timeout = '1s';

@@ -28,6 +28,10 @@ _STATUS: Final = "http://127.0.0.1:8081/stub_status"  # nginx/snippets/stub-stat
 _RUNS: Final = ("running", "restarting")
 _NO_PULL: Final = ("--pull", "never")
 _TIMEOUT: Final = 60.0
+_ELSEWHERE: Final = (
+    "Have its administrator run: CREATE ROLE monitoring LOGIN PASSWORD '(the one in"
+    " secrets/monitoring_password.txt)'; GRANT pg_monitor TO monitoring;"
+)
 
 
 def wanting(stack: Stack) -> Stack:
@@ -85,13 +89,17 @@ def up(stack: Stack, reporter: Reporter) -> str:
 
 
 def set_password(stack: Stack, password: str) -> None:
-    """Have PostgreSQL take `password` of its role; raises OpsError unless it opens then."""
+    """Have PostgreSQL take `password` of its role; raises OpsError unless it opens then.
+
+    A server elsewhere has that role from its administrator, or has not.
+    """
     done = stack.exec(
         "odoo_db", "sh", "/etc/platform/monitoring", stdin=password, timeout=_TIMEOUT, changes=True
     )
     if not done.ok:
         raise OpsError(
-            f"PostgreSQL does not let the role {ROLE} in: {done.last_line}", "inv logs odoo_db"
+            f"PostgreSQL does not let the role {ROLE} in: {done.last_line}",
+            _ELSEWHERE if stack.settings.postgres.external else "inv logs odoo_db",
         )
 
 

@@ -73,7 +73,10 @@ def read(stack: Stack, reporter: Reporter, path: Path, database: str) -> None:
 
 
 def prepare(stack: Stack) -> None:
-    """Make sure of the role that restores foreign files."""
+    """Make sure of the role that restores foreign files; elsewhere its administrator makes it."""
+    if stack.settings.postgres.external:
+        _require_restorer(stack)
+        return
     psql = [
         "psql",
         "--no-psqlrc",
@@ -88,3 +91,17 @@ def prepare(stack: Stack) -> None:
     done = stack.exec("odoo_db", *psql, "-c", _MAKE_RESTORER)
     if not done.ok:
         raise OpsError(f"PostgreSQL does not make the role {RESTORER}: {done.last_line}")
+
+
+def _require_restorer(stack: Stack) -> None:
+    """Raises OpsError where the server elsewhere has no such role that we may act as."""
+    role = stack.settings.postgres.role
+    psql = ["psql", "-X", "-w", "-tA", "-U", role, "-d", "postgres", "-c"]
+    done = stack.exec("odoo_db", *psql, f"SELECT pg_has_role('{RESTORER}', 'USAGE')")
+    if done.stdout.strip() != "t":
+        raise OpsError(
+            f"the code in a file of others runs as the role {RESTORER}, and the role {role} at"
+            f" {stack.settings.postgres.host} may not make roles",
+            f"Have its administrator run: CREATE ROLE {RESTORER} LOGIN PASSWORD"
+            f" '(the one in secrets/db_password.txt)'; GRANT {RESTORER} TO {role};",
+        )

@@ -142,7 +142,7 @@ def psql(c: Context, command: str = "", database: str = "") -> None:
     session = open_to_look(c)
     session.stack.require_running("odoo_db")
     database_names.require(session.stack, database, administration=True)
-    options = ["-U", "odoo", "-d", database or session.settings.database]
+    options = ["-U", session.settings.postgres.role, "-d", database or session.settings.database]
     options += ["--set=ON_ERROR_STOP=1", "--command", command] if command else []
     terminal = [] if session.console.interactive else ["-T"]
     session.stack.replace_process("exec", *terminal, "odoo_db", "psql", *options)

@@ -14,6 +14,7 @@ from scripts.core.clone_settings import CloneSettings
 from scripts.core.errors import UsageError
 from scripts.core.mail_settings import MailSettings
 from scripts.core.monitoring_settings import MonitoringSettings
+from scripts.core.postgres_settings import PostgresSettings
 from scripts.core.sources import Sources
 from scripts.core.values import HOST, Values, check_what_compose_reads
 from toolbox.contract.names import DATABASE_NAME
@@ -80,6 +81,7 @@ class Settings:
     mail: MailSettings
     clone: CloneSettings
     monitoring: MonitoringSettings
+    postgres: PostgresSettings
     supabase_ref: str  # of the project in Supabase Cloud; '' if there is none
     supabase_host: str  # its database, with an optional port
     backup_repository: str
@@ -108,6 +110,10 @@ class Settings:
                 files.append(self.root / "compose.replicas.yaml")
         elif self.debug:
             files.append(self.root / "compose.debug.yaml")
+        if self.postgres.external:
+            files.append(self.root / "compose.external-db.yaml")
+            if self.root / "compose.replicas.yaml" in files:
+                files.append(self.root / "compose.external-db-replicas.yaml")
         return tuple(files)
 
     @property
@@ -167,6 +173,7 @@ class Settings:
         """
         values = Values(sources(root).effective)
         environment, told = _environment(values, prod=prod, dev=dev)
+        postgres = PostgresSettings.read(values)
         settings = cls(
             root=root,
             environment=environment,
@@ -204,6 +211,7 @@ class Settings:
             mail=MailSettings.read(values),
             clone=CloneSettings.read(values),
             monitoring=MonitoringSettings.read(values),
+            postgres=postgres,
             supabase_ref=values.matching(
                 "SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?", "20 lower-case letters and digits"
             ),
@@ -220,7 +228,9 @@ class Settings:
             backup_keep=values.matching(
                 "BACKUP_KEEP", "7d,5w,12m", RULE, "numbers of d, w, m or y with commas between"
             ),
-            archive=ArchiveSettings.read(values, default=environment is Environment.PROD),
+            archive=ArchiveSettings.read(
+                values, default=environment is Environment.PROD and not postgres.external
+            ),
             alarms=AlarmSettings.read(values),
             image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
             odoo_package=values.path("ODOO_PACKAGE", ""),

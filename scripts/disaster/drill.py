@@ -118,7 +118,8 @@ def _size(stack: Stack) -> int:
     """Bytes of database and attachments; 0 for what is not running."""
     name = stack.settings.database
     query = f"SELECT pg_database_size('{name}')"
-    asked = stack.exec("odoo_db", "psql", "-U", "postgres", "-tAc", query)
+    role = stack.settings.postgres.administrator
+    asked = stack.exec("odoo_db", "psql", "-U", role, "-d", "postgres", "-tAc", query)
     used = stack.exec("odoo", "du", "-sb", f"/var/lib/odoo/filestore/{name}", timeout=300)
     database = asked.stdout.strip() if asked.ok else ""
     files = used.stdout.split()[0] if used.ok and used.stdout else ""

@@ -105,6 +105,7 @@ class Second:
             "ODOO_DATABASE": ours.database,
             "ODOO_DOMAIN": "localhost",
             "BACKUP_CONTINUOUS": "false",
+            "POSTGRES_EXTERNAL_HOST": "",  # a server of its own, in any case
             "BACKUP_REPOSITORY": ours.backup_repository,
             "BACKUP_FOLDER": str(ours.backup_folder),
             "IMAGE_SOURCE": str(ours.image_source),

@@ -132,6 +132,8 @@ class Answers:
         """How much room there is, by volume, where that can be found out."""
         found: dict[str, Room] = {}
         for service, places in _VOLUMES.items():
+            if service == "odoo_db" and self.stack.settings.postgres.external:
+                continue  # its disk is somebody else's
             try:
                 lines = self._rooms(service, list(places.values()))
             except OpsError:  # a hung container; a line of its own tells

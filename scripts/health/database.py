@@ -21,7 +21,9 @@ def connections(answers: Answers, facts: Facts) -> Finding:
     found = facts.about("connections")
     most = found["most"] - found["reserved"]
     told = f"{found['used']} of {most} connections are in use"
-    raise_it = "raise max_connections (compose.prod.yaml), or lower db_maxconn in odoo/odoo.conf"
+    external = answers.stack.settings.postgres.external
+    where = "of the server" if external else "(compose.prod.yaml)"
+    raise_it = f"raise max_connections {where}, or lower db_maxconn in odoo/odoo.conf"
     if found["used"] >= most:
         return Finding(Status.FAILED, told, raise_it)
     if found["used"] > limits.CONNECTIONS_USED * most:

@@ -40,7 +40,7 @@ def checks(
         Check("Nginx", lambda: _nginx(answers, certificate)),
         Check("Odoo (proxy)", page.finding),
         Check("Odoo (container)", lambda: _odoo_in_container(answers.odoo())),
-        Check("PostgreSQL", lambda: _postgresql(answers.odoo_db(), database)),
+        Check("PostgreSQL", lambda: _postgresql(answers, database)),
         Check("Redis", lambda: _redis(answers.redis(), answers.odoo)),
     ]
 
@@ -84,13 +84,18 @@ def _odoo_in_container(done: Completed) -> Finding:
     return worst(found)
 
 
-def _postgresql(done: Completed, database: str) -> Finding:
+def _postgresql(answers: Answers, database: str) -> Finding:
+    done, server = answers.odoo_db(), answers.stack.settings.postgres
     said = done.stdout.splitlines()
     if "server answers" not in said:
         return _mute(done, "odoo_db")
     refused = [line.removeprefix("refused ") for line in said if line.startswith("refused ")]
     if refused:
         wrong = "password authentication failed" in refused[0]
+        if wrong and server.external:
+            detail = f"{server.host} does not take the password in secrets/db_password.txt"
+            hint = "put the one of its role there, then: inv restart"
+            return Finding(Status.FAILED, detail, hint)
         return _WRONG_PASSWORD if wrong else _failed(refused[0], "odoo_db")
     damaged = [line.split(" ", 2) for line in said if line.startswith("damaged ")]
     return worst([_damage(count, name, database) for _, count, name in damaged])

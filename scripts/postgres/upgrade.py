@@ -143,6 +143,11 @@ def accept(stack: Stack, reporter: Reporter) -> PostgresUpgrade:
 
 def _prepare(stack: Stack) -> tuple[Stack, int]:
     """The stack as it runs, and its major version; raises OpsError where nothing can be done."""
+    if stack.settings.postgres.external:
+        raise UsageError(
+            f"PostgreSQL at {stack.settings.postgres.host} is upgraded by who runs it",
+            "Afterwards name that version's BACKUP_BASE_IMAGE in .env, then: inv up",
+        )
     engine.probe(stack.runner)
     if stack.runner.dry:
         raise UsageError("this cannot be rehearsed", "It asks before it changes anything.")

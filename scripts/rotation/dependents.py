@@ -8,13 +8,14 @@ from typing import Final
 from scripts import credentials
 from scripts.backups import state
 from scripts.core.completed import Completed
-from scripts.core.errors import OpsError
+from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import make_private_folder
 from scripts.rotation import sql
 from scripts.stack import engine, image_names, images, oneoff, postgres_volumes
 from scripts.stack.compose import Stack
 
 DATABASE: Final = "odoo_db_data"
+_FILES: Final = "odoo_data"
 SUPABASE: Final = "supabase_db_data"
 _REPOSITORY_MARKS: Final = ("config", "keys")  # restic's own
 _CONTAINER_TIMEOUT: Final = 120.0
@@ -38,9 +39,17 @@ def lost(stack: Stack, reports: Iterable[credentials.SecretReport]) -> dict[str,
     """Why each secret that is missing must not be made, by name; the others may be.
 
     The engine is asked only if one is missing. Raises OpsError where it does not answer, as
-    its volumes cannot be seen then; a machine without Docker has none.
+    its volumes cannot be seen then; a machine without Docker has none. Raises UsageError where a
+    server elsewhere has a password that nobody can make here.
     """
     missing = {r.name for r in reports if r.state is credentials.SecretState.MISSING}
+    server = stack.settings.postgres
+    if server.external and "db_password" in missing:
+        raise UsageError(
+            f"secrets/db_password.txt is missing: the password of the role {server.user}"
+            f" at {server.host}, which its administrator has set",
+            "Put it into that file, with nothing else in it: chmod 600",
+        )
     if not missing or not _has_engine(stack):
         return {}
     reasons: dict[str, str] = {}
@@ -72,7 +81,9 @@ def _has_engine(stack: Stack) -> bool:
 
 
 def database(stack: Stack) -> bool:
-    """Whether the volume of Odoo's PostgreSQL holds a database cluster."""
+    """Whether Odoo's PostgreSQL has been set up: by its volume, or Odoo's if it is elsewhere."""
+    if stack.settings.postgres.external:
+        return f"{stack.settings.project}_{_FILES}" in stack.volumes()
     return _holds_cluster(stack, DATABASE)
 
 

@@ -29,6 +29,8 @@ from scripts.stack.compose import Stack
 
 ALL: Final = "all"
 _RESETS: Final = {"admin": credentials.ADMIN_PASSWORD.name}
+# Of roles that a server elsewhere has from its administrator.
+_OF_SERVER: Final = ("db_password", "monitoring_password")
 _CONTAINER_SECONDS: Final = 60
 _AGAIN: Final = "To undo it: inv secrets"
 
@@ -98,6 +100,14 @@ def _with_key(
 ) -> tuple[tuple[str, ...], bool]:
     """The names that `words` are, and whether the key of a repository is exchanged."""
     names = words or _everything(stack)
+    if stack.settings.postgres.external and (given := {*_OF_SERVER} & {*names}):
+        if words:
+            raise UsageError(
+                f"{min(given)} is set where PostgreSQL runs, at {stack.settings.postgres.host}",
+                f"Change it there, put it into secrets/{min(given)}.txt, then: inv restart",
+            )
+        reporter.note(f"left as they are, for PostgreSQL is elsewhere: {', '.join(sorted(given))}")
+        names = tuple(name for name in names if name not in given)
     _require_files(stack.settings, names)
     if repository.NAME not in names:
         return names, False

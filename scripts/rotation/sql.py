@@ -10,6 +10,7 @@ import json
 from typing import Final
 
 from scripts.core.errors import OpsError
+from scripts.core.postgres_settings import SUPERUSER
 from scripts.rotation.journal import Admin
 from scripts.stack.compose import Stack
 
@@ -25,13 +26,17 @@ _ADMIN: Final = (
 
 
 def as_superuser(stack: Stack, service: str, text: str, *, changes: bool = False) -> str:
-    """The answer of one transaction in the database `postgres`; see _run."""
-    return _run(stack, service, ("-U", "postgres", "-d", "postgres"), text, changes=changes)
+    """The answer of one transaction in the database `postgres`; see _run.
+
+    By Odoo's own role where PostgreSQL is elsewhere.
+    """
+    own = stack.settings.postgres.administrator if service == DATABASE_SERVICE else SUPERUSER
+    return _run(stack, service, ("-U", own, "-d", "postgres"), text, changes=changes)
 
 
 def in_odoo(stack: Stack, text: str, *, changes: bool = False) -> str:
     """The answer of one transaction in Odoo's database, as Odoo's own role; see _run."""
-    place = ("-U", "odoo", "-d", stack.settings.database)
+    place = ("-U", stack.settings.postgres.role, "-d", stack.settings.database)
     return _run(stack, DATABASE_SERVICE, place, text, changes=changes)
 
 
@@ -47,7 +52,12 @@ def _run(stack: Stack, service: str, place: tuple[str, ...], text: str, *, chang
 
 
 def role(stack: Stack, service: str, name: str) -> str | None:
-    """What the server stores of the password of `name`; None without one, or without the role."""
+    """What the server stores of the password of `name`; None without one, or without the role.
+
+    Nor does a server elsewhere tell, which shows that to superusers only.
+    """
+    if service == DATABASE_SERVICE and stack.settings.postgres.external:
+        return None
     query = f"SELECT rolpassword FROM pg_authid WHERE rolname = {literal(name)}"  # noqa: S608
     return as_superuser(stack, service, query) or None
 

@@ -20,7 +20,8 @@ def require(stack: Stack, name: str, *, administration: bool = False) -> None:
     """
     if not name or stack.runner.dry:
         return
-    psql = ["psql", "-X", "-U", "odoo", "-d", _ADMINISTRATION, "-tA", "-c", _NAMES]
+    role = stack.settings.postgres.role
+    psql = ["psql", "-X", "-U", role, "-d", _ADMINISTRATION, "-tA", "-c", _NAMES]
     done = stack.exec(SERVICE, *psql)
     if not done.ok:
         raise OpsError(done.last_line, "Is the platform up? See: inv ps")

@@ -29,6 +29,17 @@ _KNOWN: Final = (
         "(POSTGRES_VOLUME); then: inv up. To move to another version: inv postgres.upgrade",
     ),
     (
+        "odoo_db",
+        r"error: PostgreSQL at \S+: .*(certificate|SSL)",
+        "Compare POSTGRES_EXTERNAL_HOST and POSTGRES_EXTERNAL_CA_FILE in .env with what its"
+        " provider says; see docs/external-database.md",
+    ),
+    (
+        "odoo_db",
+        r"error: PostgreSQL at \S+: .*authentication failed",
+        "Put the password of its role into secrets/db_password.txt, then: inv up",
+    ),
+    (
         "redis",
         r"redis-check-aof|[Bb]ad file format reading the append only file|AOF manifest",
         "The file with the sessions is damaged. To repair it, whereupon Redis starts by itself: "

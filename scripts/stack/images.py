@@ -40,10 +40,12 @@ def _of_environment(stack: Stack) -> list[str]:
     """What a start needs in this environment, or for what is switched on, only."""
     settings = stack.settings
     caught = settings.environment is Environment.DEV or settings.clone.served
+    production = settings.environment is Environment.PROD
+    backups = production or settings.archive.wanted or settings.postgres.external
     return [
         *([MAIL_CATCHER] if caught else []),
         *(MONITORING if settings.monitoring.wanted else []),
-        *([BACKUP] if settings.environment is Environment.PROD or settings.archive.wanted else []),
+        *([BACKUP] if backups else []),
     ]
 
 

@@ -47,6 +47,7 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         Check("Disk", lambda: _disk(engine.data_root, settings.root)),
         Check("Files", lambda: permissions.finding(settings.root, programs=programs)),
         *([Check("Enterprise", lambda: _enterprise(settings))] if settings.odoo_enterprise else []),
+        *([Check("Authority", lambda: _authority(settings))] if settings.postgres.ca_file else []),
         *(
             Check(f"Port {port}", _port_probe(stack, name, variable, bind, port))
             for name, variable, bind, port in ports
@@ -74,6 +75,17 @@ def _enterprise(settings: Settings) -> Finding:
         return Finding(Status.OK)
     said = f"ODOO_ENTERPRISE={settings.odoo_enterprise} holds no modules"
     return Finding(Status.FAILED, said, "Name the folder that has web_enterprise in it.")
+
+
+def _authority(settings: Settings) -> Finding:
+    """Whether the certificate by which PostgreSQL's server is known can be mounted and read."""
+    path = settings.root / Path(settings.postgres.ca_file).expanduser()
+    said = f"POSTGRES_EXTERNAL_CA_FILE={settings.postgres.ca_file}"
+    if not path.is_file() or "BEGIN CERTIFICATE" not in path.read_text(errors="replace"):
+        return Finding(Status.FAILED, f"{said} is no PEM file", "Get it from the provider.")
+    if not path.stat().st_mode & 0o004:
+        return Finding(Status.FAILED, f"{said} cannot be read by Odoo", f"chmod a+r {path}")
+    return Finding(Status.OK)
 
 
 def _memory(engine: Engine) -> Finding:

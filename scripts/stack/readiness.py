@@ -22,12 +22,14 @@ _CHECKS: Final[Mapping[str, Sequence[str]]] = {
     "alertmanager": ("/bin/amtool", "config", "show", "--alertmanager.url=http://127.0.0.1:9093"),
 }
 
+_ELSEWHERE: Final = ("sh", "/etc/platform/external", "ready")  # of PostgreSQL; see there
 _UNCHECKED: Final = ("prometheus", "alertmanager")
 
 
 def answers(stack: Stack, service: str) -> bool:
     """Whether `service` works just now, by its own health check."""
-    return stack.exec(service, *_CHECKS[service]).ok
+    external = service == "odoo_db" and stack.settings.postgres.external
+    return stack.exec(service, *(_ELSEWHERE if external else _CHECKS[service])).ok
 
 
 def ensure_running(stack: Stack, *services: str) -> None:

@@ -189,7 +189,7 @@ def _require_own_address(stack: Stack, clone: CloneSettings) -> None:
     An image of Odoo that was built before `inv clone --serve` does not know ODOO_BASE_URL.
     """
     query = "SELECT value FROM ir_config_parameter WHERE key = 'web.base.url'"
-    ask = ["psql", "-X", "-U", "odoo", "-d", clone.database, "-tAc", query]
+    ask = ["psql", "-X", "-U", stack.settings.postgres.role, "-d", clone.database, "-tAc", query]
     found = stack.exec("odoo_db", *ask).stdout.strip()
     if stack.runner.dry or found == clone.url:
         return

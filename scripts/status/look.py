@@ -146,13 +146,15 @@ class _Answers:
             self.found["certificate_days"] = (end - datetime.now(UTC)).days
 
     def _data(self) -> None:
-        database = self.stack.settings.database
-        script = f'stat -f -c "{FORMAT}" {_DATA}; psql -X -U odoo -d "$1" -tAF " " -c "{_SIZES}"'
-        done = self.stack.exec("odoo_db", "sh", "-c", script, "sh", database, timeout=10)
+        database, server = self.stack.settings.database, self.stack.settings.postgres
+        script = f'stat -f -c "{FORMAT}" {_DATA}; psql -X -U "$2" -d "$1" -tAF " " -c "{_SIZES}"'
+        given = ["sh", "-c", script, "sh", database, server.role]
+        done = self.stack.exec("odoo_db", *given, timeout=10)
         lines = done.stdout.splitlines()
         if done.ok and len(lines) == 2:
             size, files = lines[1].split()
-            room = Room.parse(lines[0]).describe()
+            elsewhere = f"the database is at {server.host}"
+            room = elsewhere if server.external else Room.parse(lines[0]).describe()
             self.found["data"] = Data(int(size), int(float(files)), room)
 
 

@@ -24,7 +24,7 @@ _ORDER: Final = (
     "platform", "modules", "continuous", "backups", "modules_faults", "sessions", "foreign_files",
     "rotation", "operations", "identity", "production", "acme", "development", "backup_faults",
     "official", "jobs", "archive_elsewhere", "browser", "odoo_jobs", "health", "postgres", "addons",
-    "host", "first_start", "volumes",
+    "external", "host", "first_start", "volumes",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from scripts.core import env_example, sizes
 from tests.static.support.project import (
     COMPOSE_FILES,
     DEBUG_FILE,
+    EXTERNAL_FILES,
     REPLICAS_FILE,
     ROOT,
     compose,
@@ -64,7 +65,10 @@ def test_production_invents_no_variable_and_differs_only_where_it_means_to() -> 
 
 def test_every_documented_variable_is_read_by_somebody() -> None:
     read = variables(
-        "".join((ROOT / name).read_text() for name in (*COMPOSE_FILES, REPLICAS_FILE, DEBUG_FILE))
+        "".join(
+            (ROOT / name).read_text()
+            for name in (*COMPOSE_FILES, REPLICAS_FILE, *EXTERNAL_FILES, DEBUG_FILE)
+        )
     )
     unused = set(documented()) - set(read) - _NOT_INTERPOLATED
     assert not unused

@@ -20,7 +20,7 @@ from toolbox.contract import names
 from toolbox.contract.backups import DatabaseInfo
 from toolbox.core import databases, disk_space, postgres, properties
 from toolbox.core.errors import Failure
-from toolbox.core.progress import say
+from toolbox.core.progress import note, say
 from toolbox.core.text import last_line
 
 FREE_BYTES = (
@@ -95,6 +95,9 @@ def try_restore(database: str, frozen: Any, snapshot: str, about: DatabaseInfo) 
             altered = _restore(database, mine, about)
         _compute(frozen)
         _remember(database, digest, altered)
+    except postgres.MayNotCreateError as error:
+        note(f"whether the backup can be restored was not tried: {error}")
+        return Proof(altered, tried=False)
     except (Failure, psycopg2.Error, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if isinstance(error, disk_space.NoSpaceError):

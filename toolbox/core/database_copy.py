@@ -42,6 +42,8 @@ def copy(source: str, target: str, patience: int, busy: str) -> None:
             except psycopg2.errors.ObjectInUse:
                 if time.monotonic() > deadline:
                     raise _busy(source, patience, busy) from None
+            except psycopg2.errors.InsufficientPrivilege:
+                raise postgres.MayNotCreateError(f"{source!r} cannot be copied") from None
             except psycopg2.Error as error:
                 raise Failure(
                     f"the database {source!r} could not be copied: {str(error).splitlines()[0]}",

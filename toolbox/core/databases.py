@@ -52,6 +52,8 @@ def create(
                 f"the server cannot make such a database: {str(error).splitlines()[0]}",
                 "It needs the locale of the saved database; see POSTGRES_IMAGE.",
             ) from error
+        except psycopg2.errors.InsufficientPrivilege:
+            raise postgres.MayNotCreateError(f"{name!r} cannot be made") from None
         if owner:
             change = sql.SQL("ALTER DATABASE {} OWNER TO {}")
             cursor.execute(change.format(sql.Identifier(name), sql.Identifier(owner)))

@@ -12,9 +12,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from toolbox.core import postgres
 from toolbox.core.errors import Failure
 
-DATABASE = Path("/database")  # PostgreSQL's volume, mounted read-only for this purpose alone
+# PostgreSQL's volume, mounted read-only for this purpose alone; empty where that is elsewhere.
+DATABASE = Path("/database")
 _RESERVE = 1 << 30  # bytes, but a tenth of a small file system
 _LOOK_SECONDS = 0.5
 _MEGA = 1e6
@@ -42,7 +44,7 @@ def require(wanted: Sequence[tuple[Path, int]], what: str, hint: str = _HINT) ->
     is not mounted here is skipped.
     """
     by_device: dict[int, int] = defaultdict(int)
-    places = [(place, size) for place, size in wanted if place.exists()]
+    places = [(place, size) for place, size in wanted if _is_used(place)]
     for place, size in places:
         by_device[place.stat().st_dev] += size
     for place, _ in places:
@@ -53,6 +55,10 @@ def require(wanted: Sequence[tuple[Path, int]], what: str, hint: str = _HINT) ->
                 f" {(size + reserve(place)) / _MEGA:.1f} MB wanted",
                 hint,
             )
+
+
+def _is_used(place: Path) -> bool:
+    return place.exists() and not (place == DATABASE and postgres.external())
 
 
 def _name(place: Path) -> str:
@@ -66,7 +72,7 @@ class Watch:
     """
 
     def __init__(self, places: Sequence[Path], stop: Callable[[], None]) -> None:
-        self._places = [place for place in places if place.exists()]
+        self._places = [place for place in places if _is_used(place)]
         self._stop = stop
         self._over = threading.Event()
         self._low = ""

@@ -15,8 +15,25 @@ from toolbox.core.files import write_private
 
 SECRET = Path("/run/secrets/db_password")
 PASSFILE = Path("/run/backup/pgpass")
+_OURS = "odoo_db"
 LOCK_KEY = 0x6261636B  # "back"
 APPLICATION = "inv"  # as PostgreSQL knows our connections, but for those that hold the lock
+
+
+def external() -> bool:
+    """Whether somebody else runs the server (compose.external-db.yaml), by libpq's own PGHOST."""
+    return os.environ.get("PGHOST", _OURS) != _OURS
+
+
+class MayNotCreateError(Failure):
+    """The role of the platform may not create databases, as at many a managed server."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: the role {os.environ.get('PGUSER', '')} may not create databases",
+            "Have the administrator of PostgreSQL run: ALTER ROLE … CREATEDB."
+            " docs/external-database.md says what works without.",
+        )
 
 
 def prepare() -> None:

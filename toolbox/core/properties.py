@@ -80,9 +80,12 @@ def restore_functions(database: str, wanted: Functions) -> None:
             try:
                 cursor.execute(ask, (database, found[name]["number"], *fields))
             except (psycopg2.errors.UndefinedFunction, psycopg2.errors.InvalidSchemaName):
+                hint = "Run: inv up. It sets up postgres/platform.sql, which does that."
+                if postgres.external():
+                    hint = "Drop the indexes on it where the backup is made, and make another."
                 raise Failure(
                     f"only the superuser may make {name} {', '.join(map(str, change.values()))}",
-                    "Run: inv up. It sets up postgres/platform.sql, which does that.",
+                    hint,
                 ) from None
 
 

@@ -15,6 +15,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE_FILES = ("compose.yaml", "compose.prod.yaml")
 REPLICAS_FILE = "compose.replicas.yaml"  # on top of production
+# On top of those, and the second where the replicas are, too.
+EXTERNAL_FILES = ("compose.external-db.yaml", "compose.external-db-replicas.yaml")
 DEBUG_FILE = "compose.debug.yaml"  # on top of development only
 _SCALARS = ("bool", "int", "float", "null", "timestamp")
 

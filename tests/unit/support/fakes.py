@@ -14,11 +14,14 @@ from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.mail_settings import MailSettings
 from scripts.core.monitoring_settings import MonitoringSettings
+from scripts.core.postgres_settings import PostgresSettings, TlsMode
 from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 from tests.unit.support import containers
 
 NO_ALARMS = AlarmSettings()
+OWN_POSTGRES = PostgresSettings("", 5432, "odoo", TlsMode.VERIFY_FULL, "")
+ELSEWHERE = PostgresSettings("db.test", 6432, "shop", TlsMode.VERIFY_FULL, "ca.pem")
 NO_ARCHIVE = ArchiveSettings(False, 14, 8)
 NO_MONITORING = MonitoringSettings(False, 9090, 9093)
 NO_CLONE = CloneSettings("", "localhost", "127.0.0.1", 8070, ())
@@ -223,6 +226,7 @@ def settings_in(
     monitoring: MonitoringSettings = NO_MONITORING,
     archive: ArchiveSettings = NO_ARCHIVE,
     replicas: int = 0,
+    postgres: PostgresSettings = OWN_POSTGRES,
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -246,6 +250,7 @@ def settings_in(
         backup_keep="7d,5w,12m",
         archive=archive,
         replicas=replicas,
+        postgres=postgres,
         alarms=alarms,
         odoo_port=odoo_port,
         debug=debug,

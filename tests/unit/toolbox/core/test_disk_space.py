@@ -35,6 +35,18 @@ def test_room_is_asked_with_a_reserve_and_once_for_all_of_a_file_system(
         disk_space.require(half, "it")
 
 
+def test_the_disk_of_a_server_elsewhere_is_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_space, "DATABASE", tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: _Usage(100 << 30, 0, 0))
+    monkeypatch.setenv("PGHOST", "db.test")
+    disk_space.require([(tmp_path, 1 << 30)], "it")
+    monkeypatch.setenv("PGHOST", "odoo_db")
+    with pytest.raises(Failure, match="no room"):
+        disk_space.require([(tmp_path, 1 << 30)], "it")
+
+
 def test_what_grows_is_stopped_before_the_reserve_is_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
