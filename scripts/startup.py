@@ -6,7 +6,7 @@ from scripts import credentials, mail, monitoring
 from scripts.core import configuration, env_file
 from scripts.core.checks import Check
 from scripts.core.report import Reporter
-from scripts.core.settings import Settings
+from scripts.core.settings import Settings, peek
 from scripts.stack import (
     backup_folders,
     environments,
@@ -37,6 +37,8 @@ def up(
     replicas.keep(stack, reporter, copies)
     if not stack.runner.dry:
         release.remember(stack.settings, release.here(stack.settings, stack.runner))
+    if code := peek("ODOO_ADDONS", stack.settings.root):
+        yield f"An earlier version serves, of {code}: odoo/addons is not used before inv deploy"
     yield f"Odoo: {stack.settings.url}"
     if not stack.settings.tls:
         yield f"Mail: {stack.settings.mail.page} shows what Odoo sends; none leaves"

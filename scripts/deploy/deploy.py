@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from scripts import checkup, maintenance
 from scripts.core import configuration
 from scripts.core.checks import require, run_all
 from scripts.core.errors import OpsError, UsageError
-from scripts.core.files import file_lock
+from scripts.core.files import LockedError, file_lock
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment
 from scripts.deploy import hooks, kept, record
@@ -23,9 +23,18 @@ from scripts.stack.differences import changed_services
 from toolbox.contract.changes import ChangeRequest
 
 _GATE_SECONDS: Final = 60.0
+_LOCK_SECONDS: Final = 900.0
 _MESSAGE: Final = "We are updating this site. It is back in a few minutes."
 # What visitors need; others of `inv health` may have failed before.
-_GATE: Final = ("Nginx", "Odoo (proxy)", "Odoo (container)", "Redis", "Assets", "Websocket")
+_GATE: Final = (
+    "Nginx",
+    "Odoo (proxy)",
+    "Odoo (container)",
+    "Redis",
+    "Assets",
+    "Websocket",
+    "Replicas",
+)
 
 
 def deploy(
@@ -39,7 +48,7 @@ def deploy(
     """
     with _alone(stack, reporter, "deploy", drain) as work:
         settings = work.stack.settings
-        before = kept.running(work.stack, record.serving(record.known(settings)), work.id)
+        before = kept.as_started(work.stack, record.known(settings), work.id)
         with kept.named_as_before(settings):  # in `.env`, if nothing comes of this
             new = kept.serve_built(work.stack, reporter)
             image = images.ensure(new, reporter, image_names.BACKUP)[kept.IMAGE]
@@ -48,13 +57,18 @@ def deploy(
             if not (force or changed) and _serves(new, before, image):
                 return work.unchanged(before)
             after = kept.built(new, image, work.id)
-            hooks.run(new, reporter, hooks.BEFORE, work.variables(before, after))
-        with _or_back(work, before, after):
-            if changed:
+            try:
+                hooks.run(new, reporter, hooks.BEFORE, work.variables(before, after))
+            except OpsError:
+                work.prune()
+                raise
+        if changed:
+            with _or_back(work, before, after):
                 _rehearse(new, reporter)
-                work.touched = True
-                _with_pause(new, reporter)
-            else:
+            with _kept_out(new, reporter), _or_back(work, before, after):
+                _with_pause(work, new)
+        with _or_back(work, before, after):
+            if not changed:
                 _replace(work, new)
             _gate(new, reporter)
         return work.served(new, before, after, Result.DEPLOYED, changed)
@@ -71,11 +85,7 @@ def roll_back(stack: Stack, reporter: Reporter, *, drain: float) -> Outcome:
         before = record.previous(known, now)
         if not before or not kept.is_there(work.stack, before):
             raise OpsError("what served before the last deployment is not kept", "inv deploy.list")
-        if updated := next(each.modules for each in known if each.after == now):
-            reporter.note(
-                f"warning: the data of {', '.join(updated)} stay updated;"
-                " they go back with: inv module.rollback"
-            )
+        work.warn_of_data(next(each.modules for each in known if each.after == now))
         if not before.code:
             reporter.note("warning: no copy of its code was kept: odoo/addons is used as it is")
         with _or_back(work, now, before):
@@ -90,13 +100,13 @@ def _alone(stack: Stack, reporter: Reporter, doing: str, drain: float) -> Iterat
     """One deployment at a time, of production that runs."""
     engine.probe(stack.runner)
     if stack.runner.dry:
-        raise UsageError("a deployment cannot be shown without it", "See: inv upgrade --check")
+        raise UsageError("inv deploy has no dry run", "See: inv upgrade --check")
     running = stack.as_running()
     if running.environment() is not Environment.PROD:
         raise UsageError("a deployment is of production that runs", "Start it: inv up --prod")
     if running.settings.odoo_services != stack.settings.odoo_services:
         raise UsageError("ODOO_REPLICAS was changed since the start", "First run: inv up")
-    kept.refuse_fixed()
+    kept.refuse_own_choice(stack.settings)
     configuration.require(running.settings)
     work = Work(running, reporter, drain)
     lock = stack.settings.state_folder / "deploy.lock"
@@ -134,7 +144,7 @@ def _rehearse(stack: Stack, reporter: Reporter) -> None:
 
 
 def _replace(work: Work, stack: Stack) -> None:
-    with file_lock(lifecycle.lock(stack.settings), "deploy"):
+    with _lock_when_free(stack, work.reporter):
         replacement = Replacement(stack, work.reporter, work.drain)
         try:
             replacement.run()
@@ -142,21 +152,51 @@ def _replace(work: Work, stack: Stack) -> None:
             work.touched |= replacement.begun
 
 
-def _with_pause(stack: Stack, reporter: Reporter) -> None:
-    """New containers and the data of their modules; visitors are told meanwhile.
+@contextmanager
+def _lock_when_free(stack: Stack, reporter: Reporter) -> Iterator[None]:
+    """Hold the lock of those who start and stop; waits for another command that does so."""
+    deadline, told = time.monotonic() + _LOCK_SECONDS, False
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(file_lock(lifecycle.lock(stack.settings), "deploy"))
+                break
+            except LockedError as error:
+                if time.monotonic() > deadline:
+                    raise
+                if not told:
+                    reporter.note(f"Waiting: {error.message}")
+                told = True
+            time.sleep(1)
+        yield
 
-    Code that runs on the data of before would fail in ways of its own.
+
+@contextmanager
+def _kept_out(stack: Stack, reporter: Reporter) -> Iterator[None]:
+    """Visitors are told that the site is updated, also while a failed update is undone.
+
+    Code that runs on the data of before would fail in ways of its own. A window of the operator
+    stays; one that a killed deployment has left ends with this one.
     """
-    kept_out = maintenance_window.active(stack.settings)
-    if not kept_out:
+    window = maintenance_window.active(stack.settings)
+    ours = window is None or window.message == _MESSAGE
+    if window is None:
         maintenance.begin(stack, reporter, _MESSAGE, None)
     try:
-        lifecycle.up(stack, reporter)
-        for line in change.change(stack, reporter, ChangeRequest(changed=True), "deploy").lines:
-            reporter.note(line)
+        yield
     finally:
-        if not kept_out:
+        if ours:
             maintenance.end(stack, reporter)
+
+
+def _with_pause(work: Work, stack: Stack) -> None:
+    """New containers and the data of their modules."""
+    work.touched = True
+    lifecycle.up(stack, work.reporter)
+    done = change.change(stack, work.reporter, ChangeRequest(changed=True), "deploy")
+    work.updated = (*done.plan.update, *done.plan.install)
+    for line in done.lines:
+        work.reporter.note(line)
 
 
 def _gate(stack: Stack, reporter: Reporter) -> None:
@@ -182,14 +222,15 @@ def _or_back(work: Work, before: Version, after: Version) -> Iterator[None]:
     """Have `before` serve again where the block fails, and write the line."""
     try:
         yield
-    except BaseException as error:
+    except BaseException as error:  # a second Ctrl-C included
         told = str(getattr(error, "message", "")) or type(error).__name__
         reason, result = told.splitlines()[0].partition("; its last log")[0], Result.RETURNED
         try:
             _go_back(work, before)
-        except OpsError as second:
+        except BaseException as second:
             result = Result.FAILED
-            work.reporter.note(f"warning: the way back failed as well: {second.message}")
+            said = str(getattr(second, "message", "")) or type(second).__name__
+            work.reporter.note(f"warning: the way back failed as well: {said}")
         work.failed(before, after, result, reason)
         raise
 
@@ -197,6 +238,7 @@ def _or_back(work: Work, before: Version, after: Version) -> Iterator[None]:
 def _go_back(work: Work, before: Version) -> None:
     """By other containers, also where the former still serve: they would start on the new code."""
     old = kept.serve(work.stack, work.reporter, before)
+    work.warn_of_data(work.updated)
     own = {*old.settings.odoo_services}
     differs = bool(before.code) and bool(changed_services(old, old.services()) & own)
     if not before.code:

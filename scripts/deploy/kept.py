@@ -2,9 +2,10 @@
 
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import digest, make_open_folder
 from scripts.core.report import Reporter
 from scripts.core.settings import Settings, fixed, peek
-from scripts.deploy.record import Version
+from scripts.deploy.record import MOMENT, Deployment, Version, serving
 from scripts.stack import image_names, release
 from scripts.stack.compose import Stack
 
@@ -22,21 +23,24 @@ CODE: Final = "ODOO_ADDONS"
 _FOLDER: Final = "deployments"  # in .state/
 _UNWANTED: Final = ("__pycache__", ".git", "*.pyc")
 _TIMEOUT: Final = 60.0
+_CLOCK_SECONDS: Final = 5.0  # between this machine's clock and the engine's
+_LONGEST_REASON: Final = 300  # characters
 
 
-def refuse_fixed() -> None:
-    """Raises UsageError where the environment decides on what a deployment writes into `.env`."""
+def refuse_own_choice(settings: Settings) -> None:
+    """Raises UsageError where somebody else decides on what a deployment writes into `.env`."""
+    code = peek(CODE, settings.root)
+    if code and not code.startswith(f"./.state/{_FOLDER}/"):
+        raise UsageError(
+            f"{CODE}={code} is not what a deployment has written",
+            "inv deploy keeps copies of odoo/addons; a folder of your own: inv up, inv upgrade",
+        )
     for name in (IMAGE, CODE):
         if fixed(name):
             raise UsageError(
                 f"{name} of the environment wins over what a deployment writes into .env",
                 f"Without it: env -u {name} inv deploy",
             )
-
-
-def addons(settings: Settings) -> Path:
-    """The folder with the modules, as the containers are to have it."""
-    return settings.root / (peek(CODE, settings.root) or "odoo/addons")
 
 
 def code_digest(folder: Path) -> str:
@@ -68,6 +72,24 @@ def running(stack: Stack, known: Version | None, moment: str) -> Version:
     return Version(found.name if found else "", tag, identity, "", "")
 
 
+def as_started(stack: Stack, known: Sequence[Deployment], moment: str) -> Version:
+    """What serves now, as `running`; without its code where that may be another one by now.
+
+    That is so where a container was started after the last deployment, on odoo/addons as it was
+    then.
+    """
+    found = running(stack, serving(known), moment)
+    if not known or peek(CODE, stack.settings.root):
+        return found  # on a copy, which does not change
+    ended = datetime.strptime(known[0].id, MOMENT).replace(tzinfo=UTC).timestamp()
+    ended += known[0].seconds + _CLOCK_SECONDS
+    odoo = [s for s in stack.services() if s.service == "odoo" and s.state == "running"]
+    # Nanoseconds, which Python does not read, are left out.
+    begun = [datetime.fromisoformat(s.started[:19]).replace(tzinfo=UTC) for s in odoo if s.started]
+    later = any(moment.timestamp() > ended for moment in begun)
+    return replace(found, code="", digest="") if later else found
+
+
 def _tagged(stack: Stack, identity: str) -> str:
     """The tag of an earlier deployment that `identity` has; '' if it has none."""
     tags = _inspect(stack, "image", identity, '{{join .RepoTags " "}}').split()
@@ -93,10 +115,12 @@ def built(stack: Stack, image: str, moment: str) -> Version:
     copy = settings.state_folder / _FOLDER / moment / "addons"
     make_open_folder(copy.parent)
     try:
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*_UNWANTED))
-    except (OSError, shutil.Error) as error:
+        # Links as links: a container sees nothing outside its mount either.
+        shutil.copytree(source, copy, True, shutil.ignore_patterns(*_UNWANTED))
+    except OSError as error:  # shutil.Error included, which lists every file
         shutil.rmtree(copy.parent, ignore_errors=True)
-        raise OpsError(f"odoo/addons cannot be copied: {error}", "Is the disk full?") from error
+        reason = str(error)[:_LONGEST_REASON]
+        raise OpsError(f"odoo/addons cannot be copied to {copy.parent}: {reason}") from error
     return Version(
         release=release.here(settings, stack.runner).name,
         image=_tagged(stack, identity) or _keep_image(stack, identity, moment),
@@ -158,8 +182,15 @@ def _write(stack: Stack, reporter: Reporter, image: str, code: str) -> None:
     unchanged = present[IMAGE] or image_names.effective(stack.settings)[IMAGE]
     if present[CODE] == code and unchanged == image:
         return
+    if image_names.DEPLOYED.fullmatch(image) and _is_own_name(stack, present[IMAGE]):
+        reporter.note(f"{IMAGE} was {present[IMAGE]}: name it again before the next inv deploy")
     for line in env_file.remember(stack.settings.env_file, values):
         reporter.note(f"written to .env: {line}")
+
+
+def _is_own_name(stack: Stack, image: str) -> bool:
+    """Whether the operator has chosen that name: none of ours begins otherwise."""
+    return bool(image) and not image.startswith(f"localhost/{stack.settings.project}/odoo:")
 
 
 def is_there(stack: Stack, version: Version) -> bool:

@@ -14,6 +14,7 @@ from scripts.core.files import make_folder
 from scripts.core.settings import Settings
 from scripts.core.table import Table
 
+MOMENT: Final = "%Y%m%dT%H%M%SZ"  # of an id
 _FILE: Final = "deployments.jsonl"
 
 
@@ -85,7 +86,7 @@ def add(settings: Settings, made: Deployment) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        hint = "The deployment itself is done. Free some disk space."
+        hint = "This concerns the list of deployments only. Free some disk space."
         raise OpsError(f"cannot write {path}: {error.strerror}", hint) from error
 
 

@@ -37,7 +37,6 @@ class Replacement:
     reporter: Reporter
     drain: float  # seconds that requests under way have, before their container is stopped
     serving: dict[str, list[str]] = field(default_factory=dict)  # names of containers, by service
-    made: list[str] = field(default_factory=list)  # new ones that do not serve yet
     begun: bool = False  # one that served was taken away
 
     def run(self) -> None:
@@ -49,6 +48,11 @@ class Replacement:
         self.serving = {service: self._running(service) for service in services}
         if not all(self.serving.values()):
             raise OpsError("not all of Odoo's services run", "Start them: inv up")
+        wanted, count = max(1, self.stack.settings.replicas), len(self.serving[_HTTP])
+        if count != wanted:
+            said = f"{count} containers of {_HTTP} run, and {wanted} should"
+            raise OpsError(said, "First run: inv up")
+        self._remove_others(services)  # Compose would start one that is stopped as it is
         try:
             self._send()  # what is being started is not asked yet
             self._initialise()
@@ -58,9 +62,15 @@ class Replacement:
             if _CRON in self.stack.settings.odoo_services:
                 self._replace_cron()
         finally:
-            for name in self.made:
-                self._remove(name)
+            self._remove_others(services)
             upstreams.send_to_all(self.stack)
+
+    def _remove_others(self, services: Sequence[str]) -> None:
+        """Those that do not serve: stopped ones, and new ones that were not ready."""
+        serving = {name for names in self.serving.values() for name in names}
+        for found in self.stack.services():
+            if found.service in services and not found.oneoff and found.name not in serving:
+                self._remove(found.name)
 
     def _running(self, service: str) -> list[str]:
         found = [s for s in self.stack.services() if s.service == service and not s.oneoff]
@@ -81,35 +91,33 @@ class Replacement:
             raise _broken(self.stack, names[0], "odoo_init has failed")
 
     def _replace(self, service: str, old: str) -> None:
-        count = len(self.serving[service])
         with self.reporter.step(f"Replacing {old}"):
-            before = set(self._running(service))
-            self._up("--no-recreate", "--scale", f"{service}={len(before) + 1}", service)
-            (new,) = self._others(service, before)
-            self.made.append(new)
+            count = len(self.serving[service])
+            self._up("--no-recreate", "--scale", f"{service}={count + 1}", service)
+            new = self._made(service)
             self._await_page(service, new)
             place = self.serving[service].index(old)
             self.serving[service][place] = new
-            self.made.remove(new)
             self.begun = True
             self._send()
             self._drain(service, old)
             self._remove(old)
-        assert len(self.serving[service]) == count
 
-    def _others(self, service: str, known: set[str]) -> list[str]:
+    def _made(self, service: str) -> str:
         found = [s for s in self.stack.services() if s.service == service and not s.oneoff]
-        names = [s.name for s in found if s.name not in known]
+        names = [s.name for s in found if s.name not in self.serving[service]]
         if len(names) != 1:
             raise OpsError(f"Compose has made {len(names)} containers of {service}", "inv ps")
-        return names
+        return names[0]
 
     def _replace_cron(self) -> None:
         """The other way round, as scheduled actions are run by one container only."""
         with self.reporter.step(f"Replacing {_CRON}"):
             self.begun = True
             self._up("--force-recreate", _CRON, seconds=_STOP_SECONDS + _START_SECONDS)
-            for name in self._running(_CRON):
+            if not (names := self._running(_CRON)):
+                raise OpsError(f"{_CRON} does not start", f"inv logs --service {_CRON}")
+            for name in names:
                 self._await_page(_CRON, name)
 
     def _up(self, *words: str, seconds: float = _START_SECONDS) -> None:
@@ -143,7 +151,7 @@ class Replacement:
             return
         deadline, quiet = time.monotonic() + self.drain, 0
         while quiet < _IN_A_ROW:
-            left = under_way(self._connections(container), _PORTS[service])
+            left = self._under_way(container, _PORTS[service])
             quiet = 0 if left else quiet + 1
             if time.monotonic() > deadline:
                 self.reporter.note(
@@ -153,9 +161,13 @@ class Replacement:
                 return
             time.sleep(_POLL_SECONDS)
 
-    def _connections(self, container: str) -> str:
+    def _under_way(self, container: str, port: int) -> int:
+        """How many requests it has; 1 where that cannot be known, as long as it runs."""
         argv = self.stack.exec_argv(container, "cat", "/proc/net/tcp")
-        return self.stack.runner.run(argv, timeout=30, check=False).stdout
+        done = self.stack.runner.run(argv, timeout=30, check=False)
+        if done.ok:
+            return under_way(done.stdout, port)
+        return int(any(s.name == container and s.state == "running" for s in self.stack.services()))
 
     def _remove(self, container: str) -> None:
         run = self.stack.runner.run
@@ -180,4 +192,4 @@ def _broken(stack: Stack, container: str, said: str) -> OpsError:
     done = stack.runner.run(argv, timeout=60, check=False)
     lines: Sequence[str] = telling((done.stdout + done.stderr).splitlines())[:LOG_LINES]
     shown = "".join(f"\n  {line}" for line in lines)
-    return OpsError(f"{said}; its last log lines:{shown}", "What served before serves on.")
+    return OpsError(f"{said}; its last log lines:{shown}", "The previous version is still serving.")

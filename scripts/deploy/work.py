@@ -1,6 +1,7 @@
 """A deployment under way: who does it, since when, and what is told and written of its end."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -44,6 +45,7 @@ class Work:
     reporter: Reporter
     drain: float  # seconds that requests under way have
     touched: bool = False  # containers may have been replaced
+    updated: tuple[str, ...] = ()  # modules whose data were updated
     who: str = field(default_factory=record.who)
     began: float = field(default_factory=time.monotonic)
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
@@ -74,10 +76,22 @@ class Work:
         settings = stack.settings
         release.remember(settings, release.here(settings, stack.runner))
         lifecycle.forget_static_files(stack)
-        lasting = [v for d in record.known(settings) for v in record.versions(d)]
-        kept.drop_others(stack, list(dict.fromkeys(lasting))[:_KEPT])
+        self.prune()
         self._tell(hooks.AFTER, before, after, result)
         return Outcome(made, settings.url)
+
+    def prune(self) -> None:
+        """Keep the last versions that have served."""
+        lasting = [v for d in record.known(self.stack.settings) for v in record.versions(d)]
+        kept.drop_others(self.stack, list(dict.fromkeys(lasting))[:_KEPT])
+
+    def warn_of_data(self, modules: Sequence[str]) -> None:
+        """Say that image and code go back, and the data of `modules` do not."""
+        if modules:
+            self.reporter.note(
+                f"warning: the data of {', '.join(modules)} remain updated;"
+                " they go back with: inv module.rollback"
+            )
 
     def unchanged(self, before: Version) -> Outcome:
         """There was nothing to do, and there is nothing to write down."""
@@ -85,8 +99,12 @@ class Work:
         return Outcome(made, self.stack.settings.url)
 
     def failed(self, before: Version, after: Version, result: Result, reason: str) -> None:
-        """It has not: the line and the hook."""
-        self._add(before, after, result, (), reason)
+        """It has not: the line, what is kept, and the hook."""
+        try:
+            self._add(before, after, result, self.updated, reason)
+        except OpsError as error:  # a full disk, which may be the cause of it all
+            self.reporter.note(f"warning: {error.message}")
+        self.prune()
         self._tell(hooks.FAILED, before, after, result)
 
     def _add(

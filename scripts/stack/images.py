@@ -110,7 +110,8 @@ def _build_platform_image(stack: Stack, reporter: Reporter, images: Mapping[str,
         )
     if DEPLOYED.fullmatch(tag):  # as it was, whatever the sources are by now
         if not exists(stack, tag):
-            raise OpsError(f"ODOO_IMAGE={tag} of .env is gone", "To build another: inv deploy")
+            hint = "Empty ODOO_IMAGE and ODOO_ADDONS in .env; inv up builds another then."
+            raise OpsError(f"ODOO_IMAGE={tag} of .env is gone", hint)
         return
     context = stack.settings.root / "odoo"
     sources = [context / "Dockerfile", context / "requirements.txt", *(context / "bin").iterdir()]

@@ -114,10 +114,36 @@ def test_a_failure_before_anything_is_replaced_leaves_env_as_it_was(tmp_path: Pa
     assert (tmp_path / ".env").read_text() == before
 
 
-def test_an_image_of_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ODOO_ADDONS", "./x")
-    with pytest.raises(UsageError, match="ODOO_ADDONS of the environment"):
-        kept.refuse_fixed()
+def test_what_somebody_else_has_chosen_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_in(tmp_path)
+    for code, refused in ((_FIRST.code, False), ("./mine", True), ("/srv/addons", True)):
+        (tmp_path / ".env").write_text(f"ODOO_ADDONS={code}\n")
+        if not refused:
+            kept.refuse_own_choice(settings)
+            continue
+        with pytest.raises(UsageError, match="is not what a deployment has written"):
+            kept.refuse_own_choice(settings)
+    monkeypatch.setenv("ODOO_IMAGE", "mine:1")
+    (tmp_path / ".env").write_text("")
+    with pytest.raises(UsageError, match="ODOO_IMAGE of the environment"):
+        kept.refuse_own_choice(settings)
+
+
+@pytest.mark.parametrize(
+    ("began", "known"), [("2026-11-28T14:20:00Z", True), ("2026-11-28T16:00:00Z", False)]
+)
+def test_code_is_known_only_where_nothing_was_started_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, began: str, known: bool
+) -> None:
+    row = json.dumps({"Service": "odoo", "Name": "odoo-1", "State": "running", "StartedAt": began})
+    stack = _stack(tmp_path, **{"docker ps": says(row)})
+    monkeypatch.setattr(kept, "running", lambda *_: _SECOND)
+    found = kept.as_started(stack, [_made(_FIRST, _SECOND)], "20261128T170000Z")
+    assert found == (_SECOND if known else replace(_SECOND, code="", digest=""))
+    (tmp_path / ".env").write_text(f"ODOO_ADDONS={_FIRST.code}\n")  # a copy is what it was
+    assert kept.as_started(stack, [_made(_FIRST, _SECOND)], "20261128T170000Z") == _SECOND
 
 
 def test_an_image_that_served_is_never_built_again(tmp_path: Path) -> None:
