@@ -23,6 +23,7 @@ from scripts.commands import (
     restore,
     sessions,
     supabase,
+    swarm,
     tls,
 )
 from scripts.core.tasklib import Command
@@ -47,6 +48,7 @@ namespace = Collection(
     mail.COLLECTION,
     supabase.COLLECTION,
     jobs.COLLECTION,
+    swarm.COLLECTION,
 )
 
 
@@ -67,6 +69,7 @@ GROUPS: Final[Mapping[str, Sequence[Command]]] = {
     ],
     "PostgreSQL": _of(postgres.COLLECTION),
     "Modules": _of(modules.COLLECTION),
+    "Several machines": _of(swarm.COLLECTION),
     "HTTPS": tls.TASKS,
     "Secrets": _of(credentials.COLLECTION),
     "Sessions": _of(sessions.COLLECTION),

@@ -16,6 +16,7 @@ from scripts.core.mail_settings import MailSettings
 from scripts.core.monitoring_settings import MonitoringSettings
 from scripts.core.postgres_settings import PostgresSettings
 from scripts.core.sources import Sources
+from scripts.core.swarm_settings import SwarmSettings
 from scripts.core.values import HOST, Values, check_what_compose_reads
 from toolbox.contract.names import DATABASE_NAME
 
@@ -27,6 +28,7 @@ REPOSITORY: Final = "/repository"  # where the container of backups finds BACKUP
 RULE: Final = r"\d+[dwmy](,\d+[dwmy])*"  # how many days, weeks, months, years
 # Docker has no other names of images, of which it is a part.
 _PROJECT: Final = r"[a-z0-9]+((_|__|-+)[a-z0-9]+)*"
+_PROJECT_WORDS: Final = "lower-case letters and digits, with -, _ or __ between"
 PROJECT: Final = "ipai-platform"  # unless COMPOSE_PROJECT_NAME says otherwise
 # Oftener is a load of its own; more seldom, what ends is not seen for too long.
 _HEALTH: Final = (1.0, 300.0)
@@ -89,6 +91,7 @@ class Settings:
     backup_keep: str
     archive: ArchiveSettings
     alarms: AlarmSettings
+    swarm: SwarmSettings
     image_source: ImageSource
     odoo_package: str  # a Debian package or a checkout of Odoo; '' if there is none
     odoo_enterprise: str  # a checkout of Odoo Enterprise; '' if there is none
@@ -177,12 +180,7 @@ class Settings:
         settings = cls(
             root=root,
             environment=environment,
-            project=values.matching(
-                "COMPOSE_PROJECT_NAME",
-                PROJECT,
-                _PROJECT,
-                "lower-case letters and digits, with -, _ or __ between",
-            ),
+            project=values.matching("COMPOSE_PROJECT_NAME", PROJECT, _PROJECT, _PROJECT_WORDS),
             database=values.matching(
                 "ODOO_DATABASE",
                 "odoo",
@@ -232,6 +230,7 @@ class Settings:
                 values, default=environment is Environment.PROD and not postgres.external
             ),
             alarms=AlarmSettings.read(values),
+            swarm=SwarmSettings.read(values),
             image_source=values.choice("IMAGE_SOURCE", ImageSource.AUTO),
             odoo_package=values.path("ODOO_PACKAGE", ""),
             odoo_enterprise=values.path("ODOO_ENTERPRISE", ""),

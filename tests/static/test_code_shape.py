@@ -42,6 +42,7 @@ _ALLOWED = {
         "core", "stack", "backups", "modules", "maintenance", "startup", "checkup", "deploy",
     },
     "disaster": {"core", "stack", "backups", "disaster"},
+    "swarm": {"core", "stack", "backups", "swarm"},
     "status": {"core", "stack", "tls", "backups", "health", "maintenance", "checkup", "status"},
     "doctor": {"core", "stack", "credentials", "health", "checkup", "startup", "doctor"},
     "commands": {
@@ -51,6 +52,7 @@ _ALLOWED = {
         "postgres",
         "disaster",
         "deploy",
+        "swarm",
     },
     "cli": {"core", "stack", "cli"},
     "tasks": {"core", "commands"},

@@ -9,6 +9,7 @@ from tests.static.support.project import (
     EXTERNAL_FILES,
     REPLICAS_FILE,
     ROOT,
+    SWARM_FILE,
     compose,
     documented,
     variables,
@@ -67,7 +68,7 @@ def test_every_documented_variable_is_read_by_somebody() -> None:
     read = variables(
         "".join(
             (ROOT / name).read_text()
-            for name in (*COMPOSE_FILES, REPLICAS_FILE, *EXTERNAL_FILES, DEBUG_FILE)
+            for name in (*COMPOSE_FILES, REPLICAS_FILE, *EXTERNAL_FILES, SWARM_FILE, DEBUG_FILE)
         )
     )
     unused = set(documented()) - set(read) - _NOT_INTERPOLATED

@@ -14,6 +14,9 @@ from scripts.health import notify, report
 from scripts.modules import change, listing
 from scripts.rotation import rotated
 from scripts.supabase import service as supabase
+from scripts.swarm import deploy as swarm_deploy
+from scripts.swarm import drain, rollback
+from scripts.swarm import status as swarm_status
 from tests.static.support.cli import shown
 from tests.support.json_documentation import documented, of_dataclass, problems
 from toolbox.contract.archive import ArchiveStatus
@@ -59,10 +62,15 @@ _RECORDS = {
     "module.test": ModuleTestResult,
     "sessions": sessions.Overview,
     "mail.test": mail.Sent,
+    "swarm.status": swarm_status.SwarmStatus,
+    "swarm.deploy": swarm_deploy.Deployed,
+    "swarm.drain": drain.Drained,
+    "swarm.rollback": rollback.RolledBack,
+    "swarm.backup": CreatedBackup,
 }
 _CHANGES = ("module.install", "module.update", "module.uninstall", "module.rehearse")
 _ADDED = {"sessions": {"sessions"}, **{command: {"plan.empty"} for command in _CHANGES}}
-_LEFT_OUT = {"backup": {"handle"}}
+_LEFT_OUT = {"backup": {"handle"}, "swarm.backup": {"handle"}}
 _AS_TEXT = {"time": "string"}  # what JSON has no form of
 _TABLES = {
     "secrets": credentials.table([]),

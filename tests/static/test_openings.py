@@ -35,6 +35,7 @@ _LOOKING = {
     "psql",
     "odoo_shell",
     "sessions_list",
+    "swarm_status",
     "supabase_status",
     "supabase_psql",
     "maintenance",  # only `status`: on and off ask

@@ -23,6 +23,7 @@ _PLATFORM_PREFIXES = (
     "PLATFORM_",
     "POSTGRES_",
     "REDIS_",
+    "SWARM_",
 )
 
 

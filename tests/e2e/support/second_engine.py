@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.waiting import eventually
 
-_NAMESPACES = ("--net", "--mount", "--pid")
+_NAMESPACES = ("--net", "--mount", "--pid", "--uts")
 # Hides the containerd of a first engine that systemd started: the second would use it. Leaves
 # no zombies, which the next engine would take for alive.
 _INIT = """
@@ -42,6 +42,7 @@ class SecondEngine:
         init = [sys.executable, "-c", _INIT]
         self._spawn("unshare", *_NAMESPACES, "--fork", "--kill-child", "--mount-proc", *init)
         try:
+            self.prepare()
             self.start()
         except BaseException:
             self.__exit__()
@@ -55,6 +56,9 @@ class SecondEngine:
         shutil.rmtree(self.run)
         shutil.rmtree(self.data, ignore_errors=True)  # images, and what still ends
 
+    def prepare(self) -> None:
+        """What is to be done in the namespaces before the engine starts: here nothing."""
+
     @property
     def host(self) -> str:
         """Its address, for DOCKER_HOST."""
@@ -63,7 +67,7 @@ class SecondEngine:
     def start(self) -> None:
         """Start it, again if need be."""
         self._spawn(
-            *self._inside(),
+            *self.inside(),
             "dockerd",
             f"--host={self.host}",
             f"--data-root={self.data}",
@@ -78,7 +82,7 @@ class SecondEngine:
     def kill(self) -> None:
         """End it by SIGKILL: it can neither clean up nor say goodbye."""
         pid = (self.run / "docker.pid").read_text()
-        subprocess.run([*self._inside(), "kill", "-KILL", pid], check=True)
+        subprocess.run([*self.inside(), "kill", "-KILL", pid], check=True)
         self.processes.pop().wait()
 
     def take(self, *images: str) -> None:
@@ -88,11 +92,15 @@ class SecondEngine:
             subprocess.run(load, stdin=saving.stdout, check=True, capture_output=True, timeout=300)
         assert saving.returncode == 0
 
-    def _inside(self) -> list[str]:
-        """What a command begins with that runs in the namespaces, once they are prepared."""
+    def init(self) -> str:
+        """The process id of the first process in the namespaces."""
         outer = self.processes[0].pid
         children = Path(f"/proc/{outer}/task/{outer}/children")
-        init = eventually(lambda: children.read_text().split(), 10)[0]
+        return eventually(lambda: children.read_text().split(), 10)[0]
+
+    def inside(self) -> list[str]:
+        """What a command begins with that runs in the namespaces, once they are prepared."""
+        init = self.init()
         mounts = Path(f"/proc/{init}/mounts")
         assert eventually(lambda: " /run/containerd tmpfs " in mounts.read_text(), 10)
         return ["nsenter", f"--target={init}", *_NAMESPACES]

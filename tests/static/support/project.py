@@ -17,6 +17,7 @@ COMPOSE_FILES = ("compose.yaml", "compose.prod.yaml")
 REPLICAS_FILE = "compose.replicas.yaml"  # on top of production
 # On top of those, and the second where the replicas are, too.
 EXTERNAL_FILES = ("compose.external-db.yaml", "compose.external-db-replicas.yaml")
+SWARM_FILE = "compose.swarm.yaml"  # on top of replicas
 DEBUG_FILE = "compose.debug.yaml"  # on top of development only
 _SCALARS = ("bool", "int", "float", "null", "timestamp")
 
@@ -104,11 +105,18 @@ def _first_line(path: Path) -> str:
 
 
 def run(
-    *argv: str, env: dict[str, str] | None = None, cwd: Path = ROOT
+    *argv: str, env: dict[str, str] | None = None, cwd: Path = ROOT, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """A process and its output, text."""
     return subprocess.run(
-        argv, capture_output=True, text=True, check=False, cwd=cwd, env=env, timeout=120
+        argv,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env=env,
+        timeout=120,
+        input=stdin,
     )
 
 

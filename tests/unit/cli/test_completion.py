@@ -19,6 +19,8 @@ from tests.unit.support.fakes import settings_in
 
 # Options whose value nobody can know, or that may be anything.
 _FREE = {
+    "address",
+    "node",
     "archive",
     "command", "domain", "email", "from_database", "keep", "key", "name", "notify", "payload",
     "image", "ping",

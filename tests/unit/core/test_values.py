@@ -131,6 +131,13 @@ _WRONG = {
     "POSTGRES_MAX_CONNECTIONS": ["5", "10001"],
     "POSTGRES_SHM_SIZE": _NO_MEMORY,
     "LOG_FORMAT": ["xml", "JSON", "../text"],
+    "SWARM_REGISTRY": ["https://registry.example.com", "a b", "registry/"],
+    "SWARM_VERSION": ["a b", "-1", "a/b"],
+    "SWARM_GENERATION": ["a b", "a/b"],
+    "SWARM_FILESTORE_DRIVER": ["a b"],
+    "SWARM_FILESTORE_TYPE": ["nfs 4"],
+    "SWARM_FILESTORE_OPTIONS": ["addr=10.0.0.5, nfsvers=4.2"],
+    "SWARM_FILESTORE_DEVICE": [":/srv/my files"],
     "HEALTH_INTERVAL": ["5", "0s", "10m"],
 }
 _EACH = [(name, value) for name, values in _WRONG.items() for value in values]

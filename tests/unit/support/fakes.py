@@ -17,6 +17,7 @@ from scripts.core.monitoring_settings import MonitoringSettings
 from scripts.core.postgres_settings import PostgresSettings, TlsMode
 from scripts.core.process import CommandFailedError, RunOptions
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
+from scripts.core.swarm_settings import SwarmSettings
 from tests.unit.support import containers
 
 NO_ALARMS = AlarmSettings()
@@ -252,6 +253,7 @@ def settings_in(
         replicas=replicas,
         postgres=postgres,
         alarms=alarms,
+        swarm=SwarmSettings(registry="", filestore=":/srv/odoo"),
         odoo_port=odoo_port,
         debug=debug,
         debug_port=5678,

@@ -1,0 +1,1 @@
+"""The platform on several machines, by Docker Swarm and compose.swarm.yaml."""

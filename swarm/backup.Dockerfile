@@ -1,0 +1,5 @@
+# The image of backup with what compose.yaml mounts into it, for the nodes of a Swarm.
+# Edit by hand freely; afterwards run `inv swarm.deploy`. .dockerignore says what can be copied.
+ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+COPY toolbox/ /opt/platform/toolbox/
