@@ -91,6 +91,7 @@ def nginx(folder: Path, domain: str, changes: dict[str, str]) -> Iterator[None]:
         "NGINX_ENVSUBST_FILTER": "^ODOO_",
         "ODOO_DOMAIN": domain,
         "ODOO_PUBLIC_PORT": "",
+        "ODOO_ALIASES": "redirect",
         "ODOO_WEBSOCKET_HOST": "odoo",
     }
     with container(

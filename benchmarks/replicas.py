@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 import quiet  # noqa: E402
 
-from nginx import await_answers, build_loader, load, nginx, run  # noqa: E402
+from nginx import SETTINGS, await_answers, build_loader, load, nginx, run  # noqa: E402
 
 WORKERS = 4
 ARRANGEMENTS = (0, 1, 2, 4)  # replicas; 0: one container does everything
@@ -43,7 +43,7 @@ def main() -> None:
     began = quiet.begin()
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     build_loader()
-    before = os.environ.get("ODOO_REPLICAS", "0")
+    before = str(SETTINGS.replicas)
     found = {}
     try:
         for replicas in ARRANGEMENTS:
