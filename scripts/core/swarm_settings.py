@@ -11,7 +11,7 @@ _WORDS = "a value without spaces"
 class SwarmSettings:
     """Of one installation."""
 
-    registry: str  # where nodes fetch images, such as registry.example.com/erp; '' if nowhere
+    registry: str  # where nodes fetch images, such as images.example.com/erp; '' if nowhere
     filestore: str  # device of the volume that all nodes mount; '' if none was named
 
     @classmethod
@@ -27,7 +27,7 @@ class SwarmSettings:
                 "SWARM_REGISTRY",
                 "",
                 r"([\w.-]+(:\d+)?(/[a-z0-9._-]+)*)?",
-                "a place of images such as registry.example.com/erp",
+                "a place of images such as images.example.com/erp",
             ),
             filestore=values.matching("SWARM_FILESTORE_DEVICE", "", r"\S*", _WORDS),
         )

@@ -60,7 +60,7 @@ def deploy(
             try:
                 hooks.run(new, reporter, hooks.BEFORE, work.variables(before, after))
             except OpsError:
-                work.prune()
+                work.prune(before)
                 raise
         if changed:
             with _or_back(work, before, after):

@@ -83,9 +83,8 @@ class Replacement:
     def _initialise(self) -> None:
         """Have the new image see the database, as it does before each start."""
         self._up(_INIT)
-        # The newest, should there be another one of a former project.
         names = [s.name for s in self.stack.services() if s.service == _INIT and not s.oneoff]
-        argv = ["docker", "wait", *names[:1]]
+        argv = ["docker", "wait", names[0]]
         done = self.stack.runner.run(argv, timeout=_INIT_SECONDS, check=False)
         if done.stdout.split() != ["0"]:
             raise _broken(self.stack, names[0], "odoo_init has failed")

@@ -76,14 +76,14 @@ class Work:
         settings = stack.settings
         release.remember(settings, release.here(settings, stack.runner))
         lifecycle.forget_static_files(stack)
-        self.prune()
+        self.prune(after)
         self._tell(hooks.AFTER, before, after, result)
         return Outcome(made, settings.url)
 
-    def prune(self) -> None:
-        """Keep the last versions that have served."""
+    def prune(self, serving: Version) -> None:
+        """Keep what serves, whatever the list has of it, and the last versions that have served."""
         lasting = [v for d in record.known(self.stack.settings) for v in record.versions(d)]
-        kept.drop_others(self.stack, list(dict.fromkeys(lasting))[:_KEPT])
+        kept.drop_others(self.stack, list(dict.fromkeys([serving, *lasting]))[:_KEPT])
 
     def warn_of_data(self, modules: Sequence[str]) -> None:
         """Say that image and code go back, and the data of `modules` do not."""
@@ -102,9 +102,9 @@ class Work:
         """It has not: the line, what is kept, and the hook."""
         try:
             self._add(before, after, result, self.updated, reason)
+            self.prune(before)
         except OpsError as error:  # a full disk, which may be the cause of it all
             self.reporter.note(f"warning: {error.message}")
-        self.prune()
         self._tell(hooks.FAILED, before, after, result)
 
     def _add(

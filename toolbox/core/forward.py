@@ -1,7 +1,7 @@
 """Hands connections on to a PostgreSQL elsewhere, for containers without a way out.
 
 As bytes: TLS is between the two ends, and so the server's certificate is checked there. Its
-name is resolved for each connection anew, as a managed server moves by its name.
+name is resolved again for each connection, as a managed server moves by its name.
 """
 
 import asyncio

@@ -11,6 +11,7 @@ from scripts.core.settings import Environment
 from scripts.deploy import hooks, kept, record, upstreams
 from scripts.deploy.record import Deployment, Result, Version
 from scripts.deploy.replacement import under_way
+from scripts.deploy.work import Work
 from scripts.stack import image_names, images
 from scripts.stack.compose import Stack
 from tests.unit.support.fakes import FakeReporter, FakeRunner, command_line, says, settings_in
@@ -167,6 +168,14 @@ def test_only_what_may_serve_again_is_kept(tmp_path: Path) -> None:
     removed = [command_line(argv) for argv in _runner(stack).changing]
     assert removed == [f"docker image rm {_SECOND.image}"]
     assert sorted(each.name for each in folder.iterdir()) == ["20261128T142500Z", "notes"]
+
+
+def test_what_serves_is_kept_though_the_list_cannot_be_written(tmp_path: Path) -> None:
+    stack = _stack(tmp_path, **{"docker image ls": says(f"{_TAG}\n{_SECOND.image}")})
+    assert record.known(stack.settings) == []
+    Work(stack, FakeReporter(), 1).prune(_FIRST)
+    removed = [command_line(argv) for argv in _runner(stack).changing]
+    assert removed == [f"docker image rm {_SECOND.image}"]
 
 
 @pytest.mark.parametrize(("mode", "said"), [(0o644, "chmod +x"), (0o755, "")])

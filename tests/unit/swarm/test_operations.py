@@ -162,7 +162,7 @@ def test_images_of_this_machine_alone_are_not_deployed_to_others(tmp_path: Path)
     swarm_images.spread(stack, FakeReporter(), images, nodes=2, loaded=True)
     swarm_images.spread(stack, FakeReporter(), images, nodes=1, loaded=False)
     assert not _changes(stack)
-    stack = _with(stack, swarm=replace(stack.settings.swarm, registry="registry.example.com/erp"))
+    stack = _with(stack, swarm=replace(stack.settings.swarm, registry="images.example.com/erp"))
     swarm_images.spread(stack, FakeReporter(), images, nodes=2, loaded=False)
     assert _changes(stack) == [f"docker push --quiet {images[0]}"]
 
