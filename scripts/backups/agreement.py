@@ -7,7 +7,9 @@ from scripts.core.errors import OpsError
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment
 from scripts.stack.compose import Stack
+from toolbox.contract.backups import Manifest, OdooInfo
 
+_ORIGIN: Final = "inv restore --configuration tells where they came from"
 _LIVES: Final = (
     "without --neutralize its scheduled actions, payment providers and webhooks work here, in"
     " development, as they do where it comes from. Mail is caught: it reaches nobody."
@@ -44,3 +46,26 @@ def agree(
             f"nothing was restored: {reason}",
             "Say yes, give --yes where nobody can answer, or take another name.",
         )
+
+
+def fit(reporter: Reporter, found: Manifest, here: OdooInfo, origin: str = _ORIGIN) -> str:
+    """The version of the Odoo `here`, which has to be able to run the backup `found`.
+
+    Raises OpsError otherwise, and, unless the person agrees, where it finds no code of modules
+    that are installed in the backup; `origin` says how to find that.
+    """
+    if here.odoo != found.odoo:
+        raise OpsError(
+            f"the backup is of Odoo {found.odoo}, and Odoo {here.odoo} runs here",
+            "Run the image of that version, restore, and upgrade then.",
+        )
+    missing = sorted(set(found.modules) - set(here.modules))
+    if missing:
+        reporter.note(f"Installed in the backup, and not on disk here: {', '.join(missing)}")
+    question = "Restore it without the code of these modules?"
+    if missing and not reporter.confirm(question, unattended=False):
+        raise OpsError(
+            "nothing was restored: modules are missing",
+            f"{origin}; --yes goes on without them.",
+        )
+    return here.odoo

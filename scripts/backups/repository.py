@@ -106,8 +106,13 @@ def listed(stack: Stack, reporter: Reporter) -> list[Backup]:
     """All complete backups, the oldest first."""
     service.prepare(stack, reporter)
     stored = service.ask(stack, reporter, service.MAKE, "list", kind=list[StoredBackup])
+    return remembered(stack.settings, stored)
+
+
+def remembered(settings: Settings, stored: Sequence[StoredBackup]) -> list[Backup]:
+    """Those that the repository lists, of which the completion of command lines knows then."""
     found = [retention.backup(known) for known in stored]
-    _remember(stack.settings, found)
+    _remember(settings, found)
     return found
 
 

@@ -16,7 +16,7 @@ from scripts.core.report import Reporter
 from scripts.stack import engine, image_facts, image_names, images, lifecycle, served
 from scripts.stack.compose import Stack
 from toolbox.contract.archive import StagedMoment
-from toolbox.contract.backups import Manifest, RestoreOffer, ScanResult, StageResult, SwapResult
+from toolbox.contract.backups import RestoreOffer, ScanResult, StageResult, SwapResult
 from toolbox.contract.names import BEFORE, DATABASE_NAME, RESTORER, STAGED
 
 
@@ -46,7 +46,7 @@ def restore(stack: Stack, reporter: Reporter, wanted: Wanted) -> Restored:
             origin, odoo = _choose(stack, reporter, wanted.source, name, warning)
         with staged(stack, reporter, origin, name, odoo) as found:
             if isinstance(found, StagedMoment):
-                _fit(stack, reporter, found)
+                agreement.fit(reporter, found, service.odoo_here(stack))
             if neutralize:
                 neutralise(stack, reporter, name + STAGED, RESTORER if file else "")
             replaced = _put_in_place(stack, reporter, name, found.databases, scan=neutralize)
@@ -85,7 +85,7 @@ def _choose(
     """A backup that can replace `name`, and the version of the Odoo here, if the person agrees."""
     offer = service.ask(stack, reporter, service.RESTORE, "offer", wanted, kind=RestoreOffer)
     found = offer.backup
-    odoo = _fit(stack, reporter, found)
+    odoo = agreement.fit(reporter, found, service.odoo_here(stack))
     what = f"the backup {found.id} of {found.created} ({found.database})"
     agreement.agree(reporter, what, name, offer.databases, warning)
     return Saved(found.id, offer.handle, found.created), odoo
@@ -188,30 +188,6 @@ def _prepare(stack: Stack, reporter: Reporter) -> None:
 def databases(stack: Stack, reporter: Reporter) -> dict[str, int]:
     """Those of the server, and the number by which it knows each under any name."""
     return service.ask(stack, reporter, service.RESTORE, "databases", kind=dict[str, int])
-
-
-def _fit(stack: Stack, reporter: Reporter, found: Manifest) -> str:
-    """The version of the Odoo here, which has to be able to run the backup `found`.
-
-    Raises OpsError otherwise, and, unless the person agrees, where it finds no code of modules
-    that are installed in the backup.
-    """
-    here = service.odoo_here(stack)
-    if here.odoo != found.odoo:
-        raise OpsError(
-            f"the backup is of Odoo {found.odoo}, and Odoo {here.odoo} runs here",
-            "Run the image of that version, restore, and upgrade then.",
-        )
-    missing = sorted(set(found.modules) - set(here.modules))
-    if missing:
-        reporter.note(f"Installed in the backup, and not on disk here: {', '.join(missing)}")
-    question = "Restore it without the code of these modules?"
-    if missing and not reporter.confirm(question, unattended=False):
-        raise OpsError(
-            "nothing was restored: modules are missing",
-            "inv restore --configuration tells where they came from; --yes goes on without them.",
-        )
-    return here.odoo
 
 
 def _put_in_place(

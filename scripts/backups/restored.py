@@ -37,10 +37,9 @@ class Restored:
         if self.missing_files and not self.with_files:
             lines.append(f"{self.missing_files} attachments have no file: a dump brings none")
         if self.replaced:
-            undo = "inv restore --undo" + ("" if self.live else f" --to-database {self.database}")
             lines.append(
                 f"What was there before is the database {self.database}{BEFORE};"
-                f" the next restore takes it away. Back to it: {undo}"
+                f" the next restore takes it away. Back to it: {self._way_back}"
             )
         if self.url:
             lines += [
@@ -49,3 +48,7 @@ class Restored:
                 f"To end it, and drop the copy: inv db.drop {self.database}",
             ]
         return lines
+
+    @property
+    def _way_back(self) -> str:
+        return "inv restore --undo" + ("" if self.live else f" --to-database {self.database}")

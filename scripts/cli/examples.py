@@ -108,6 +108,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "swarm.drain": ("inv swarm.drain node2", "inv swarm.drain node2 --back"),
     "swarm.rollback": ("inv swarm.rollback", "inv swarm.rollback --json"),
     "swarm.backup": ("inv swarm.backup", "inv swarm.backup --json"),
+    "swarm.backups": ("inv swarm.backups", "inv swarm.backups --json"),
+    "swarm.restore": ("inv swarm.restore latest", "inv swarm.restore --at -15min"),
     "jobs.dead": ("inv jobs.dead", "inv jobs.dead --limit 5"),
     "test": ("inv test --only unit", "inv test --extended"),
     "lock": ("inv lock", "inv --echo lock"),

@@ -123,6 +123,7 @@ _KNOWN: Final[Mapping[str, Callable[[Path], list[str]]]] = {
     "backup.show id": _backups,
     "backup.verify id": _backups,
     "restore source": _sources,
+    "swarm.restore source": _backups,
     "plain": _choices(FILES),
     "doctor file": _choices(FILES),
     "metrics": _choices(FILES),

@@ -77,6 +77,58 @@ def swarm_backup(c: Context, json: bool = False) -> None:
     render.show_made(session.console, made, as_json=json)
 
 
+@command({"json": JSON}, name="backups")
+def swarm_backups(c: Context, json: bool = False) -> None:
+    """List the complete backups, the oldest first."""
+    from scripts.backups import render
+    from scripts.swarm import backup
+
+    session = open_to_change(c, prod=True)
+    found = backup.listed(session.stack, session.console)
+    session.console.show(render.as_json(found), render.table(found).lines, as_json=json)
+
+
+@command(
+    {
+        "source": "A backup, or latest.",
+        "at": "A moment instead: 2026-11-26 14:32, yesterday 17:00, -15min, before xid 4711.",
+        "undo": "Go back to what the last restore replaced.",
+        "json": JSON,
+        "yes": YES,
+    },
+    name="restore",
+    positional=("source",),
+)
+def swarm_restore(
+    c: Context,
+    source: str = "latest",
+    at: str = "",
+    undo: bool = False,
+    json: bool = False,
+    yes: bool = False,
+) -> None:
+    """Bring a backup or a moment back; verified before anything live is touched; asks."""
+    from scripts.backups import moments
+    from scripts.backups.wanted import Wanted, validate
+    from scripts.swarm import restore
+
+    session = open_to_change(c, prod=True, yes=yes)
+    wanted = Wanted(source=source, at=moments.parse(at) if at else None)
+    validate(wanted, configuration=False, undo=undo)
+    stack, console = session.stack, session.console
+    done = restore.undo(stack, console) if undo else restore.restore(stack, console, wanted)
+    session.console.show(done, done.lines, as_json=json)
+    done.warn()
+
+
 COLLECTION = Collection(
-    "swarm", swarm_init, swarm_deploy, swarm_status, swarm_drain, swarm_rollback, swarm_backup
+    "swarm",
+    swarm_init,
+    swarm_deploy,
+    swarm_status,
+    swarm_drain,
+    swarm_rollback,
+    swarm_backup,
+    swarm_backups,
+    swarm_restore,
 )

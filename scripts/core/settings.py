@@ -102,6 +102,7 @@ class Settings:
     ci: bool
     test_package: str  # the Odoo that `inv test` is to run on; '' for that of the platform
     told: Told = Told.DEFAULT  # by what `environment` was chosen
+    in_swarm: bool = False  # Docker Swarm runs it, with compose files of its own
 
     @property
     def compose_files(self) -> tuple[Path, ...]:
@@ -113,6 +114,11 @@ class Settings:
                 files.append(self.root / "compose.replicas.yaml")
         elif self.debug:
             files.append(self.root / "compose.debug.yaml")
+        if self.in_swarm:
+            files.append(self.root / "compose.swarm.yaml")
+            if self.postgres.external:
+                files.append(self.root / "compose.swarm-external-db.yaml")
+            return tuple(files)
         if self.postgres.external:
             files.append(self.root / "compose.external-db.yaml")
             if self.root / "compose.replicas.yaml" in files:

@@ -55,6 +55,7 @@ class Engine:
     cpus: int
     memory: int  # bytes
     data_root: Path  # on the engine's host, which may be a virtual machine
+    in_swarm: bool = False
 
 
 def probe(runner: Runner) -> Engine:
@@ -75,6 +76,7 @@ def probe(runner: Runner) -> Engine:
         cpus=int(info["NCPU"]),
         memory=int(info["MemTotal"]),
         data_root=Path(info["DockerRootDir"]),
+        in_swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
     )
 
 

@@ -128,6 +128,8 @@ def failure(done: Completed, what: str, memory: str) -> OpsError:
         return OpsError(message, hints[-1] if hints else "")
     if done.code in _KILLED:
         reason = f"it was killed (out of memory: {memory} in .env?)"
+    elif lines and "not manually attachable" in lines[-1]:
+        return OpsError("Docker Swarm runs this platform here", "See: inv --list swarm")
     elif lines and "has active endpoints" in lines[-1]:
         return OpsError("compose.yaml has other networks than the platform", "Run: inv up")
     else:

@@ -46,6 +46,7 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         Check("Memory", lambda: _memory(engine)),
         Check("Disk", lambda: _disk(engine.data_root, settings.root)),
         Check("Files", lambda: permissions.finding(settings.root, programs=programs)),
+        *([Check("Swarm", lambda: _swarm(stack))] if engine.in_swarm else []),
         *([Check("Enterprise", lambda: _enterprise(settings))] if settings.odoo_enterprise else []),
         *([Check("Authority", lambda: _authority(settings))] if settings.postgres.ca_file else []),
         *(
@@ -66,6 +67,17 @@ def clone_port(stack: Stack, services: Sequence[Service]) -> Check:
 
 def _of_clone(settings: Settings) -> tuple[str, str, str, int]:
     return "The copy that is served", "CLONE_PORT", settings.clone.bind, settings.clone.port
+
+
+def _swarm(stack: Stack) -> Finding:
+    """Whether a stack of Swarm uses the volumes of this platform here."""
+    chosen = f"label=com.docker.stack.namespace={stack.settings.project}"
+    argv = ["docker", "ps", "--quiet", "--filter", chosen]
+    if not stack.runner.run(argv, timeout=30, check=False).stdout.split():
+        return Finding(Status.OK)
+    said = "Docker Swarm runs this platform here, on the same volumes"
+    hint = f"To change it: inv swarm.deploy. To end it: docker stack rm {stack.settings.project}"
+    return Finding(Status.FAILED, said, hint)
 
 
 def _enterprise(settings: Settings) -> Finding:

@@ -39,8 +39,15 @@ class Deployed:
 def of_swarm(stack: Stack) -> Stack:
     """`stack` as it is in a swarm: production, with replicas."""
     settings = stack.settings
-    count = settings.replicas or _REPLICAS
-    return replace(stack, settings=replace(settings, environment=Environment.PROD, replicas=count))
+    return replace(
+        stack,
+        settings=replace(
+            settings,
+            environment=Environment.PROD,
+            replicas=settings.replicas or _REPLICAS,
+            in_swarm=True,
+        ),
+    )
 
 
 def deploy(stack: Stack, reporter: Reporter, *, loaded: bool = False) -> Deployed:
@@ -91,8 +98,8 @@ def _require(stack: Stack) -> None:
 
 
 def _merged(stack: Stack) -> dict[str, Any]:
-    given = ["--file", str(stack.settings.root / stackfile.FILE), "config", "--format", "json"]
-    merged: dict[str, Any] = json.loads(stack.run(*given, timeout=60).stdout)
+    done = stack.run("config", "--format", "json", timeout=60)
+    merged: dict[str, Any] = json.loads(done.stdout)
     return merged
 
 

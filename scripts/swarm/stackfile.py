@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-FILE: Final = "compose.swarm.yaml"
 _NUMBERS: Final = {"published": 10, "mode": 8, "size": 10}  # Compose writes them as strings
 _CREDENTIALS: Final = "/run/backup-credentials"  # see toolbox/backup/restic.py
-_OF_BACKUPS: Final = ("backup", "archiver")
+_OF_BACKUPS: Final = ("backup", "restore", "recovery", "archiver")
 # What wants a database, of the version that odoo_init has seen to, and servers of data that stay.
-_ODOO: Final = ("odoo", "odoo_cron", "odoo_websocket")
+ODOO: Final = ("odoo", "odoo_cron", "odoo_websocket")
 
 
 def convert(
@@ -49,7 +48,7 @@ def convert(
                 for source, one in credentials.items()
             ]
     result["services"] = {
-        name: service for name, service in services.items() if odoo or name not in _ODOO
+        name: service for name, service in services.items() if odoo or name not in ODOO
     }
     numbered: dict[str, Any] = _numbers(result)
     return numbered

@@ -7,7 +7,6 @@ from scripts.core.errors import OpsError
 from scripts.core.report import Reporter
 from scripts.stack import image_build, image_facts
 from scripts.stack.compose import Stack
-from scripts.swarm import stackfile
 
 _PUSH_SECONDS: Final = 3600
 
@@ -24,7 +23,7 @@ def build(stack: Stack, reporter: Reporter, merged: Mapping[str, Any]) -> dict[s
     }
     stack.settings.state_folder.mkdir(parents=True, exist_ok=True)
     log = stack.settings.state_folder / "swarm-images.log"
-    argv = stack.argv("--file", str(stack.settings.root / stackfile.FILE), "build", *built)
+    argv = stack.argv("build", *built)
     with reporter.step("Building the images of the nodes"):
         image_build.logged(stack.runner, argv, log, on_line=image_build.steps(reporter, "images"))
     if stack.runner.dry:

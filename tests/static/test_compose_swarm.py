@@ -14,6 +14,7 @@ from tests.static.support.project import (
     COMPOSE_FILES,
     REPLICAS_FILE,
     ROOT,
+    SWARM_FILE,
     documented,
     has_compose,
     public_environment,
@@ -21,9 +22,10 @@ from tests.static.support.project import (
     variables,
 )
 
-_FILES = (*COMPOSE_FILES, REPLICAS_FILE, stackfile.FILE)
+_FILES = (*COMPOSE_FILES, REPLICAS_FILE, SWARM_FILE)
 _ODOO = ("odoo", "odoo_cron", "odoo_websocket")
-_ON_THE_DATA = ("odoo_db", "redis", "archiver", "backup")
+_ONCE = ("backup", "restore", "recovery")  # no task but while `inv` wants one
+_ON_THE_DATA = ("odoo_db", "redis", "archiver", *_ONCE)
 _SERVICES = {"nginx", "odoo_init", *_ODOO, *_ON_THE_DATA}
 _IMAGE_OF = {
     "nginx": "nginx",
@@ -32,6 +34,8 @@ _IMAGE_OF = {
     "odoo_db": "postgres",
     "redis": "redis",
     "backup": "backup",
+    "restore": "backup",
+    "recovery": "backup",
     "archiver": "backup",
 }
 
@@ -64,7 +68,7 @@ def test_nothing_is_left_to_what_swarm_ignores(name: str) -> None:
     assert all(int(secret["mode"], 8) == 0o400 for secret in service.get("secrets", ()))
 
 
-@pytest.mark.parametrize("name", sorted(_SERVICES - {"backup"}))
+@pytest.mark.parametrize("name", sorted(_SERVICES - {*_ONCE}))
 def test_it_is_as_in_production_but_for_where_its_files_are(name: str) -> None:
     swarm, alone = _merged()["services"][name], service_of("replicas", name)
     for key in ("command", "entrypoint", "environment", "healthcheck", "cap_add", "init"):
@@ -79,7 +83,7 @@ def test_it_is_as_in_production_but_for_where_its_files_are(name: str) -> None:
 def test_no_node_needs_a_checkout(name: str) -> None:
     mounts = _merged()["services"][name]["volumes"]
     bound = {mount["target"] for mount in mounts if mount["type"] == "bind"}
-    assert bound == ({"/repository"} if name in ("backup", "archiver") else set())
+    assert bound == ({"/repository"} if _IMAGE_OF.get(name) == "backup" else set())
     image = _merged()["services"][name]["image"]
     assert image.startswith("localhost/ipai-platform/swarm-")
 
@@ -112,7 +116,7 @@ def test_servers_of_data_have_one_place_and_one_task() -> None:
         deploy = _merged()["services"][name]["deploy"]
         assert deploy["placement"]["constraints"] == ["node.labels.ipai.data == true"]
         assert deploy.get("update_config", {}).get("order", "stop-first") == "stop-first"
-        assert deploy["replicas"] == (0 if name == "backup" else 1)
+        assert deploy["replicas"] == (0 if name in _ONCE else 1)
 
 
 def test_odoo_starts_before_it_stops_and_goes_back_where_it_fails() -> None:
@@ -150,6 +154,6 @@ def test_dockers_own_client_accepts_it() -> None:
 
 def test_its_variables_have_the_defaults_of_env_example() -> None:
     shown = documented()
-    for name, defaults in variables((ROOT / stackfile.FILE).read_text()).items():
+    for name, defaults in variables((ROOT / SWARM_FILE).read_text()).items():
         if name.startswith("SWARM_") and name != "SWARM_REGISTRY":
             assert defaults == {shown[name]}, name

@@ -16,6 +16,7 @@ from scripts.rotation import rotated
 from scripts.supabase import service as supabase
 from scripts.swarm import deploy as swarm_deploy
 from scripts.swarm import drain, rollback
+from scripts.swarm import restore as swarm_restore
 from scripts.swarm import status as swarm_status
 from tests.static.support.cli import shown
 from tests.support.json_documentation import documented, of_dataclass, problems
@@ -67,6 +68,8 @@ _RECORDS = {
     "swarm.drain": drain.Drained,
     "swarm.rollback": rollback.RolledBack,
     "swarm.backup": CreatedBackup,
+    "swarm.backups": retention.Backup,
+    "swarm.restore": swarm_restore.Restored,
 }
 _CHANGES = ("module.install", "module.update", "module.uninstall", "module.rehearse")
 _ADDED = {"sessions": {"sessions"}, **{command: {"plan.empty"} for command in _CHANGES}}

@@ -14,6 +14,11 @@ from tests.support.waiting import eventually
 
 NAME: Final = "db.test"
 TENANT: Final = "tenant"  # a role that may not create databases, and its one, empty database
+START: Final = (
+    "install -o postgres -m 0600 /tls/server.key /tmp/server.key;"
+    " exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/tls/server.crt"
+    " -c ssl_key_file=/tmp/server.key -c hba_file=/tls/pg_hba.conf"
+)
 _RULES: Final = "local all all trust\nhostssl all all all scram-sha-256\n"
 # What managed servers lack; `platform` is what platform.sql has made in the template.
 _AS_MANAGED: Final = "DROP SCHEMA platform CASCADE; DROP ROLE odoo_restore"
@@ -40,15 +45,10 @@ def make_certificates(tls: Path) -> None:
 @contextmanager
 def running(platform: Checkout, tls: Path) -> Iterator[str]:
     """The server, on the data that the volume odoo_db_data of `platform` has; its container."""
-    start = (
-        "install -o postgres -m 0600 /tls/server.key /tmp/server.key;"
-        " exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/tls/server.crt"
-        " -c ssl_key_file=/tmp/server.key -c hba_file=/tls/pg_hba.conf"
-    )
     volumes = [f"--volume={platform.project}_odoo_db_data:/var/lib/postgresql/data"]
     volumes += [f"--volume={tls}:/tls:ro", "--network-alias", NAME, "--entrypoint", "sh"]
     image = images.in_use(platform)["POSTGRES_IMAGE"]
-    with on_the_edge(platform, "elsewhere", *volumes, image, "-c", start) as server:
+    with on_the_edge(platform, "elsewhere", *volumes, image, "-c", START) as server:
         ready = ["docker", "exec", server, "pg_isready", "-q", "-h", "127.0.0.1"]
         assert eventually(lambda: platform.run(*ready).returncode == 0, 60)
         _administer(platform, server)

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -90,40 +92,46 @@ class Swarm:
         return json.loads(self.inv("swarm.status", "--json"))
 
 
-@pytest.fixture(scope="package")
-def swarm(
-    docker: Engine, template: Template, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Swarm]:
-    """The platform, deployed on both."""
+@contextmanager
+def prepared(folder: Path, count: int, *settings: str) -> Iterator[Swarm]:
+    """A swarm of so many machines with a clone that can be deployed on it, and is not yet."""
     if os.geteuid() != 0:
         pytest.skip("an engine that may be killed can be started by root only")
-    folder = tmp_path_factory.mktemp("swarm")
     files = folder / "filestore"  # both machines see it, as they would see a folder by NFS
     files.mkdir(mode=0o755)
     clone = Checkout.clone(folder / "clone")
-    settings = [
+    own = [
         "PLATFORM_ENV=prod",
         f"ODOO_DOMAIN={NAME}",
-        "ODOO_REPLICAS=2",
         "ODOO_WORKERS=2",
         "SWARM_FILESTORE_TYPE=none",
         "SWARM_FILESTORE_OPTIONS=bind",
         f"SWARM_FILESTORE_DEVICE={files}",
     ]
-    images.write_settings(clone, *settings)
-    with machines(folder, 2) as (manager, other):
+    images.write_settings(clone, *own, *settings)
+    with machines(folder, count) as found:
+        manager, other = found[0], found[-1]
         used = images.in_use(clone)
         manager.take(*(used[name] for name in (*_IMAGES, *_SERVERS)))
         ports = {"NGINX_HTTP_PORT": "80", "NGINX_HTTPS_PORT": "443"}
         platform = replace(clone, variables={"DOCKER_HOST": manager.host, **ports})
         for words in (["secrets"], ["setup-tls", "selfsigned"]):
             assert platform.inv(*words).returncode == 0
-        visitor = Visitor(manager, platform.admin_password)
-        found = Swarm(manager, other, platform, visitor)
-        found.inv("swarm.init", "--address", manager.address)
+        swarm = Swarm(manager, other, platform, Visitor(manager, platform.admin_password))
+        swarm.inv("swarm.init", "--address", manager.address)
+        yield swarm
+
+
+@pytest.fixture(scope="package")
+def swarm(
+    docker: Engine, template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Swarm]:
+    """The platform, deployed on two."""
+    with prepared(tmp_path_factory.mktemp("swarm"), 2, "ODOO_REPLICAS=2") as found:
+        manager = found.manager
         token = manager.docker("swarm", "join-token", "--quiet", "worker").strip()
-        other.docker("swarm", "join", "--token", token, f"{manager.address}:2377")
+        found.other.docker("swarm", "join", "--token", token, f"{manager.address}:2377")
         done = found.deploy()
         assert done.returncode == 0, done.stderr
-        assert visitor.log_in()
+        assert found.visitor.log_in()
         yield found

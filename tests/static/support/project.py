@@ -18,6 +18,7 @@ REPLICAS_FILE = "compose.replicas.yaml"  # on top of production
 # On top of those, and the second where the replicas are, too.
 EXTERNAL_FILES = ("compose.external-db.yaml", "compose.external-db-replicas.yaml")
 SWARM_FILE = "compose.swarm.yaml"  # on top of replicas
+SWARM_EXTERNAL_FILE = "compose.swarm-external-db.yaml"  # on top of that
 DEBUG_FILE = "compose.debug.yaml"  # on top of development only
 _SCALARS = ("bool", "int", "float", "null", "timestamp")
 

@@ -1,5 +1,6 @@
 """PostgreSQL elsewhere: which settings belong together, and what follows from them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_replicas_have_a_file_of_their_own_last(tmp_path: Path) -> None:
         "compose.external-db-replicas.yaml",
     ]
     assert _names(_load(tmp_path, *lines, prod=False))[1:] == ["compose.external-db.yaml"]
+
+
+def test_a_swarm_has_files_of_its_own(tmp_path: Path) -> None:
+    lines = ("ODOO_REPLICAS=2", "POSTGRES_MAX_CONNECTIONS=500")
+    own = replace(_load(tmp_path, *lines), in_swarm=True)
+    assert _names(own)[2:] == ["compose.replicas.yaml", "compose.swarm.yaml"]
+    elsewhere = replace(_load(tmp_path, *lines, _HOST, _CA), in_swarm=True)
+    assert _names(elsewhere)[2:] == [*_names(own)[2:], "compose.swarm-external-db.yaml"]
 
 
 @pytest.mark.parametrize("mode", ["", "POSTGRES_EXTERNAL_SSLMODE=verify-ca"])

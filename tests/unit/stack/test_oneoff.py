@@ -26,6 +26,15 @@ def test_networks_that_have_changed_under_a_running_platform_are_named_with_the_
     assert "other networks" in error.message and error.hint == "Run: inv up"
 
 
+def test_a_platform_that_swarm_runs_is_named_as_the_reason() -> None:
+    said = (
+        "Error response from daemon: Could not attach to network ipai-platform_backend: rpc error:"
+    )
+    said += " code = PermissionDenied desc = network ipai-platform_backend not manually attachable"
+    error = oneoff.failure(Completed((), 1, "", said), "backups", "BACKUP_MEMORY")
+    assert error.message == "Docker Swarm runs this platform here" and "swarm" in error.hint
+
+
 def test_the_reason_of_the_program_itself_comes_first() -> None:
     said = Completed((), 1, "", "error: no room has active endpoints\nhint: make some\n")
     error = oneoff.failure(said, "backups", "BACKUP_MEMORY")

@@ -3,6 +3,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,20 @@ def test_a_taken_port_names_the_container_that_has_it(tmp_path: Path, taken: int
     row = _rows(stack)[f"Port {taken}"]
     assert row.detail == "taken by container grafana; Odoo needs it"
     assert "ODOO_PORT" in row.hint
+
+
+def test_a_stack_of_swarm_on_the_same_volumes_is_not_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = FakeRunner({"docker ps": says()})
+    stack = Stack(settings_in(tmp_path, http_port=_free(), odoo_port=_free()), runner)
+    assert "Swarm" not in _rows(stack)
+    in_swarm = replace(_ENGINE, in_swarm=True)
+    assert _rows(stack, in_swarm)["Swarm"].status is Status.OK
+    label = "docker ps --quiet --filter label=com.docker.stack.namespace=ipai-platform"
+    monkeypatch.setattr(runner, "_answer", lambda argv: says("c1" * (" ".join(argv) == label)))
+    row = _rows(stack, in_swarm)["Swarm"]
+    assert row.status is Status.FAILED and "docker stack rm ipai-platform" in row.hint
 
 
 def _readable(root: Path) -> tuple[Path, Path]:

@@ -11,7 +11,7 @@ import pytest
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.settings import Settings
 from scripts.stack.compose import Stack
-from scripts.swarm import backup, deploy, drain, rollback, swarm_images
+from scripts.swarm import backup, deploy, drain, once, rollback, swarm_images
 from tests.unit.support import swarm_answers as docker
 from tests.unit.support.fakes import FakeReporter, command_line, says
 
@@ -177,7 +177,7 @@ def test_a_backup_that_fails_says_why_and_its_task_does_not_stay(
 ) -> None:
     ended = docker.task("backup", state="failed", desired="shutdown", error="exit 1", code=1)
     stack = _backup(tmp_path, ended, logs=says(stderr="error: no room\nhint: make some\n"))
-    monkeypatch.setattr(backup, "_tasks", _one_more(ended))
+    monkeypatch.setattr(once, "tasks", _one_more(ended))
     with pytest.raises(OpsError, match="no room") as failed:
         backup.create(stack, FakeReporter())
     assert failed.value.hint == "make some"
@@ -191,8 +191,8 @@ def test_a_backup_that_no_node_takes_is_an_error(
 ) -> None:
     waiting = docker.task("backup", state="pending", error="no suitable node")
     stack = _backup(tmp_path, waiting)
-    monkeypatch.setattr(backup, "_tasks", _one_more(waiting))
-    monkeypatch.setattr(backup, "_PLACING_SECONDS", -1.0)
+    monkeypatch.setattr(once, "tasks", _one_more(waiting))
+    monkeypatch.setattr(once, "_PLACING_SECONDS", -1.0)
     with pytest.raises(OpsError, match="gets no place: no suitable node"):
         backup.create(stack, FakeReporter())
     assert "--replicas=0 s-backup" in _changes(stack)[-1]
