@@ -1,0 +1,65 @@
+"""compose.swarm-external-db.yaml: PostgreSQL that the stack does not run."""
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.static.support.project import (
+    COMPOSE_FILES,
+    REPLICAS_FILE,
+    ROOT,
+    SWARM_EXTERNAL_FILE,
+    SWARM_FILE,
+    documented,
+    has_compose,
+    public_environment,
+    run,
+    variables,
+)
+
+_FILES = (*COMPOSE_FILES, REPLICAS_FILE, SWARM_FILE, SWARM_EXTERNAL_FILE)
+_GIVEN = {"POSTGRES_EXTERNAL_HOST": "db.test", "POSTGRES_EXTERNAL_CA_FILE": "/etc/ca.pem"}
+_CLIENTS = ("odoo", "odoo_cron", "odoo_websocket", "odoo_init", "backup", "restore")
+
+
+@cache
+def _merged() -> dict[str, Any]:
+    if not has_compose():
+        pytest.skip("the Compose client is not installed")
+    files = [part for name in _FILES for part in ("--file", str(ROOT / name))]
+    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "config", "--format", "json"]
+    done = run(*argv, env={**public_environment(), **_GIVEN})
+    assert done.returncode == 0, done.stderr
+    merged: dict[str, Any] = json.loads(done.stdout)
+    return merged
+
+
+def test_the_stack_has_no_server_of_the_database_and_what_archives_its_log() -> None:
+    assert set(_merged()["services"]) == {"nginx", "redis", *_CLIENTS}
+
+
+@pytest.mark.parametrize("name", _CLIENTS)
+def test_clients_verify_the_server_and_reach_it(name: str) -> None:
+    service = _merged()["services"][name]
+    told = {
+        "PGHOST": "db.test",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/etc/postgres-ca.pem",
+    }
+    assert told.items() <= service["environment"].items()
+    assert service["environment"]["BACKUP_CONTINUOUS"] == "false"
+    authority = {"source": "postgres_ca", "target": "/etc/postgres-ca.pem"}
+    assert authority in service["configs"]
+    assert {"backend", "edge"} <= set(service["networks"])
+    assert not service.get("links")
+    assert _merged()["configs"]["postgres_ca"]["file"] == "/etc/ca.pem"
+
+
+def test_it_invents_no_variable() -> None:
+    shown = documented()
+    text = (ROOT / SWARM_EXTERNAL_FILE).read_text()
+    for variable, defaults in variables(text).items():
+        if variable != "COMPOSE_PROJECT_NAME":
+            assert defaults <= {shown[variable], "./secrets.example/README.md"}, variable
