@@ -22,7 +22,7 @@ ODOO_CONF: Final = "odoo/odoo.conf"
 PRODUCTION_FILE: Final = "compose.prod.yaml"
 
 REPLICAS_FILE: Final = "compose.replicas.yaml"
-_CRON_WORKERS: Final = 2  # of odoo_cron, for its own reports
+CRON_WORKERS: Final = 2  # of odoo_cron, for its own reports
 
 # Variable, option of odoo.conf, Odoo's own default; memory in bytes.
 _ODOO: Final[Mapping[str, tuple[str, int]]] = {
@@ -174,7 +174,7 @@ def contradictions(sizes: Mapping[str, Size], replicas: int = 0) -> tuple[list[s
 def wanted_connections(sizes: Mapping[str, Size], replicas: int = 0) -> int:
     """How many connections the processes of Odoo may open together, in all its containers."""
     processes = sizes["ODOO_WORKERS"].value * max(1, replicas)
-    processes += sizes["ODOO_MAX_CRON_THREADS"].value + (_CRON_WORKERS if replicas else 0)
+    processes += sizes["ODOO_MAX_CRON_THREADS"].value + (CRON_WORKERS if replicas else 0)
     gevent = sizes["ODOO_DB_MAXCONN_GEVENT"].value if sizes["ODOO_WORKERS"].value else 0
     return processes * sizes["ODOO_DB_MAXCONN"].value + gevent
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from scripts.core.sizes import GIB, MIB, RESERVED_CONNECTIONS, Size, is_count
+from scripts.core.sizes import CRON_WORKERS, GIB, MIB, RESERVED_CONNECTIONS, Size, is_count
 
 _LARGE_MACHINE: Final = 4 * GIB
 _WORKER: Final = GIB  # what a heavy one takes
@@ -35,8 +35,12 @@ class Recommendation:
     differs: bool
 
 
-def for_machine(cpus: int, memory: int) -> dict[str, int]:
-    """Every size, in bytes or as a number, for an engine with so many bytes of memory."""
+def for_machine(cpus: int, memory: int, replicas: int = 0) -> dict[str, int]:
+    """Every size, in bytes or as a number, for an engine with so many bytes of memory.
+
+    With `replicas` the workers of the machine are shared among so many containers: a size of
+    Odoo is that of each.
+    """
     system = max(512 * MIB, memory // 10)  # the kernel, Nginx, the engine itself, a backup
     redis = 512 * MIB if memory >= _LARGE_MACHINE else 128 * MIB
     left = max(768 * MIB, memory - system - redis)
@@ -45,11 +49,20 @@ def for_machine(cpus: int, memory: int) -> dict[str, int]:
     cron = 1 if cpus <= 2 else 2
     by_memory = odoo // _WORKER - 1  # one part is for cron and websockets
     workers = max(2, min(2 * cpus + 1 - cron, by_memory, _MOST_WORKERS))
-    soft = max(_LEAST, min(_MOST_WORKER, _down(odoo // (workers + 1))))
-    hard = _down(soft * 5 // 4)
-    odoo = min(odoo, (workers + cron + 1) * hard)  # the rest serves as PostgreSQL's cache
     maxconn, gevent = 16, 32
-    connections = (workers + cron) * maxconn + gevent + RESERVED_CONNECTIONS
+    if replicas:
+        workers = max(1, workers // replicas)
+        soft = _soft(odoo // (workers * replicas + CRON_WORKERS + 1))
+        hard = _down(soft * 5 // 4)
+        odoo = max(_down(odoo // (replicas + 1)), workers * hard)  # one part for the other two
+        maxconn = 8  # as in compose.replicas.yaml
+        processes = workers * replicas + CRON_WORKERS + cron
+    else:
+        soft = _soft(odoo // (workers + 1))
+        hard = _down(soft * 5 // 4)
+        odoo = min(odoo, (workers + cron + 1) * hard)  # the rest serves as PostgreSQL's cache
+        processes = workers + cron
+    connections = processes * maxconn + gevent + RESERVED_CONNECTIONS
     buffers = max(32 * MIB, _down(database // 4, 32 * MIB))
     most = -(-connections // 50) * 50 if connections > 100 else 100
     return {
@@ -72,13 +85,20 @@ def for_machine(cpus: int, memory: int) -> dict[str, int]:
     }
 
 
+def _soft(size: int) -> int:
+    """A limit of a worker: `size`, within what makes sense."""
+    return max(_LEAST, min(_MOST_WORKER, _down(size)))
+
+
 def _down(size: int, step: int = _STEP) -> int:
     return size // step * step
 
 
-def table(present: Mapping[str, Size], cpus: int, memory: int) -> list[Recommendation]:
+def table(
+    present: Mapping[str, Size], cpus: int, memory: int, replicas: int = 0
+) -> list[Recommendation]:
     """The recommended sizes beside the present ones."""
-    wanted = for_machine(cpus, memory)
+    wanted = for_machine(cpus, memory, replicas)
     return [
         Recommendation(
             name, written(name, wanted[name]), size.text, size.source, size.value != wanted[name]

@@ -58,5 +58,7 @@ def look(stack: Stack) -> Report:
     if seen.engine is None:
         return Report(found, 0, 0, [])
     cpus, memory = seen.engine.cpus, seen.engine.memory
-    present = sizes.present(stack.settings.root, sources(stack.settings.root))
-    return Report(found, cpus, memory, recommend.table(present, cpus, memory))
+    settings = stack.settings
+    present = sizes.present(settings.root, sources(settings.root), settings.replicas)
+    table = recommend.table(present, cpus, memory, settings.replicas)
+    return Report(found, cpus, memory, table)

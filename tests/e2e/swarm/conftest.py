@@ -93,8 +93,11 @@ class Swarm:
 
 
 @contextmanager
-def prepared(folder: Path, count: int, *settings: str) -> Iterator[Swarm]:
-    """A swarm of so many machines with a clone that can be deployed on it, and is not yet."""
+def prepared(folder: Path, count: int, *settings: str, password: str = "") -> Iterator[Swarm]:
+    """A swarm of so many machines with a clone that can be deployed on it, and is not yet.
+
+    `password` is that of Odoo's role on a server elsewhere.
+    """
     if os.geteuid() != 0:
         pytest.skip("an engine that may be killed can be started by root only")
     files = folder / "filestore"  # both machines see it, as they would see a folder by NFS
@@ -115,6 +118,9 @@ def prepared(folder: Path, count: int, *settings: str) -> Iterator[Swarm]:
         manager.take(*(used[name] for name in (*_IMAGES, *_SERVERS)))
         ports = {"NGINX_HTTP_PORT": "80", "NGINX_HTTPS_PORT": "443"}
         platform = replace(clone, variables={"DOCKER_HOST": manager.host, **ports})
+        if password:
+            (clone.root / "secrets").mkdir(mode=0o700)
+            (clone.root / "secrets" / "db_password.txt").write_text(password)
         for words in (["secrets"], ["setup-tls", "selfsigned"]):
             assert platform.inv(*words).returncode == 0
         swarm = Swarm(manager, other, platform, Visitor(manager, platform.admin_password))

@@ -1,5 +1,6 @@
 """PostgreSQL elsewhere: a stack without servers of its own."""
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("swarm")]
 _STACK = "com.docker.stack.namespace"
 
 
-def _server(swarm: Swarm, tls: Path) -> None:
+def _server(swarm: Swarm, tls: Path, password: str) -> None:
     """A service of the swarm, on the stack's network, that no file of ours knows."""
     project, node = swarm.platform.project, swarm.manager
     edge = f"{project}_edge"
@@ -28,7 +29,6 @@ def _server(swarm: Swarm, tls: Path) -> None:
     words += ["--env", "POSTGRES_HOST_AUTH_METHOD=scram-sha-256", "--env", "POSTGRES_PASSWORD=x"]
     node.docker("service", "create", *words, image, "-c", postgres_elsewhere.START)
     assert eventually(lambda: _answers(swarm), 180)
-    password = (swarm.platform.root / "secrets" / "db_password.txt").read_text().strip()
     sql(swarm, f"CREATE ROLE odoo LOGIN CREATEDB PASSWORD '{password}'")
 
 
@@ -54,8 +54,10 @@ def elsewhere(
     folder = tmp_path_factory.mktemp("swarm-external")
     tls = folder / "tls"
     postgres_elsewhere.make_certificates(tls)
-    with prepared(folder, 1, "ODOO_REPLICAS=1", *postgres_elsewhere.settings(tls)) as swarm:
-        _server(swarm, tls)
+    settings = ["ODOO_REPLICAS=1", *postgres_elsewhere.settings(tls)]
+    password = secrets.token_hex(16)
+    with prepared(folder, 1, *settings, password=password) as swarm:
+        _server(swarm, tls, password)
         swarm.inv("swarm.deploy")
         assert swarm.visitor.log_in()
         yield swarm

@@ -37,6 +37,20 @@ def test_what_is_recommended_fits_the_machine_and_itself(cpus: int, memory: int)
     assert wanted["REDIS_MAXMEMORY"] < wanted["REDIS_MEMORY"]
 
 
+@pytest.mark.parametrize("replicas", [1, 2, 4])
+@pytest.mark.parametrize(("cpus", "memory"), _MACHINES)
+def test_replicas_share_what_the_machine_has(cpus: int, memory: int, replicas: int) -> None:
+    wanted = recommend.for_machine(cpus, memory, replicas)
+    alone = recommend.for_machine(cpus, memory)
+    found = {name: Size(name, value, "", ".env") for name, value in wanted.items()}
+    assert sizes.contradictions(found, replicas) == ([], [])
+    assert wanted["ODOO_WORKERS"] >= 1
+    assert wanted["ODOO_WORKERS"] * replicas <= max(replicas, alone["ODOO_WORKERS"])
+    limits = replicas * wanted["ODOO_MEMORY"] + wanted["POSTGRES_MEMORY"] + wanted["REDIS_MEMORY"]
+    if replicas <= alone["ODOO_WORKERS"]:
+        assert limits <= memory - 512 * MIB
+
+
 def test_a_larger_machine_gets_more() -> None:
     small, large = recommend.for_machine(2, 4 * GIB), recommend.for_machine(6, 12 * GIB)
     assert (small["ODOO_WORKERS"], large["ODOO_WORKERS"]) == (2, 6)
