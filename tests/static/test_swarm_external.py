@@ -40,6 +40,12 @@ def test_the_stack_has_no_server_of_the_database_and_what_archives_its_log() -> 
     assert set(_merged()["services"]) == {"nginx", "redis", *_CLIENTS}
 
 
+def test_all_its_images_are_built() -> None:
+    services = _merged()["services"].values()
+    built = {service["image"] for service in services if service.get("build")}
+    assert {service["image"] for service in services} == built
+
+
 @pytest.mark.parametrize("name", _CLIENTS)
 def test_clients_verify_the_server_and_reach_it(name: str) -> None:
     service = _merged()["services"][name]
