@@ -1,7 +1,8 @@
 """Brings the stack to what the files, `.env`, secrets and folders here say."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from scripts.core.report import Reporter
 from scripts.core.settings import Environment
 from scripts.stack import backup_folders, image_names, images, ingress
 from scripts.stack.compose import Stack
-from scripts.swarm import balance, nodes, services, stackfile, swarm_images
+from scripts.swarm import balance, nodes, once, services, stackfile, swarm_images
 
 _REPLICAS: Final = 2  # where ODOO_REPLICAS names none
 _SECONDS: Final = 1200.0  # an image is fetched, Odoo started, one task after the other
@@ -61,7 +62,7 @@ def deploy(stack: Stack, reporter: Reporter, *, loaded: bool = False) -> Deploye
     known = nodes.all_nodes(stack.runner)
     nodes.require_labels(known)
     _require(stack)
-    with file_lock(stack.settings.state_folder / "swarm.lock", "swarm.deploy"):
+    with alone(stack, "swarm.deploy"):
         images.ensure(stack, reporter, image_names.BACKUP)
         merged = _merged(stack)
         named = swarm_images.build(stack, reporter, merged)
@@ -75,6 +76,17 @@ def deploy(stack: Stack, reporter: Reporter, *, loaded: bool = False) -> Deploye
         found = _update(stack, reporter, "Odoo", merged, named, odoo=True)
         found = balance.spread(stack, reporter, found)
         return Deployed(tuple(found), tuple(_clean(stack)))
+
+
+@contextmanager
+def alone(stack: Stack, doing: str) -> Iterator[None]:
+    """While no other command changes the stack, nor makes or restores a backup.
+
+    Raises OpsError where one does; of another manager as far as tasks tell of it.
+    """
+    with file_lock(stack.settings.state_folder / "swarm.lock", doing):
+        once.require_idle(stack)
+        yield
 
 
 def _require(stack: Stack) -> None:
@@ -147,13 +159,3 @@ def _clean(stack: Stack) -> list[str]:
                 stack.runner.run(["docker", kind, "rm", name], timeout=60, changes=True)
                 removed.append(name)
     return removed
-
-
-def deployed(stack: Stack) -> list[services.ServiceState]:
-    """The services; raises OpsError where the stack is not deployed."""
-    found = services.look(stack)
-    if not found:
-        raise OpsError(
-            f"there is no stack {stack.settings.project}", "To deploy it: inv swarm.deploy"
-        )
-    return found

@@ -45,7 +45,14 @@ def drain(stack: Stack, reporter: Reporter, name: str) -> Drained:
             f"{node.name} is the only node that takes tasks: everything would stop",
             "Add another (docker swarm join-token worker), or stop all: docker stack rm",
         )
-    before = deploy.deployed(stack)
+    with deploy.alone(stack, "swarm.drain"):
+        return _drain(stack, reporter, node, others)
+
+
+def _drain(
+    stack: Stack, reporter: Reporter, node: nodes.Node, others: Sequence[nodes.Node]
+) -> Drained:
+    before = services.deployed(stack)
     lost = _lost(node, others)
     if lost:
         question = f"{node.name} is drained: {' and '.join(lost)}. Continue?"
@@ -76,7 +83,12 @@ def back(stack: Stack, reporter: Reporter, name: str) -> Drained:
     """Give the node tasks again: what has to run there, and its share of Odoo."""
     nodes.require_manager(stack.runner)
     node = nodes.named(nodes.all_nodes(stack.runner), name)
-    before = deploy.deployed(stack)
+    with deploy.alone(stack, "swarm.drain"):
+        return _back(stack, reporter, node)
+
+
+def _back(stack: Stack, reporter: Reporter, node: nodes.Node) -> Drained:
+    before = services.deployed(stack)
     _set(stack, node, "active")
     if stack.runner.dry:
         return Drained(node.name, "active", 0)

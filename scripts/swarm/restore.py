@@ -1,9 +1,8 @@
 """A backup or a moment as the platform's database again, by tasks on the node that has it."""
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from scripts.backups import agreement, archive, repository, restored
@@ -12,19 +11,14 @@ from scripts.backups.wanted import Wanted
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
-from scripts.stack import oneoff
 from scripts.stack.compose import Stack
-from scripts.swarm import deploy, nodes, once, services
-from scripts.swarm.stackfile import ODOO
-from toolbox.contract.archive import StagedMoment
-from toolbox.contract.backups import OdooInfo, RestoreOffer, StagedBackup, SwapResult, UndoResult
+from scripts.swarm import deploy, nodes, odoo_tasks, once, services
+from toolbox.contract.archive import ArchiveStatus, StagedMoment
+from toolbox.contract.backups import PageShown, RestoreOffer, StagedBackup, SwapResult, UndoResult
 from toolbox.contract.names import BEFORE, STAGED
 
 _RESTORE: Final = "restore"
 _RECOVERY: Final = "recovery"
-_STOP_SECONDS: Final = 400.0  # more than each stop_grace_period of Odoo's, three times
-_START_SECONDS: Final = 1200.0
-_POLL_SECONDS: Final = 1.0
 _ORIGIN: Final = "Put it into odoo/addons, then: inv swarm.deploy"
 
 
@@ -41,17 +35,19 @@ def restore(stack: Stack, reporter: Reporter, wanted: Wanted) -> Restored:
     """Bring a backup of the repository, or a moment, back as the platform's own database.
 
     Nothing that is live is touched before it is restored and verified beside that; what was
-    there is put back if Odoo does not start on it.
+    there is put back if Odoo serves no page on it.
     """
     name, moment = stack.settings.database, wanted.at
     with _alone(stack):
-        odoo = _services(stack)
+        odoo = odoo_tasks.of(stack)
+        odoo_tasks.require_reachable(stack, reporter, odoo)
+        words = (
+            _look_up_moment(stack, reporter, odoo, moment)
+            if moment
+            else _look_up_backup(stack, reporter, odoo, wanted.source)
+        )
         try:
-            found = (
-                _stage_moment(stack, reporter, odoo, moment)
-                if moment
-                else _stage_backup(stack, reporter, odoo, wanted.source)
-            )
+            found = _stage(stack, reporter, odoo, words, past=moment is not None)
             replaced = _put_in_place(stack, reporter, odoo, found.databases)
         except BaseException:
             _try_to_discard(stack, reporter, _RECOVERY if moment else _RESTORE)
@@ -72,12 +68,13 @@ def undo(stack: Stack, reporter: Reporter) -> Restored:
     """Put back what the last restore replaced."""
     name = stack.settings.database
     with _alone(stack):
-        odoo = _services(stack)
+        odoo = odoo_tasks.of(stack)
         known = _databases(stack, reporter)
         if name + BEFORE not in known:
             raise OpsError("there is nothing to go back to", "See: inv swarm.backups")
+        odoo_tasks.require_reachable(stack, reporter, odoo)
         agreement.agree(reporter, f"the database {name}{BEFORE}", name, known)
-        with _stopped(stack, reporter, odoo):
+        with odoo_tasks.stopped(stack, reporter, odoo):
             _put_back(stack, reporter)
     return Restored(name + BEFORE, name, replaced=False, missing_files=0)
 
@@ -89,82 +86,62 @@ def _alone(stack: Stack) -> Iterator[None]:
     if stack.runner.dry:
         raise UsageError("backups cannot be rehearsed", "`inv swarm.backups` changes nothing.")
     with (
-        file_lock(stack.settings.state_folder / "swarm.lock", "swarm.restore"),
+        deploy.alone(stack, "swarm.restore"),
         file_lock(repository.lock(stack.settings), "swarm.restore"),
     ):
         yield
-
-
-def _services(stack: Stack) -> list[services.ServiceState]:
-    """Those of Odoo, and how many tasks each should have.
-
-    As many as a deployment gives them where a restore that was killed has left none.
-    """
-    replicas = deploy.of_swarm(stack).settings.replicas
-    return [
-        replace(one, wanted=one.wanted or (replicas if one.name == "odoo" else 1))
-        for one in deploy.deployed(stack)
-        if one.name in ODOO
-    ]
 
 
 def _databases(stack: Stack, reporter: Reporter) -> dict[str, int]:
     return once.ask(stack, reporter, _RESTORE, "databases", kind=dict[str, int])
 
 
-def _stage_backup(
+def _look_up_backup(
     stack: Stack, reporter: Reporter, odoo: list[services.ServiceState], wanted: str
-) -> StagedBackup:
+) -> list[str]:
+    """What to tell the task that restores it, once the person agrees."""
     name = stack.settings.database
     with reporter.step("Looking the backup up"):
         offer = once.ask(stack, reporter, _RESTORE, "offer", wanted, kind=RestoreOffer)
     backup = offer.backup
-    version = agreement.fit(reporter, backup, _odoo_here(stack, odoo), _ORIGIN)
+    version = agreement.fit(reporter, backup, odoo_tasks.about(stack, odoo), _ORIGIN)
     what = f"the backup {backup.id} of {backup.created} ({backup.database})"
     agreement.agree(reporter, what, name, offer.databases)
-    words = [backup.id, name + STAGED, "--live", name, "--odoo", version]
-    with reporter.step("Restoring and verifying beside what is live"):
-        return once.ask(stack, reporter, _RESTORE, "stage", *words, kind=StagedBackup)
+    return [backup.id, name + STAGED, "--live", name, "--odoo", version]
 
 
-def _stage_moment(
+def _look_up_moment(
     stack: Stack, reporter: Reporter, odoo: list[services.ServiceState], moment: Moment
-) -> StagedMoment:
+) -> list[str]:
+    """The same of a moment."""
     name = stack.settings.database
-    with reporter.step("Asking for the databases"):
+    if stack.settings.postgres.external:
+        raise UsageError(
+            "moments of a PostgreSQL elsewhere are restored by who runs it",
+            "Backups: inv swarm.backups",
+        )
+    with reporter.step("Looking at the archive"):
+        archive.require(once.ask(stack, reporter, _RECOVERY, "status", kind=ArchiveStatus), moment)
         known = _databases(stack, reporter)
-    here = _odoo_here(stack, odoo)
+    version = odoo_tasks.about(stack, odoo).odoo
     agreement.agree(reporter, f"{name} as of {moment.shown}", name, known)
-    words = [name, name + STAGED, "--live", name, "--odoo", here.odoo, *moment.options]
+    return [name, name + STAGED, "--live", name, "--odoo", version, *moment.options]
+
+
+def _stage(
+    stack: Stack,
+    reporter: Reporter,
+    odoo: list[services.ServiceState],
+    words: list[str],
+    *,
+    past: bool,
+) -> StagedBackup | StagedMoment:
     with reporter.step("Restoring and verifying beside what is live"):
+        if not past:
+            return once.ask(stack, reporter, _RESTORE, "stage", *words, kind=StagedBackup)
         found = once.ask(stack, reporter, _RECOVERY, "stage", *words, kind=StagedMoment)
-    agreement.fit(reporter, found, here, _ORIGIN)
+    agreement.fit(reporter, found, odoo_tasks.about(stack, odoo), _ORIGIN)
     return found
-
-
-def _odoo_here(stack: Stack, odoo: list[services.ServiceState]) -> OdooInfo:
-    """Version and modules of the Odoo that the services run; a container of its image tells."""
-    settings = stack.settings
-    mounts = {
-        settings.root / "toolbox": "/opt/platform/toolbox",
-        settings.secrets_folder / "db_password.txt": "/run/secrets/db_password",
-    }
-    variables = {
-        "ODOO_RC": "/run/odoo/odoo.conf",
-        "ODOO_DATABASE": "postgres",
-        "PGUSER": "odoo",
-        "PYTHONPATH": "/etc/odoo:/opt/platform",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    options = ["--rm", "--network=none", "--read-only"]
-    options += [f"--tmpfs={place}" for place in ("/tmp", "/run/odoo", "/var/lib/odoo")]  # noqa: S108
-    options += [f"--volume={source}:{target}:ro" for source, target in mounts.items()]
-    options += [f"--env={name}={value}" for name, value in variables.items()]
-    program = [odoo[0].image, "python3", "-P", "-m", "toolbox.backup.odoo_info"]
-    done = stack.runner.run(["docker", "run", *options, *program], timeout=600, check=False)
-    if not done.ok:
-        raise OpsError(f"Odoo does not tell its version: {done.last_line}", "inv swarm.deploy")
-    return oneoff.answer(OdooInfo, done.stdout.splitlines()[-1])
 
 
 def _put_in_place(
@@ -176,13 +153,27 @@ def _put_in_place(
     """Replace the database, of those `before`, by the staged one; whether there was one."""
     name = stack.settings.database
     try:
-        with _stopped(stack, reporter, odoo):
-            return once.ask(stack, reporter, _RESTORE, "swap", name, kind=SwapResult).replaced
+        with odoo_tasks.stopped(stack, reporter, odoo):
+            _swap(stack, reporter, before)
+        with reporter.step("Looking at a page of it"):
+            once.ask(stack, reporter, _RESTORE, "page", kind=PageShown)
     except BaseException as error:
         hint = _return(stack, reporter, odoo, before)
-        if isinstance(error, OpsError):
-            raise OpsError(error.message, f"{hint} {error.hint}".strip()) from error
-        raise
+        if not isinstance(error, OpsError):
+            reporter.note(hint)
+            raise
+        raise OpsError(error.message, f"{hint} {error.hint}".strip()) from error
+    return name in before
+
+
+def _swap(stack: Stack, reporter: Reporter, before: Mapping[str, int]) -> None:
+    name = stack.settings.database
+    try:
+        once.ask(stack, reporter, _RESTORE, "swap", name, kind=SwapResult)
+    except OpsError:
+        # What a task has done counts, and not that its answer was lost on the way.
+        if _databases(stack, reporter).get(name) != before[name + STAGED]:
+            raise
 
 
 def _return(
@@ -197,54 +188,20 @@ def _return(
     try:
         # The server knows how far it came; a task that was killed could not say.
         if name in before and _databases(stack, reporter).get(name) != before[name]:
-            with _stopped(stack, reporter, odoo):
+            with odoo_tasks.stopped(stack, reporter, odoo):
                 _put_back(stack, reporter)
+        else:
+            odoo_tasks.start(stack, reporter, odoo)
     except OpsError as second:
         return (
-            f"Putting it back failed too ({second.message})."
-            " See: inv swarm.status, inv swarm.restore --undo."
+            f"Putting it back failed too ({second.message}). See: inv swarm.status,"
+            " inv swarm.restore --undo; inv swarm.deploy starts Odoo."
         )
     return "What was there before is there again." if name in before else "There was none before."
 
 
 def _put_back(stack: Stack, reporter: Reporter) -> None:
     once.ask(stack, reporter, _RESTORE, "back", stack.settings.database, kind=UndoResult)
-
-
-@contextmanager
-def _stopped(stack: Stack, reporter: Reporter, odoo: list[services.ServiceState]) -> Iterator[None]:
-    """While the block runs, no Odoo does; afterwards, however it ends, as many as before."""
-    try:
-        with reporter.step("Stopping Odoo"):
-            _scale(stack, {one.id: 0 for one in odoo})
-            _await_end(stack, odoo)
-        yield
-    finally:
-        before = {one.name: one.updated for one in services.look(stack)}
-        with reporter.step("Starting Odoo"):
-            _scale(stack, {one.id: one.wanted for one in odoo})
-            own = {one.id for one in odoo}
-            services.wait(stack, before, seconds=_START_SECONDS, only=lambda state: state.id in own)
-
-
-def _scale(stack: Stack, counts: Mapping[str, int]) -> None:
-    wanted = [f"{number}={count}" for number, count in counts.items()]
-    argv = ["docker", "service", "scale", "--detach", *wanted]
-    stack.runner.run(argv, timeout=120, changes=True)
-
-
-def _await_end(stack: Stack, odoo: list[services.ServiceState]) -> None:
-    """Until no container of it runs; what a node that is away may run reaches no database."""
-    there = {node.id for node in nodes.all_nodes(stack.runner) if node.state == "ready"}
-    deadline = time.monotonic() + _STOP_SECONDS
-    while True:
-        tasks = [task for one in odoo for task in once.tasks(stack, one.id)]
-        left = [task for task in tasks if not once.ended(task) and task.get("NodeID") in there]
-        if not left:
-            return
-        if time.monotonic() > deadline:
-            raise OpsError(f"{len(left)} tasks of Odoo do not end", "inv swarm.status")
-        time.sleep(_POLL_SECONDS)
 
 
 def _try_to_discard(stack: Stack, reporter: Reporter, service: str) -> None:

@@ -35,22 +35,24 @@ def roll_back(stack: Stack, reporter: Reporter) -> RolledBack:
     Raises OpsError where there is nothing to go back to.
     """
     nodes.require_manager(stack.runner)
-    before = deploy.deployed(stack)
-    changed = [state for state in before if state.changed]
-    if not changed:
-        raise OpsError(
-            "the last deployment changed nothing, or was rolled back already", "inv swarm.status"
-        )
-    for state in changed:
-        argv = ["docker", "service", "rollback", "--detach", "--quiet", state.id]
-        stack.runner.run(argv, timeout=60, changes=True)
-    names = [state.name for state in changed]
-    if stack.runner.dry:
-        return RolledBack(tuple(names), tuple(state.image for state in changed))
-    with reporter.step(f"Rolling back {', '.join(names)}"):
-        found = _wait(stack, before, names)
-    images = {state.name: state.image for state in found}
-    return RolledBack(tuple(names), tuple(images[name] for name in names))
+    with deploy.alone(stack, "swarm.rollback"):
+        before = services.deployed(stack)
+        changed = [state for state in before if state.changed]
+        if not changed:
+            raise OpsError(
+                "the last deployment changed nothing, or was rolled back already",
+                "inv swarm.status",
+            )
+        for state in changed:
+            argv = ["docker", "service", "rollback", "--detach", "--quiet", state.id]
+            stack.runner.run(argv, timeout=60, changes=True)
+        names = [state.name for state in changed]
+        if stack.runner.dry:
+            return RolledBack(tuple(names), tuple(state.image for state in changed))
+        with reporter.step(f"Rolling back {', '.join(names)}"):
+            found = _wait(stack, before, names)
+        images = {state.name: state.image for state in found}
+        return RolledBack(tuple(names), tuple(images[name] for name in names))
 
 
 def _wait(

@@ -48,6 +48,16 @@ def look(stack: Stack) -> list[ServiceState]:
     return sorted(states, key=lambda state: state.name)
 
 
+def deployed(stack: Stack) -> list[ServiceState]:
+    """The services; raises OpsError where the stack is not deployed."""
+    found = look(stack)
+    if not found:
+        raise OpsError(
+            f"there is no stack {stack.settings.project}", "To deploy it: inv swarm.deploy"
+        )
+    return found
+
+
 def raw(stack: Stack) -> list[dict[str, Any]]:
     """The services of the stack as `docker service inspect` tells of them."""
     listing = ["service", "ls", "--quiet", "--filter", f"label={_LABEL}={stack.settings.project}"]

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from toolbox.archive import archiver, bases, recovery
+from toolbox.archive import archiver, bases, recovery, status
 from toolbox.archive.scratch import Moment
 from toolbox.backup.restore import Target
 from toolbox.contract.archive import TIME, TRANSACTION
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, dest="command")
     commands.add_parser("run").set_defaults(run=lambda _: _run())
     commands.add_parser("archives").set_defaults(run=lambda _: recovery.open_archives())
+    commands.add_parser("status").set_defaults(run=lambda _: status.earlier())
     check = commands.add_parser("check")
     check.add_argument("--data", action="store_true")
     check.set_defaults(run=lambda given: recovery.check(thorough=given.data))

@@ -21,6 +21,7 @@ from toolbox.backup import (
     inventory,
     keys,
     owner,
+    page,
     pruning,
     restic,
     restore,
@@ -174,6 +175,7 @@ def _add_restore(
         name,
     )
     add("databases", lambda _: swap.exclusively(swap.present))
+    add("page", lambda _: page.show())
     add("scan", lambda given: swap.exclusively(lambda: swap.scan(given.name)), name)
 
 

@@ -234,6 +234,13 @@ class OdooInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageShown:
+    """The login page was there."""
+
+    status: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SmokeTestResult:
     """Odoo works on a restored copy."""
 

@@ -1,7 +1,7 @@
 """Deployments, the way back, nodes that are emptied, and backups, as Docker is asked for them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,46 +167,105 @@ def test_images_of_this_machine_alone_are_not_deployed_to_others(tmp_path: Path)
     assert _changes(stack) == [f"docker push --quiet {images[0]}"]
 
 
-def _backup(folder: Path, *tasks: Any, logs: Any = None) -> Stack:
-    found = docker.answers([_DATA], [docker.service("backup", replicas=0)], list(tasks))
-    return docker.stack_of(folder, {**found, "docker service logs": logs or says()})
+def _backup(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, seen: Sequence[list[Any]], **logs: Any
+) -> Stack:
+    """The tasks of the service at each look; those of the last look from then on."""
+    looks = list(seen)
+    monkeypatch.setattr(once, "tasks", lambda *_: looks.pop(0) if len(looks) > 1 else looks[0])
+    for name in ("_POLL_SECONDS", "_LOG_SECONDS", "_END_SECONDS"):
+        monkeypatch.setattr(once, name, 0.0)
+    found = docker.answers([_DATA], [docker.service("backup", replicas=0)])
+    return docker.stack_of(folder, {**found, "docker service logs": says(**logs)})
+
+
+_FAILED = docker.task("backup", state="failed", desired="shutdown", error="exit 1", code=1)
+_DONE = docker.task("backup", state="complete", desired="shutdown")
+_RUNS = docker.task("backup", state="running")
 
 
 def test_a_backup_that_fails_says_why_and_its_task_does_not_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended = docker.task("backup", state="failed", desired="shutdown", error="exit 1", code=1)
-    stack = _backup(tmp_path, ended, logs=says(stderr="error: no room\nhint: make some\n"))
-    monkeypatch.setattr(once, "tasks", _one_more(ended))
+    said = "error: no room\nhint: make some\n"
+    stack = _backup(tmp_path, monkeypatch, [[], [], [_FAILED]], stderr=said)
     with pytest.raises(OpsError, match="no room") as failed:
         backup.create(stack, FakeReporter())
     assert failed.value.hint == "make some"
     first, last = _changes(stack)
     assert "--replicas=1 --args=create s-backup" in first
-    assert "--replicas=0 s-backup" in last
+    assert "--replicas=0 --args=create s-backup" in last
+
+
+def test_a_list_of_backups_leaves_the_service_to_make_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = _backup(tmp_path, monkeypatch, [[], [], [_DONE]], stdout="[]\n")
+    assert backup.listed(stack, FakeReporter()) == []
+    assert "--args=list" in _changes(stack)[0] and "--args=create" in _changes(stack)[1]
+
+
+@pytest.mark.parametrize(
+    ("task", "said"), [(_DONE, "is not told"), (_FAILED, "the task of backup failed: exit 1")]
+)
+def test_an_answer_that_docker_does_not_tell_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: Any, said: str
+) -> None:
+    stack = _backup(tmp_path, monkeypatch, [[], [], [task]])
+    with pytest.raises(OpsError, match=said):
+        backup.listed(stack, FakeReporter())
+
+
+def test_a_task_that_is_at_work_is_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = _backup(tmp_path, monkeypatch, [[_RUNS]])
+    changes: list[Callable[[Stack], object]] = [
+        lambda stack: backup.create(stack, FakeReporter()),
+        lambda stack: rollback.roll_back(stack, FakeReporter()),
+        lambda stack: drain.back(stack, FakeReporter(), "node1"),
+    ]
+    for change in changes:
+        with pytest.raises(OpsError, match="service backup is at work") as refused:
+            change(stack)
+        assert "docker service scale ipai-platform_backup=0" in refused.value.hint
+    assert not _changes(stack)
+
+
+def test_a_swarm_without_a_leader_for_a_moment_costs_no_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = _backup(tmp_path, monkeypatch, [[]], stdout="[]\n")
+    looks = iter([[], [], OpsError("no leader"), [_RUNS], [_DONE], [_DONE]])
+
+    def look(*_: Any) -> Any:
+        if isinstance(found := next(looks), OpsError):
+            raise found
+        return found
+
+    monkeypatch.setattr(once, "tasks", look)
+    assert backup.listed(stack, FakeReporter()) == []
+
+
+def test_a_task_that_does_not_end_is_told_and_what_it_did_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = docker.task("backup", state="running", number=2)
+    stack = _backup(tmp_path, monkeypatch, [[], [], [_DONE], [_DONE, other]], stdout="[]\n")
+    reporter = FakeReporter()
+    assert backup.listed(stack, reporter) == []
+    assert "1 of its tasks do not end" in reporter.said[-1]
 
 
 def test_a_backup_that_no_node_takes_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = docker.task("backup", state="pending", error="no suitable node")
-    stack = _backup(tmp_path, waiting)
-    monkeypatch.setattr(once, "tasks", _one_more(waiting))
+    stack = _backup(tmp_path, monkeypatch, [[], [], [waiting], []])
     monkeypatch.setattr(once, "_PLACING_SECONDS", -1.0)
     with pytest.raises(OpsError, match="gets no place: no suitable node"):
         backup.create(stack, FakeReporter())
-    assert "--replicas=0 s-backup" in _changes(stack)[-1]
-
-
-def _one_more(task: Any) -> Callable[[Stack, str], list[Any]]:
-    """Of the tasks of a service, `task` from the second time on."""
-    asked: list[str] = []
-
-    def tasks(stack: Stack, number: str) -> list[Any]:
-        asked.append(number)
-        return [task] if len(asked) > 1 else []
-
-    return tasks
+    assert "--replicas=0" in _changes(stack)[-1]
 
 
 def test_a_backup_cannot_be_rehearsed(tmp_path: Path) -> None:

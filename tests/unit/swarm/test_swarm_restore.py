@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from scripts.backups import moments
 from scripts.backups.wanted import Wanted
 from scripts.core.errors import OpsError, UsageError
 from scripts.stack.compose import Stack
-from scripts.swarm import once, restore, services
+from scripts.swarm import odoo_tasks, once, restore, services
 from tests.unit.support import swarm_answers as docker
 from tests.unit.support.backups import HERE, MANIFEST, STORED
-from tests.unit.support.fakes import FakeReporter, command_line, says
+from tests.unit.support.fakes import ELSEWHERE, FakeReporter, command_line, says
 from toolbox.contract.codec import from_json
 
 _ODOO = ("odoo", "odoo_cron", "odoo_websocket")
@@ -29,23 +30,26 @@ class Tasks:
     def __init__(self, **answers: Any) -> None:
         self.asked: list[str] = []
         self.database = 5  # the number of the live one
+        self.swaps = True
         self.answers = {
             "offer": {"backup": {**MANIFEST, "stored": STORED}, "handle": "aA=="},
             "stage": MANIFEST,
             "swap": {"database": "odoo", "replaced": True},
             "back": {"database": "odoo", "restored": True},
             "discard": {"discarded": "odoo__restoring"},
+            "page": {"status": 200},
+            "status": {"time": "", "begins": "2026-01-01T00:00:00+00:00"},
             **answers,
         }
 
     def ask(self, stack: Stack, reporter: Any, name: str, *words: str, kind: Any) -> Any:
         self.asked.append(" ".join((name, *words)))
-        known = {"odoo": self.database, "odoo__before": 1}
+        known = {"odoo": self.database, "odoo__before": 1, "odoo__restoring": 6}
         answer = self.answers.get(words[0], known)
+        if words[0] == "swap" and self.swaps:
+            self.database = 6
         if isinstance(answer, BaseException):
             raise answer
-        if words[0] == "swap":
-            self.database = 6
         answer = {**answer, "databases": known} if words[0] in ("offer", "stage") else answer
         return from_json(kind, json.dumps(answer))
 
@@ -53,12 +57,15 @@ class Tasks:
 @pytest.fixture
 def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Tasks], Stack]:
     def make(tasks: Tasks) -> Stack:
+        (tmp_path / "secrets").mkdir()
+        (tmp_path / "secrets" / "db_password.txt").write_text("x")
         known = [docker.service(name, replicas=2 if name == "odoo" else 1) for name in _ODOO]
         known += [docker.service(name, replicas=0) for name in ("restore", "recovery")]
         answers = docker.answers([docker.node("node1", "data", "ingress")], known)
         stack = docker.stack_of(tmp_path, {**answers, "docker run": says(HERE)})
         monkeypatch.setattr(once, "ask", tasks.ask)
         monkeypatch.setattr(once, "tasks", lambda *_: [])
+        monkeypatch.setattr(once, "require_idle", lambda _: None)
         monkeypatch.setattr(services, "wait", lambda *_, **__: [])
         return stack
 
@@ -77,6 +84,7 @@ def test_a_backup_is_staged_before_odoo_is_stopped(platform: Callable[[Tasks], S
         "restore offer latest",
         "restore stage 20260101-020000-abcd odoo__restoring --live odoo --odoo 18.0",
         "restore swap odoo",
+        "restore page",
     ]
     assert _changes(stack) == [_STOP, _START]
     assert "Continue?" in reporter.asked[0]
@@ -88,9 +96,11 @@ def test_a_moment_is_staged_by_the_archive(platform: Callable[[Tasks], Stack]) -
     wanted = Wanted(at=moments.parse("2026-01-02 00:00Z"))
     done = restore.restore(platform(tasks), FakeReporter(), wanted)
     words = "--at=2026-01-02T00:00:00+00:00 --kind=time"
-    assert tasks.asked[1] == (
-        f"recovery stage odoo odoo__restoring --live odoo --odoo 18.0 {words}"
-    )
+    assert tasks.asked[:3] == [
+        "recovery status",
+        "restore databases",
+        f"recovery stage odoo odoo__restoring --live odoo --odoo 18.0 {words}",
+    ]
     assert done.last_transaction == "2026-01-02T00:00:00Z"
 
 
@@ -99,7 +109,7 @@ def test_who_does_not_agree_keeps_everything(platform: Callable[[Tasks], Stack])
     stack = platform(tasks)
     with pytest.raises(OpsError, match="nothing was restored"):
         restore.restore(stack, FakeReporter(answer=False), Wanted())
-    assert not _changes(stack) and not any("stage" in said for said in tasks.asked)
+    assert not _changes(stack) and tasks.asked == ["restore offer latest"]
 
 
 def test_a_backup_of_another_odoo_is_not_staged(platform: Callable[[Tasks], Stack]) -> None:
@@ -121,12 +131,64 @@ def test_what_fails_beside_what_is_live_stops_nothing(platform: Callable[[Tasks]
 
 def test_a_swap_that_fails_leaves_odoo_as_it_was(platform: Callable[[Tasks], Stack]) -> None:
     tasks = Tasks(swap=OpsError("somebody is connected"))
+    tasks.swaps = False
     stack = platform(tasks)
     with pytest.raises(OpsError, match="somebody is connected") as failed:
         restore.restore(stack, FakeReporter(), Wanted())
     assert failed.value.hint.startswith("What was there before is there again.")
-    assert _changes(stack) == [_STOP, _START]
+    assert _changes(stack) == [_STOP, _START, _START]
     assert "restore back odoo" not in tasks.asked
+
+
+def test_a_swap_whose_answer_was_lost_is_not_taken_back(platform: Callable[[Tasks], Stack]) -> None:
+    tasks = Tasks(swap=OpsError("its answer is not told"))
+    assert restore.restore(platform(tasks), FakeReporter(), Wanted()).replaced
+    assert "restore back odoo" not in tasks.asked
+
+
+def test_a_database_of_which_odoo_shows_no_page_is_taken_back(
+    platform: Callable[[Tasks], Stack],
+) -> None:
+    tasks = Tasks(page=OpsError("Odoo answers its login page with 500"))
+    stack = platform(tasks)
+    with pytest.raises(OpsError, match="with 500") as failed:
+        restore.restore(stack, FakeReporter(), Wanted())
+    assert failed.value.hint.startswith("What was there before is there again.")
+    assert "restore back odoo" in tasks.asked
+
+
+def test_moments_of_a_server_elsewhere_are_refused_before_a_question(
+    platform: Callable[[Tasks], Stack],
+) -> None:
+    tasks, reporter = Tasks(), FakeReporter()
+    stack = platform(tasks)
+    stack = replace(stack, settings=replace(stack.settings, postgres=ELSEWHERE))
+    with pytest.raises(UsageError, match="by who runs it"):
+        restore.restore(stack, reporter, Wanted(at=moments.parse("2026-01-02 00:00Z")))
+    assert not reporter.asked and not tasks.asked
+
+
+def test_a_moment_before_the_archive_is_refused_before_a_question(
+    platform: Callable[[Tasks], Stack],
+) -> None:
+    tasks, reporter = Tasks(), FakeReporter()
+    with pytest.raises(UsageError, match="before the first moment"):
+        restore.restore(platform(tasks), reporter, Wanted(at=moments.parse("2020-01-02 00:00Z")))
+    assert not reporter.asked
+
+
+def test_an_odoo_that_cannot_be_stopped_is_asked_for(
+    platform: Callable[[Tasks], Stack], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, reporter = platform(Tasks()), FakeReporter(answer=False)
+    away = docker.node("node2", state="down")
+    answers = docker.runner_of(stack).answers
+    answers["docker node inspect"] = says(json.dumps([docker.node("node1", "data"), away]))
+    monkeypatch.setattr(once, "tasks", lambda *_: [docker.task("odoo", "node2")])
+    with pytest.raises(OpsError, match="a node is away"):
+        restore.restore(stack, reporter, Wanted())
+    assert reporter.asked[0].startswith("node2 is away")
+    assert not _changes(stack)
 
 
 def test_what_odoo_does_not_start_on_is_taken_back(
@@ -180,9 +242,9 @@ def test_odoo_has_ended_only_when_none_of_its_containers_runs(
     away = docker.task("odoo", "node9", state="running", desired="shutdown")
     found = [[ending, away], [away]]
     monkeypatch.setattr(once, "tasks", lambda *_: found.pop(0) if len(found) > 1 else found[0])
-    monkeypatch.setattr(restore, "_POLL_SECONDS", 0)
-    restore.restore(stack, FakeReporter(), Wanted())
+    monkeypatch.setattr(odoo_tasks, "_POLL_SECONDS", 0)
+    restore.undo(stack, FakeReporter())
     monkeypatch.setattr(once, "tasks", lambda *_: [ending])
-    monkeypatch.setattr(restore, "_STOP_SECONDS", 0)
+    monkeypatch.setattr(odoo_tasks, "_STOP_SECONDS", 0)
     with pytest.raises(OpsError, match="do not end"):
-        restore.restore(stack, FakeReporter(), Wanted())
+        restore.undo(stack, FakeReporter())
