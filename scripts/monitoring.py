@@ -1,11 +1,13 @@
 """Prometheus, Alertmanager and their exporters: the profile `monitoring` of compose.yaml."""
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from scripts import credentials
+from scripts.core import redis_settings
 from scripts.core.checks import Check
 from scripts.core.errors import OpsError
 from scripts.core.files import make_open_folder
@@ -116,10 +118,18 @@ def hand_over(stack: Stack) -> None:
 
 def _are_old(stack: Stack) -> bool:
     """Whether the exporters were given other values than the files have now."""
-    redis = hashlib.sha256(f"redis:{_value(stack, 'db_password')}".encode()).hexdigest()
-    wanted = [_value(stack, SECRET), f'{{"redis://redis:6379": "{redis}"}}\n']
+    wanted = [_value(stack, SECRET), _of_redis(stack)]
     seen = stack.exec(_KEEPER, "sha256sum", *_HANDED).stdout.split()[::2]
     return seen != [hashlib.sha256(text.encode()).hexdigest() for text in wanted]
+
+
+def _of_redis(stack: Stack) -> str:
+    """The passwords of Redis by its addresses, as monitoring/hand-over writes them."""
+    own = hashlib.sha256(f"redis:{_value(stack, 'db_password')}".encode()).hexdigest()
+    passwords = {"redis://redis:6379": own}
+    if address := stack.settings.redis.address:
+        passwords[address] = _value(stack, redis_settings.PASSWORD)
+    return json.dumps(passwords, ensure_ascii=False) + "\n"
 
 
 def _value(stack: Stack, name: str) -> str:

@@ -4,9 +4,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from scripts.core.checks import Check, Finding, Status
 from scripts.core.errors import OpsError, UsageError
+from scripts.core.redis_settings import PASSWORD
 from scripts.core.report import Reporter
+from scripts.core.settings import Settings
 from scripts.core.table import Table
+from scripts.credentials import value_in
 from scripts.stack.compose import Stack
 
 # It knows where and under which names the module itself keeps them.
@@ -40,6 +44,25 @@ class Overview:
     def sessions(self) -> int:
         """How many there are."""
         return sum(user.sessions for user in self.users)
+
+
+def preflight(settings: Settings) -> Check:
+    """The check that `inv up` makes: a Redis elsewhere has its password from who runs it."""
+    return Check("Sessions", lambda: _password(settings))
+
+
+def _password(settings: Settings) -> Finding:
+    if not settings.redis.external:
+        return Finding(Status.OK)
+    hint = f"Put the password of {settings.redis.place} into secrets/{PASSWORD}.txt (chmod 600)."
+    try:
+        value = value_in(settings.secrets_folder / f"{PASSWORD}.txt")
+    except (OSError, UnicodeDecodeError) as error:
+        said = f"REDIS_EXTERNAL_* is set, and secrets/{PASSWORD}.txt cannot be read"
+        return Finding(Status.FAILED, f"{said} ({type(error).__name__})", hint)
+    if not value or value.startswith(f"# {PASSWORD}.txt:"):
+        return Finding(Status.FAILED, f"secrets/{PASSWORD}.txt holds no password", hint)
+    return Finding(Status.OK)
 
 
 def overview(stack: Stack) -> Overview:
@@ -107,6 +130,8 @@ def summary(found: Overview) -> str:
     """The line below the table."""
     mib = 1024**2
     limit = f" of {found.maxmemory / mib:.0f}" if found.maxmemory else ""
+    if not found.memory:  # a Redis elsewhere need not tell
+        return f"{found.sessions} sessions"
     return f"{found.sessions} sessions; Redis uses {found.memory / mib:.1f}{limit} MiB"
 
 

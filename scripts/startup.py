@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scripts import credentials, mail, monitoring
+from scripts import credentials, mail, monitoring, sessions
 from scripts.core import configuration, env_file
 from scripts.core.checks import Check
 from scripts.core.report import Reporter
@@ -55,7 +55,8 @@ def preflight(settings: Settings, *, supabase: bool = False) -> list[Check]:
     """What `inv up` checks on top of the host."""
     also = service.preflight(settings) if supabase else []
     also += monitoring.preflight(settings) if settings.monitoring.wanted else []
-    return [credentials.preflight(settings.secrets_folder), mail.preflight(settings), *also]
+    secrets = credentials.preflight(settings.secrets_folder)
+    return [secrets, mail.preflight(settings), sessions.preflight(settings), *also]
 
 
 def prepare(stack: Stack, reporter: Reporter) -> None:

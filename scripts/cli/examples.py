@@ -81,7 +81,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "renew-tls": ("inv renew-tls", "inv renew-tls --force"),
     "secrets": ("inv secrets", "inv secrets --check"),
-    "secrets.rotate": ("inv secrets.rotate", "inv secrets.rotate db_password,redis_password"),
+    "secrets.rotate": ("inv secrets.rotate", "inv secrets.rotate db_password,odoo_master_password"),
     "secrets.reset": ("inv secrets.reset", "inv secrets.reset admin"),
     "sessions": ("inv sessions", "inv sessions --json"),
     "sessions.revoke": (

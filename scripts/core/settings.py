@@ -15,6 +15,7 @@ from scripts.core.errors import UsageError
 from scripts.core.mail_settings import MailSettings
 from scripts.core.monitoring_settings import MonitoringSettings
 from scripts.core.postgres_settings import PostgresSettings
+from scripts.core.redis_settings import RedisSettings
 from scripts.core.sources import Sources
 from scripts.core.swarm_settings import SwarmSettings
 from scripts.core.values import HOST, Values, check_what_compose_reads
@@ -84,6 +85,7 @@ class Settings:
     clone: CloneSettings
     monitoring: MonitoringSettings
     postgres: PostgresSettings
+    redis: RedisSettings  # of the sessions
     supabase_ref: str  # of the project in Supabase Cloud; '' if there is none
     supabase_host: str  # its database, with an optional port
     backup_repository: str
@@ -107,23 +109,20 @@ class Settings:
     @property
     def compose_files(self) -> tuple[Path, ...]:
         """The compose files of the environment, in the order Compose merges them."""
-        files = [self.root / "compose.yaml"]
+        names = ["compose.yaml"]
         if self.environment is Environment.PROD:
-            files.append(self.root / "compose.prod.yaml")
-            if self.replicas:
-                files.append(self.root / "compose.replicas.yaml")
+            names += ["compose.prod.yaml", *(["compose.replicas.yaml"] if self.replicas else [])]
         elif self.debug:
-            files.append(self.root / "compose.debug.yaml")
+            names.append("compose.debug.yaml")
         if self.in_swarm:
-            files.append(self.root / "compose.swarm.yaml")
-            if self.postgres.external:
-                files.append(self.root / "compose.swarm-external-db.yaml")
-            return tuple(files)
-        if self.postgres.external:
-            files.append(self.root / "compose.external-db.yaml")
-            if self.root / "compose.replicas.yaml" in files:
-                files.append(self.root / "compose.external-db-replicas.yaml")
-        return tuple(files)
+            database = ["compose.swarm-external-db.yaml"] if self.postgres.external else []
+            return tuple(self.root / name for name in [*names, "compose.swarm.yaml", *database])
+        elsewhere = {"db": self.postgres.external, "redis": self.redis.external}
+        for part in (part for part, external in elsewhere.items() if external):
+            names.append(f"compose.external-{part}.yaml")
+            if "compose.replicas.yaml" in names:
+                names.append(f"compose.external-{part}-replicas.yaml")
+        return tuple(self.root / name for name in names)
 
     @property
     def odoo_services(self) -> tuple[str, ...]:
@@ -216,6 +215,7 @@ class Settings:
             clone=CloneSettings.read(values),
             monitoring=MonitoringSettings.read(values),
             postgres=postgres,
+            redis=RedisSettings.read(values),
             supabase_ref=values.matching(
                 "SUPABASE_PROJECT_REF", "", r"([a-z0-9]{20})?", "20 lower-case letters and digits"
             ),

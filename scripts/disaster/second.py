@@ -105,7 +105,11 @@ class Second:
             "ODOO_DATABASE": ours.database,
             "ODOO_DOMAIN": "localhost",
             "BACKUP_CONTINUOUS": "false",
-            "POSTGRES_EXTERNAL_HOST": "",  # a server of its own, in any case
+            # Servers of its own, in any case.
+            "POSTGRES_EXTERNAL_HOST": "",
+            "REDIS_EXTERNAL_HOST": "",
+            "REDIS_EXTERNAL_SENTINELS": "",
+            "REDIS_EXTERNAL_MASTER": "",
             "BACKUP_REPOSITORY": ours.backup_repository,
             "BACKUP_FOLDER": str(ours.backup_folder),
             "IMAGE_SOURCE": str(ours.image_source),

@@ -131,8 +131,11 @@ class Answers:
     def rooms(self) -> dict[str, Room]:
         """How much room there is, by volume, where that can be found out."""
         found: dict[str, Room] = {}
+        settings = self.stack.settings
+        servers = {"odoo_db": settings.postgres.external, "redis": settings.redis.external}
+        elsewhere = [service for service, external in servers.items() if external]
         for service, places in _VOLUMES.items():
-            if service == "odoo_db" and self.stack.settings.postgres.external:
+            if service in elsewhere:
                 continue  # its disk is somebody else's
             try:
                 lines = self._rooms(service, list(places.values()))

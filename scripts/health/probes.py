@@ -6,8 +6,9 @@ from typing import Final
 from scripts.core.checks import CannotTellError, Check, Finding, Status, worst
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
+from scripts.core.redis_settings import PASSWORD
 from scripts.health import volumes
-from scripts.health.answers import Answer, Answers, as_json
+from scripts.health.answers import Answers, as_json
 from scripts.health.pages import Page, own_port
 from scripts.health.volumes import Room
 from scripts.stack import ingress, maintenance_window
@@ -39,9 +40,9 @@ def checks(
     return [
         Check("Nginx", lambda: _nginx(answers, certificate)),
         Check("Odoo (proxy)", page.finding),
-        Check("Odoo (container)", lambda: _odoo_in_container(answers.odoo())),
+        Check("Odoo (container)", lambda: _odoo_in_container(answers)),
         Check("PostgreSQL", lambda: _postgresql(answers, database)),
-        Check("Redis", lambda: _redis(answers.redis(), answers.odoo)),
+        Check("Redis", lambda: _redis(answers)),
     ]
 
 
@@ -67,15 +68,17 @@ def _nginx(answers: Answers, certificate: Callable[[], Finding]) -> Finding:
     return certificate() if settings.tls else _OK
 
 
-def _odoo_in_container(done: Completed) -> Finding:
+def _odoo_in_container(answers: Answers) -> Finding:
+    done, redis = answers.odoo(), answers.stack.settings.redis
     said = as_json(done)
     if not said:
         return _mute(done, "odoo")
     foreign = str(said["filestore"]).startswith("Odoo may not")
+    files = f"db_password.txt and {PASSWORD}.txt" if redis.external else "db_password.txt"
     hints = {
         "web": "inv logs --service odoo",
         "filestore": "inv restart --service odoo gives Odoo what is its own" if foreign else "",
-        "passwords": "inv restart, which reads secrets/db_password.txt again",
+        "passwords": f"inv restart, which reads secrets/{files} again",
     }
     found = [Finding(Status.FAILED, said[name], hints[name]) for name in hints if said[name]]
     slow = [name for name in hints if said[name] is None]
@@ -110,7 +113,8 @@ def _damage(count: str, name: str, database: str) -> Finding:
     return Finding(Status.FAILED, detail, "look at the disk; then: inv restore latest")
 
 
-def _redis(done: Completed, odoo: Answer) -> Finding:
+def _redis(answers: Answers) -> Finding:
+    done, external = answers.redis(), answers.stack.settings.redis.external
     said = done.stdout.splitlines()
     if not done.ok or "OK" not in said:
         answer = [line for line in said if not line.startswith(_OF_THE_MACHINE)]
@@ -118,10 +122,11 @@ def _redis(done: Completed, odoo: Answer) -> Finding:
             return _failed(" ".join(answer), "redis")
         return _mute(done, "redis")
     try:
-        session = as_json(odoo()).get("session")
+        session = as_json(answers.odoo()).get("session")
     except OpsError:  # a line of its own tells
         session = None
-    found = _redis_information(dict(line.split(":", 1) for line in said if ":" in line))
+    told = dict(line.split(":", 1) for line in said if ":" in line)
+    found = _external_redis(told) if external else _redis_information(told)
     if session in ("none", "lost"):
         found.append(_failed("a session that Odoo began is not found in it", "odoo"))
     return worst(found)
@@ -129,11 +134,7 @@ def _redis(done: Completed, odoo: Answer) -> Finding:
 
 def _redis_information(said: Mapping[str, str]) -> list[Finding]:
     """What is not well by its own INFO."""
-    found = []
-    most, used = (int(said.get(name, 0)) for name in ("maxmemory", "used_memory"))
-    if most and used > _CROWDED * most:
-        crowded = "its memory is nearly full: visitors get no session"
-        found.append(Finding(Status.WARNING, crowded, "raise REDIS_MAXMEMORY in .env"))
+    found = _crowd(said, "raise REDIS_MAXMEMORY in .env")
     if said.get("aof_last_write_status", "ok") != "ok":
         found.append(_failed("it cannot write its file: a restart would lose sessions", "redis"))
     if said.get("aof_last_bgrewrite_status", "ok") != "ok":
@@ -143,6 +144,25 @@ def _redis_information(said: Mapping[str, str]) -> list[Finding]:
         policy = "it threw sessions away for want of memory; compose.yaml says noeviction"
         found.append(Finding(Status.WARNING, policy, "inv up, and raise REDIS_MAXMEMORY in .env"))
     return found
+
+
+def _external_redis(said: Mapping[str, str]) -> list[Finding]:
+    """The same of one that somebody else runs, as far as that one lets us know."""
+    found = _crowd(said, "have it given more")
+    if said.get("aof_last_write_status", "ok") != "ok":
+        lost = "it cannot write its file: a restart would lose sessions"
+        found.append(Finding(Status.FAILED, lost, "tell who runs it"))
+    policy = said.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        lost = f"it may throw sessions away for want of memory: maxmemory-policy is {policy}"
+        found.append(Finding(Status.WARNING, lost, "have it set to noeviction"))
+    return found
+
+
+def _crowd(said: Mapping[str, str], hint: str) -> list[Finding]:
+    most, used = (int(said.get(name, 0)) for name in ("maxmemory", "used_memory"))
+    crowded = "its memory is nearly full: visitors get no session"
+    return [Finding(Status.WARNING, crowded, hint)] if most and used > _CROWDED * most else []
 
 
 def volume_room(answers: Answers) -> Finding:

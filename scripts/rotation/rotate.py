@@ -15,6 +15,7 @@ from typing import Final
 from scripts import credentials
 from scripts.backups import state
 from scripts.backups.repository import lock as backup_lock
+from scripts.core import redis_settings
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
 from scripts.core.report import Reporter
@@ -41,7 +42,7 @@ def rotate(stack: Stack, reporter: Reporter, wanted: str) -> Rotated:
     Returns lines for people. Raises OpsError where one of the new ones does not work; all
     are as before then.
     """
-    words = _words(wanted)
+    words = _words(stack.settings, wanted)
     if stack.runner.dry:
         raise UsageError("a rotation cannot be rehearsed", "`inv secrets --check` changes nothing.")
     with _alone(stack.settings, "secrets.rotate"):
@@ -75,15 +76,30 @@ def recover(stack: Stack, reporter: Reporter) -> None:
             _recover(stack, reporter)
 
 
-def _words(wanted: str) -> tuple[str, ...]:
+def _words(settings: Settings, wanted: str) -> tuple[str, ...]:
     """The names in `wanted`, none for all; raises UsageError for one that there is not."""
     if wanted == ALL:
         return ()
     known = [spec.name for spec in credentials.SPECS]
     names = dict.fromkeys(word.strip().removesuffix(".txt") for word in wanted.split(","))
+    if redis_settings.PASSWORD in names:
+        raise _not_of_redis(settings)
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"{unknown[0]!r} is no secret", f"There are: {', '.join(known)}, or all")
     return tuple(names)
+
+
+def _not_of_redis(settings: Settings) -> UsageError:
+    name = redis_settings.PASSWORD
+    if settings.redis.external:
+        return UsageError(
+            f"{name} is set where Redis runs, at {settings.redis.place}",
+            f"Change it there, put it into secrets/{name}.txt, then: inv restart",
+        )
+    return UsageError(
+        f"{name} is for a Redis elsewhere; that of the platform is made of db_password",
+        "inv secrets.rotate db_password",
+    )
 
 
 def _everything(stack: Stack) -> tuple[str, ...]:

@@ -21,6 +21,10 @@ PAGE_NEEDS: Final = (
     "nginx",
 )
 
+_REDIS_CERTIFICATE: Final = (
+    "Its certificate has to be of the name or address by which it is asked, and of the authority in"
+    " REDIS_EXTERNAL_CA_FILE; see docs/external-redis.md"
+)
 _KNOWN: Final = (
     (
         "odoo_db",
@@ -39,6 +43,22 @@ _KNOWN: Final = (
         r"error: PostgreSQL at \S+: .*authentication failed",
         "Put the password of its role into secrets/db_password.txt, then: inv up",
     ),
+    (
+        "redis",
+        r"error: Redis at .*: .*(certificate|SSL)",
+        _REDIS_CERTIFICATE,
+    ),
+    (
+        "redis",
+        r"error: Redis at .*: .*(WRONGPASS|NOAUTH)",
+        "Put the password of its user into secrets/redis_password.txt, then: inv restart",
+    ),
+    (
+        "redis",
+        r"error: Redis at .*: ",
+        "Compare REDIS_EXTERNAL_* in .env with what its provider says; see docs/external-redis.md",
+    ),
+    ("odoo", r"session_redis: Redis at .* cannot be trusted", _REDIS_CERTIFICATE),
     (
         "redis",
         r"redis-check-aof|[Bb]ad file format reading the append only file|AOF manifest",
@@ -86,6 +106,10 @@ def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) ->
     if first.service in suspects:
         state = "restarting again and again"
     log = telling(stack.logs(first.service, _READ_LINES))
+    if first.service == "redis" and stack.settings.redis.external and not first.stopped:
+        asked = stack.exec("redis", "sh", "/etc/platform/cli", "ping")
+        if not asked.ok:  # it runs, and the one elsewhere has gone since
+            log = [f"error: Redis at {stack.settings.redis.place}: {asked.last_line}"]
     lines = "".join(f"\n  {line}" for line in log)
     hint = remedy(first.service, log) or f"More of it: inv logs --service {first.service}"
     return OpsError(f"service {first.service} is {state}; its last log lines:{lines}", hint)

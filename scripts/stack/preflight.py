@@ -4,6 +4,7 @@ import errno
 import shutil
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +49,7 @@ def checks(stack: Stack, engine: Engine, services: Sequence[Service]) -> list[Ch
         Check("Files", lambda: permissions.finding(settings.root, programs=programs)),
         *([Check("Swarm", lambda: _swarm(stack))] if engine.in_swarm else []),
         *([Check("Enterprise", lambda: _enterprise(settings))] if settings.odoo_enterprise else []),
-        *([Check("Authority", lambda: _authority(settings))] if settings.postgres.ca_file else []),
+        *_authorities(settings),
         *(
             Check(f"Port {port}", _port_probe(stack, name, variable, bind, port))
             for name, variable, bind, port in ports
@@ -89,10 +90,22 @@ def _enterprise(settings: Settings) -> Finding:
     return Finding(Status.FAILED, said, "Name the folder that has web_enterprise in it.")
 
 
-def _authority(settings: Settings) -> Finding:
-    """Whether the certificate by which PostgreSQL's server is known can be mounted and read."""
-    path = settings.root / Path(settings.postgres.ca_file).expanduser()
-    said = f"POSTGRES_EXTERNAL_CA_FILE={settings.postgres.ca_file}"
+def _authorities(settings: Settings) -> list[Check]:
+    """Whether the certificates by which servers elsewhere are known can be mounted and read."""
+    named = {
+        "Authority": ("POSTGRES_EXTERNAL_CA_FILE", settings.postgres.ca_file),
+        "Authority of Redis": ("REDIS_EXTERNAL_CA_FILE", settings.redis.ca_file),
+    }
+    return [
+        Check(name, partial(_authority, settings.root, variable, file))
+        for name, (variable, file) in named.items()
+        if file
+    ]
+
+
+def _authority(root: Path, variable: str, file: str) -> Finding:
+    path = root / Path(file).expanduser()
+    said = f"{variable}={file}"
     if not path.is_file() or "BEGIN CERTIFICATE" not in path.read_text(errors="replace"):
         return Finding(Status.FAILED, f"{said} is no PEM file", "Get it from the provider.")
     if not path.stat().st_mode & 0o004:

@@ -29,7 +29,8 @@ _START_SECONDS: Final = 300
 _MOST_RESTARTS: Final = 3
 _POLL_SECONDS: Final = 0.5
 _END_SESSIONS: Final = (
-    "sh /etc/platform/cli --scan --pattern 'clone:*' | xargs -r -n 500 sh /etc/platform/cli unlink"
+    "sh /etc/platform/cli --local --scan --pattern 'clone:*'"
+    " | xargs -r -n 500 sh /etc/platform/cli --local unlink"
 )
 
 

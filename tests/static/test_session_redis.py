@@ -24,7 +24,7 @@ def test_a_request_never_walks_over_all_keys(name: str) -> None:
 
 def test_the_module_is_short_enough_to_be_read() -> None:
     total = sum(len((_ADDON / name).read_text().splitlines()) for name in _ON_REQUESTS)
-    assert total < 650
+    assert total < 750
     for path in _ADDON.rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 300, path.name
 

@@ -14,7 +14,7 @@ from typing import Any
 import files  # beside this file, as settings is
 import psycopg2
 import redis
-from settings import IDENTIFIER_LENGTH, Settings, SettingsError, reason
+from settings import IDENTIFIER_LENGTH, Settings, SettingsError, memory, reason
 
 _COUNT = 1000  # keys that one SCAN looks at; Redis answers others in between
 
@@ -65,11 +65,12 @@ def summary(client: Any, prefix: str) -> dict[str, Any]:
         row["sessions"] += 1
         row["hour" if age < 3600 else "day" if age < 86400 else "older"] += 1
         row["seen"] = max(row["seen"], seen)
-    memory = client.info("memory")
+    said = memory(client)
     rows = [{"login": login, **row} for login, row in sorted(users.items())]
     for row in rows:
         row["idle"] = max(0, int(now - row.pop("seen")))
-    return {"users": rows, "memory": memory["used_memory"], "maxmemory": memory["maxmemory"]}
+    used, most = (said.get(name, 0) for name in ("used_memory", "maxmemory"))
+    return {"users": rows, "memory": used, "maxmemory": most}
 
 
 def count(client: Any, prefix: str, login: str) -> dict[str, Any]:

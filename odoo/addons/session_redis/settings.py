@@ -44,6 +44,21 @@ def _word(value: str) -> str:
     return value
 
 
+def _optional(value: str) -> str:
+    return value and _word(value)
+
+
+def _addresses(value: str) -> tuple[tuple[str, int], ...]:
+    """Of `one:26379,two:26379`."""
+    found = []
+    for each in filter(None, (part.strip() for part in value.split(","))):
+        host, _, port = each.rpartition(":")
+        if not re.fullmatch(r"[\w.-]+", host) or not re.fullmatch(r"\d{1,5}", port):
+            raise ValueError("is no list like one:26379,two:26379")
+        found.append((host, _whole(1, 65535)(port)))
+    return tuple(found)
+
+
 def _prefix(value: str) -> str:
     if set(_word(value)) & set("*?[]\\"):  # it begins the pattern by which admin.py looks
         raise ValueError("has one of *?[]\\ in it")
@@ -64,6 +79,16 @@ def reason(error: Exception) -> str:
     return str(error).rpartition("caused error: ")[2]
 
 
+def memory(client: Any) -> dict[str, Any]:
+    """What Redis says of its memory; nothing where our user may not ask."""
+    from redis.exceptions import NoPermissionError
+
+    try:
+        return dict(client.info("memory"))
+    except NoPermissionError:
+        return {}
+
+
 def _file(value: str) -> str:
     if value and not Path(value).is_file():
         raise ValueError("is no file that can be read")
@@ -72,13 +97,17 @@ def _file(value: str) -> str:
 
 # Each option, its default and what makes a value of its text.
 OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "host": ("localhost", _word),
+    "host": ("localhost", _optional),  # only with Sentinels it may be empty
     "port": ("6379", _whole(1, 65535)),
     "db": ("0", _whole(0, 1_000_000)),
     "prefix": ("session:", _prefix),
     "tls": ("false", _truth),
     "tls_ca_file": ("", _authorities),
+    "user": ("", _optional),
     "password_file": ("", _file),
+    "sentinels": ("", _addresses),
+    "sentinel_master": ("", _optional),
+    "sentinel_auth": ("false", _truth),
     # Sessions of visitors, which bots make too; a cart has to outlive the night.
     "anonymous_lifetime": (str(2 * DAY), _whole(60, 366 * DAY)),
     # For a connection and for an answer; a request of a hung Redis is to end within 2 s.
@@ -96,7 +125,11 @@ class Settings:
     prefix: str
     tls: bool
     tls_ca_file: str
+    user: str
     password_file: str
+    sentinels: tuple[tuple[str, int], ...]
+    sentinel_master: str
+    sentinel_auth: bool
     anonymous_lifetime: int
     timeout: float
 
@@ -120,39 +153,71 @@ class Settings:
                 values[name] = parse(texts.get(name, default).strip())
             except ValueError as error:
                 problems.append(f"{name} = {texts.get(name)!r} {error}")
+        if not values.get("host", True) and not values.get("sentinels"):
+            problems.append("host = '' is empty or has blanks in it")
+        if bool(values.get("sentinels")) != bool(values.get("sentinel_master")):
+            problems.append("sentinels and sentinel_master belong together")
         if problems:
             raise SettingsError("; ".join(sorted(problems)))
         return cls(**values)
+
+    @property
+    def place(self) -> str:
+        """Where Redis is, for people."""
+        if not self.sentinels:
+            return f"{self.host}:{self.port}"
+        asked = ",".join(f"{host}:{port}" for host, port in self.sentinels)
+        return f"{self.sentinel_master} by the Sentinels {asked}"
 
     def key(self, sid: str) -> str:
         """The hash that holds all sessions of an identifier."""
         return self.prefix + sid[:IDENTIFIER_LENGTH]
 
-    def client(self, kinds: tuple[type, type] | None = None) -> Any:
+    def client(self, kinds: tuple[tuple[type, type], ...] = ()) -> Any:
         """A client whose pool serves threads, greenlets and forked workers alike.
 
-        `kinds` are the classes of its connections, without TLS and with. Raises
-        SettingsError if the password cannot be read.
+        `kinds` are the classes of its connections as connection.py has them, instead of those of
+        redis-py. Raises SettingsError if the password cannot be read.
         """
         import redis
+        from redis import sentinel
+
+        ours = (redis.Connection, redis.SSLConnection)
+        managed = (sentinel.SentinelManagedConnection, sentinel.SentinelManagedSSLConnection)
+        direct, of_sentinel, of_master = (each[self.tls] for each in kinds or (ours, ours, managed))
+        password = self._password()
+        options = {"db": self.db, "username": self.user or None, "password": password}
+        options |= self._options(self.timeout)
+        if not self.sentinels:
+            place = {"host": self.host, "port": self.port}
+            pool = redis.ConnectionPool(connection_class=direct, **place, **options)
+            return redis.Redis(connection_pool=pool)
+        # All of them, one after the other, may take as long as Redis itself.
+        theirs = self._options(max(0.15, self.timeout / len(self.sentinels) / 2))
+        theirs |= {"password": password if self.sentinel_auth else None}
+        asked = sentinel.Sentinel([])
+        for host, port in self.sentinels:
+            pool = redis.ConnectionPool(
+                connection_class=of_sentinel, host=host, port=port, **theirs
+            )
+            asked.sentinels.append(redis.Redis(connection_pool=pool))
+        pool = sentinel.SentinelConnectionPool(
+            self.sentinel_master, asked, connection_class=of_master, **options
+        )
+        return redis.Redis(connection_pool=pool)
+
+    def _options(self, timeout: float) -> dict[str, Any]:
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        kinds = kinds or (redis.Connection, redis.SSLConnection)
-        pool = redis.ConnectionPool(
-            connection_class=kinds[self.tls],
-            host=self.host,
-            port=self.port,
-            db=self.db,
-            password=self._password(),
-            decode_responses=True,
-            socket_timeout=self.timeout,
-            socket_connect_timeout=self.timeout,
+        return {
+            "decode_responses": True,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
             # redis-py 6 would try three times more, each after a pause.
-            retry=Retry(NoBackoff(), 0),
+            "retry": Retry(NoBackoff(), 0),
             **self._tls(),
-        )
-        return redis.Redis(connection_pool=pool)
+        }
 
     def _tls(self) -> dict[str, Any]:
         if not self.tls:

@@ -11,6 +11,7 @@ import odoo_versions
 import redis
 from odoo import http
 from odoo.tools import config
+from redis.sentinel import MasterNotFoundError
 
 from . import connection, files
 from .settings import Settings, SettingsError, reason
@@ -30,7 +31,8 @@ def install():
     store = RedisSessionStore(settings, client)
     if config["http_enable"] and not config["stop_after_init"] and not _is_shell():
         _begin(store)
-    client.connection_pool.disconnect()  # what is forked opens sockets of its own
+    for each in (client, *_sentinels(client)):
+        each.connection_pool.disconnect()  # what is forked opens sockets of its own
     http.Application.session_store = store
     http.root.__dict__.pop("session_store", None)
 
@@ -44,23 +46,24 @@ def _is_shell():
 def _begin(store):
     """Make sure that Redis takes our password, and bring the sessions kept in files."""
     settings = store.settings
-    place = f"session_redis: Redis at {settings.host}:{settings.port}"
+    place = f"session_redis: Redis at {settings.place}"
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
             store.client.exists(settings.key("none"))
             break
-        except (redis.AuthenticationError, redis.ResponseError) as error:
+        except redis.RedisError as failed:
+            error = _cause(store.client, failed)
+        if isinstance(error, (redis.AuthenticationError, redis.ResponseError)):
             sys.exit(
                 f"{place} refuses us, see password_file: {error}"
-                " (after a change of secrets/db_password.txt, restart redis first)"
+                " (after a change of its password: inv restart)"
             )
-        except redis.RedisError as error:
-            if isinstance(error.__context__, ssl.SSLCertVerificationError):
-                sys.exit(f"{place} cannot be trusted, see tls_ca_file: {error}")
-            if time.monotonic() > deadline:
-                sys.exit(f"{place} cannot be reached: {error}")
-            time.sleep(0.5)
+        if isinstance(error.__context__, ssl.SSLCertVerificationError):
+            sys.exit(f"{place} cannot be trusted, see tls_ca_file: {error}")
+        if time.monotonic() > deadline:
+            sys.exit(f"{place} cannot be reached: {error}")
+        time.sleep(0.5)
     try:
         folder = Path(store.path)
         moved = files.move(folder, store.client, settings.prefix, settings.anonymous_lifetime)
@@ -70,4 +73,21 @@ def _begin(store):
         moved = 0
     if moved:
         _logger.info("%d sessions kept in files are in Redis now", moved)
-    _logger.info("HTTP sessions are in Redis at %s:%s", settings.host, settings.port)
+    _logger.info("HTTP sessions are in Redis at %s", settings.place)
+
+
+def _sentinels(client):
+    """Those that are asked for the master, as clients; none where Redis has one address."""
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    return manager.sentinels if manager else []
+
+
+def _cause(client, failed):
+    """Why no master was found: what the first Sentinel says that does not answer, or `failed`."""
+    if isinstance(failed, MasterNotFoundError):
+        for sentinel in _sentinels(client):
+            try:
+                sentinel.sentinel_masters()
+            except redis.RedisError as error:
+                return error
+    return failed

@@ -20,7 +20,7 @@ from psycopg2.pool import PoolError
 from werkzeug.exceptions import ServiceUnavailable
 
 from . import lua
-from .settings import IDENTIFIER_LENGTH, reason
+from .settings import IDENTIFIER_LENGTH, memory, reason
 
 _logger = logging.getLogger(__name__)
 _QUIET_SECONDS = 60
@@ -222,9 +222,9 @@ class RedisSessionStore(http.FilesystemSessionStore):
             return True
         looked, crowded = self._crowded
         if looked + _CROWDED_SECONDS < time.monotonic():
-            memory = self._ask(lambda: self.client.info("memory"))
-            most = memory.get("maxmemory") or 0
-            crowded = bool(most) and memory["used_memory"] > _CROWDED * most
+            said = self._ask(lambda: memory(self.client))
+            most = said.get("maxmemory") or 0
+            crowded = bool(most) and said["used_memory"] > _CROWDED * most
             self._crowded = (time.monotonic(), crowded)
         if crowded:
             self._complain("is nearly full, visitors get no session: raise REDIS_MAXMEMORY")
@@ -269,7 +269,7 @@ class RedisSessionStore(http.FilesystemSessionStore):
         now = time.monotonic()
         if now - struct.unpack("d", self._complained[:])[0] >= _QUIET_SECONDS:
             self._complained[:] = struct.pack("d", now)
-            _logger.error("Redis at %s:%s %s", self.settings.host, self.settings.port, text)
+            _logger.error("Redis at %s %s", self.settings.place, text)
 
 
 def _works_without_session():

@@ -16,6 +16,7 @@ from scripts.core.mail_settings import MailSettings
 from scripts.core.monitoring_settings import MonitoringSettings
 from scripts.core.postgres_settings import PostgresSettings, TlsMode
 from scripts.core.process import CommandFailedError, RunOptions
+from scripts.core.redis_settings import RedisSettings
 from scripts.core.settings import LETSENCRYPT, Environment, ImageSource, Settings
 from scripts.core.swarm_settings import SwarmSettings
 from tests.unit.support import containers
@@ -23,6 +24,8 @@ from tests.unit.support import containers
 NO_ALARMS = AlarmSettings()
 OWN_POSTGRES = PostgresSettings("", 5432, "odoo", TlsMode.VERIFY_FULL, "")
 ELSEWHERE = PostgresSettings("db.test", 6432, "shop", TlsMode.VERIFY_FULL, "ca.pem")
+OWN_REDIS = RedisSettings("", 6379, "", True, "", (), "")
+REDIS_ELSEWHERE = RedisSettings("redis.test", 6380, "shop", True, "ca.pem", (), "")
 NO_ARCHIVE = ArchiveSettings(False, 14, 8)
 NO_MONITORING = MonitoringSettings(False, 9090, 9093)
 NO_CLONE = CloneSettings("", "localhost", "127.0.0.1", 8070, ())
@@ -228,6 +231,7 @@ def settings_in(
     archive: ArchiveSettings = NO_ARCHIVE,
     replicas: int = 0,
     postgres: PostgresSettings = OWN_POSTGRES,
+    redis: RedisSettings = OWN_REDIS,
 ) -> Settings:
     """Settings of an installation in `root`."""
     return Settings(
@@ -252,6 +256,7 @@ def settings_in(
         archive=archive,
         replicas=replicas,
         postgres=postgres,
+        redis=redis,
         alarms=alarms,
         swarm=SwarmSettings(registry="", filestore=":/srv/odoo"),
         odoo_port=odoo_port,
