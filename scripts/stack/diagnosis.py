@@ -91,6 +91,16 @@ def again_and_again(stack: Stack) -> set[str]:
     return {s.service for s in services if s.restarts > 1 and not s.oneoff}
 
 
+def _elsewhere(stack: Stack) -> str:
+    """What a Redis elsewhere says that does not let us in; '' where all is well, or none is."""
+    running = any(s.service == "redis" and s.state == "running" for s in stack.services())
+    if not stack.settings.redis.external or not running:
+        return ""
+    done = stack.exec("redis", "timeout", "5", "sh", "/etc/platform/cli", "ping")
+    reason = done.last_line or "no answer within 5 s"
+    return "" if done.ok else f"Redis at {stack.settings.redis.place}: {reason}"
+
+
 def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) -> OpsError:
     """`failure` with the name and last log lines of the service that caused it.
 
@@ -98,6 +108,8 @@ def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) ->
     """
     services = [s for s in stack.services() if not s.oneoff]
     broken = [s for s in services if s.broken or s.service in suspects]
+    if {s.service for s in broken} <= {"redis"} - {*suspects} and (said := _elsewhere(stack)):
+        return OpsError(said, remedy("redis", [f"error: {said}"]))
     if not broken:
         return OpsError(failure.message, failure.hint or "See: inv logs")
     order = {service: place for place, service in enumerate(PAGE_NEEDS)}
@@ -106,10 +118,6 @@ def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) ->
     if first.service in suspects:
         state = "restarting again and again"
     log = telling(stack.logs(first.service, _READ_LINES))
-    if first.service == "redis" and stack.settings.redis.external and not first.stopped:
-        asked = stack.exec("redis", "sh", "/etc/platform/cli", "ping")
-        if not asked.ok:  # it runs, and the one elsewhere has gone since
-            log = [f"error: Redis at {stack.settings.redis.place}: {asked.last_line}"]
     lines = "".join(f"\n  {line}" for line in log)
     hint = remedy(first.service, log) or f"More of it: inv logs --service {first.service}"
     return OpsError(f"service {first.service} is {state}; its last log lines:{lines}", hint)
