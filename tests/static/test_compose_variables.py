@@ -7,6 +7,7 @@ from tests.static.support.project import (
     COMPOSE_FILES,
     DEBUG_FILE,
     EXTERNAL_FILES,
+    EXTERNAL_REDIS_FILES,
     REPLICAS_FILE,
     ROOT,
     SWARM_FILE,
@@ -65,12 +66,9 @@ def test_production_invents_no_variable_and_differs_only_where_it_means_to() -> 
 
 
 def test_every_documented_variable_is_read_by_somebody() -> None:
-    read = variables(
-        "".join(
-            (ROOT / name).read_text()
-            for name in (*COMPOSE_FILES, REPLICAS_FILE, *EXTERNAL_FILES, SWARM_FILE, DEBUG_FILE)
-        )
-    )
+    composed = (*COMPOSE_FILES, REPLICAS_FILE, *EXTERNAL_FILES, *EXTERNAL_REDIS_FILES)
+    texts = [(ROOT / name).read_text() for name in (*composed, SWARM_FILE, DEBUG_FILE)]
+    read = variables("".join(texts))
     unused = set(documented()) - set(read) - _NOT_INTERPOLATED
     assert not unused
     files = ("settings.py", "alarm_settings.py")

@@ -17,6 +17,7 @@ COMPOSE_FILES = ("compose.yaml", "compose.prod.yaml")
 REPLICAS_FILE = "compose.replicas.yaml"  # on top of production
 # On top of those, and the second where the replicas are, too.
 EXTERNAL_FILES = ("compose.external-db.yaml", "compose.external-db-replicas.yaml")
+EXTERNAL_REDIS_FILES = ("compose.external-redis.yaml", "compose.external-redis-replicas.yaml")
 SWARM_FILE = "compose.swarm.yaml"  # on top of replicas
 SWARM_EXTERNAL_FILE = "compose.swarm-external-db.yaml"  # on top of that
 DEBUG_FILE = "compose.debug.yaml"  # on top of development only

@@ -17,7 +17,7 @@ from scripts.health import work
 from scripts.stack import maintenance_window
 from scripts.stack.compose import Stack
 from scripts.stack.maintenance_window import Window
-from tests.unit.support.fakes import FakeRunner, says, settings_in
+from tests.unit.support.fakes import REDIS_ELSEWHERE, FakeRunner, says, settings_in
 from tests.unit.support.health import (
     CHOSEN,
     DOWN,
@@ -205,6 +205,24 @@ def test_redis_is_asked_itself(tmp_path: Path, site: Site, answer: Completed, pr
     row = report(tmp_path, answers={**lost, REDIS: answer})["Redis"]
     assert (row.status is Status.OK) == (not problem)
     assert problem in row.detail
+
+
+@pytest.mark.parametrize(
+    ("said", "problem", "hint"),
+    [
+        ("OK\n", "", ""),  # it need not let us ask
+        ("OK\nmaxmemory:0\nused_memory:9\nmaxmemory_policy:noeviction\nevicted_keys:9\n", "", ""),
+        ("OK\nmaxmemory:100\nused_memory:81\n", "nearly full", "have it given more"),
+        ("OK\nmaxmemory_policy:allkeys-lru\n", "may throw sessions away", "set to noeviction"),
+        ("OK\naof_last_write_status:err\n", "cannot write its file", "tell who runs it"),
+    ],
+)
+def test_a_redis_elsewhere_is_asked_what_it_tells(
+    tmp_path: Path, site: Site, said: str, problem: str, hint: str
+) -> None:
+    row = report(tmp_path, answers={REDIS: says(said)}, redis=REDIS_ELSEWHERE)["Redis"]
+    assert (row.status is Status.OK) == (not problem)
+    assert problem in row.detail and hint in row.hint
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,12 @@ def test_the_literal_odoo_conf_is_accepted_but_for_the_password_file(module: Mod
         "prefix = s?",
         "prefix = s\\:",
         f"tls_ca_file = {__file__}",
+        "user = two words",
+        "sentinels = one",
+        "sentinels = one:port,two:26379",
+        "sentinels = one:0",
+        "sentinels = one:26379",
+        "sentinel_auth = perhaps",
     ],
 )
 def test_a_wrong_option_is_named(module: ModuleType, tmp_path: Path, line: str) -> None:
@@ -99,6 +105,21 @@ def test_the_password_shows_in_no_repr(module: ModuleType, tmp_path: Path) -> No
     secret.write_text("\n")
     with pytest.raises(module.SettingsError, match="is empty"):
         settings._password()
+
+
+def test_sentinels_stand_in_for_a_host(module: ModuleType, tmp_path: Path) -> None:
+    conf = _conf(tmp_path, "host = redis")
+    settings = module.Settings.load(
+        conf,
+        {
+            "SESSION_REDIS_HOST": "",
+            "SESSION_REDIS_SENTINELS": "one:26379, 10.0.0.7:26380",
+            "SESSION_REDIS_SENTINEL_MASTER": "main",
+        },
+    )
+    assert settings.sentinels == (("one", 26379), ("10.0.0.7", 26380))
+    assert settings.place == "main by the Sentinels one:26379,10.0.0.7:26380"
+    assert module.Settings.load(conf, {}).place == "redis:6379"
 
 
 def test_every_option_is_explained_in_the_readme(module: ModuleType) -> None:

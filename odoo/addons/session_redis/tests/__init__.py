@@ -1,1 +1,1 @@
-from . import test_connection, test_http, test_start, test_store
+from . import test_connection, test_http, test_sentinels, test_start, test_store
