@@ -16,6 +16,7 @@ from scripts.stack import ingress, maintenance_window
 _OK: Final = Finding(Status.OK)
 _OF_THE_MACHINE: Final = ("room ", "clock ", "Mem", "oom_kill ")
 _CROWDED: Final = 0.8  # of maxmemory: session_redis/store.py gives visitors no session from there
+_ASK_IT: Final = "docker compose exec redis sh /etc/platform/cli ping, and ask who runs it"
 _WRONG_PASSWORD: Final = Finding(
     Status.FAILED,
     "its role odoo has another password than secrets/db_password.txt",
@@ -114,19 +115,21 @@ def _damage(count: str, name: str, database: str) -> Finding:
 
 
 def _redis(answers: Answers) -> Finding:
-    done, external = answers.redis(), answers.stack.settings.redis.external
+    done, server = answers.redis(), answers.stack.settings.redis
     said = done.stdout.splitlines()
     if not done.ok or "OK" not in said:
         answer = [line for line in said if not line.startswith(_OF_THE_MACHINE)]
-        if answer and not done.stderr.strip():
-            return _failed(" ".join(answer), "redis")
-        return _mute(done, "redis")
+        refused = bool(answer) and not done.stderr.strip()
+        found = _failed(" ".join(answer), "redis") if refused else _mute(done, "redis")
+        if server.external:
+            return Finding(Status.FAILED, f"{server.place}: {found.detail}", _ASK_IT)
+        return found
     try:
         session = as_json(answers.odoo()).get("session")
     except OpsError:  # a line of its own tells
         session = None
     told = dict(line.split(":", 1) for line in said if ":" in line)
-    found = _external_redis(told) if external else _redis_information(told)
+    found = _external_redis(told) if server.external else _redis_information(told)
     if session in ("none", "lost"):
         found.append(_failed("a session that Odoo began is not found in it", "odoo"))
     return worst(found)

@@ -3,6 +3,7 @@
 One container has all three, on ports of their own, so that a test has one to wait for.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,11 +32,14 @@ tls-replication yes
 port 0
 dir /tmp
 """
-# As docs/external-redis.md has it: with that, and no more, everything works.
-RULES: Final = (
-    "~session:* resetchannels -@all +@hash +@connection +@transaction +@scripting"
-    " +set +exists +expire +unlink +scan +info"
-)
+_PAGE: Final = Path(__file__).parents[3] / "docs" / "external-redis.md"
+
+
+def _rules() -> str:
+    """What the user may do, as the page has it: with that, and no more, everything works."""
+    found = re.search(r"^ACL SETUSER odoo on >PASSWORD (.+)$", _PAGE.read_text(), re.MULTILINE)
+    assert found
+    return found[1]
 
 
 def settings(folder: Path) -> list[str]:
@@ -66,7 +70,7 @@ def prepare(folder: Path) -> None:
     quoted = PASSWORD.replace("\\", r"\\").replace('"', r"\"")
     common = f'{_TLS}requirepass "{quoted}"\n'
     server = (
-        f'user {_USER} on ">{quoted}" {RULES}\nmasterauth "{quoted}"\n'
+        f'user {_USER} on ">{quoted}" {_rules()}\nmasterauth "{quoted}"\n'
         f"replica-announce-ip {NAME}\nrepl-diskless-sync-delay 0\nappendonly yes\n"
     )
     first, second = PORTS

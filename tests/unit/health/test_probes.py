@@ -215,6 +215,7 @@ def test_redis_is_asked_itself(tmp_path: Path, site: Site, answer: Completed, pr
         ("OK\nmaxmemory:100\nused_memory:81\n", "nearly full", "have it given more"),
         ("OK\nmaxmemory_policy:allkeys-lru\n", "may throw sessions away", "set to noeviction"),
         ("OK\naof_last_write_status:err\n", "cannot write its file", "tell who runs it"),
+        ("NOPERM no permissions\n", "redis.test:6380: NOPERM", "/etc/platform/cli ping"),
     ],
 )
 def test_a_redis_elsewhere_is_asked_what_it_tells(

@@ -22,7 +22,7 @@ from tests.unit.support.fakes import (
 )
 
 _ENGINE = Engine("28", "5.6.1", 4, 8 * preflight.GIB, Path("/nowhere"))
-_PING = "docker exec redis timeout 5 sh /etc/platform/cli ping"
+_PING = "docker exec redis sh /etc/platform/cli ping"
 
 
 def _stack(root: Path) -> Stack:
