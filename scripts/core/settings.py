@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from scripts.core import env_file, sizes
+from scripts.core import compose_files, env_file, sizes
 from scripts.core.alarm_settings import AlarmSettings
 from scripts.core.archive_settings import ArchiveSettings
 from scripts.core.clone_settings import CloneSettings
@@ -109,19 +109,14 @@ class Settings:
     @property
     def compose_files(self) -> tuple[Path, ...]:
         """The compose files of the environment, in the order Compose merges them."""
-        names = ["compose.yaml"]
-        if self.environment is Environment.PROD:
-            names += ["compose.prod.yaml", *(["compose.replicas.yaml"] if self.replicas else [])]
-        elif self.debug:
-            names.append("compose.debug.yaml")
-        if self.in_swarm:
-            database = ["compose.swarm-external-db.yaml"] if self.postgres.external else []
-            return tuple(self.root / name for name in [*names, "compose.swarm.yaml", *database])
-        elsewhere = {"db": self.postgres.external, "redis": self.redis.external}
-        for part in (part for part, external in elsewhere.items() if external):
-            names.append(f"compose.external-{part}.yaml")
-            if "compose.replicas.yaml" in names:
-                names.append(f"compose.external-{part}-replicas.yaml")
+        names = compose_files.names(
+            production=self.environment is Environment.PROD,
+            replicas=bool(self.replicas),
+            debug=self.debug,
+            swarm=self.in_swarm,
+            database=self.postgres.external,
+            redis=self.redis.external,
+        )
         return tuple(self.root / name for name in names)
 
     @property

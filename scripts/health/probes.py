@@ -120,10 +120,10 @@ def _redis(answers: Answers) -> Finding:
     if not done.ok or "OK" not in said:
         answer = [line for line in said if not line.startswith(_OF_THE_MACHINE)]
         refused = bool(answer) and not done.stderr.strip()
-        found = _failed(" ".join(answer), "redis") if refused else _mute(done, "redis")
+        silent = _failed(" ".join(answer), "redis") if refused else _mute(done, "redis")
         if server.external:
-            return Finding(Status.FAILED, f"{server.place}: {found.detail}", _ASK_IT)
-        return found
+            return Finding(Status.FAILED, f"{server.place}: {silent.detail}", _ASK_IT)
+        return silent
     try:
         session = as_json(answers.odoo()).get("session")
     except OpsError:  # a line of its own tells

@@ -1,0 +1,21 @@
+"""Which compose files make a platform, in the order Compose merges them."""
+
+
+def names(
+    *, production: bool, replicas: bool, debug: bool, swarm: bool, database: bool, redis: bool
+) -> tuple[str, ...]:
+    """By name. `database` and `redis`: whether somebody else runs that server."""
+    found = ["compose.yaml"]
+    if production:
+        found += ["compose.prod.yaml", *(["compose.replicas.yaml"] if replicas else [])]
+    elif debug:
+        found.append("compose.debug.yaml")
+    if swarm:
+        found.append("compose.swarm.yaml")
+        return (*found, "compose.swarm-external-db.yaml") if database else tuple(found)
+    for part, external in {"db": database, "redis": redis}.items():
+        if external:
+            found.append(f"compose.external-{part}.yaml")
+            if "compose.replicas.yaml" in found:
+                found.append(f"compose.external-{part}-replicas.yaml")
+    return tuple(found)
