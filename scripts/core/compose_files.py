@@ -10,12 +10,12 @@ def names(
         found += ["compose.prod.yaml", *(["compose.replicas.yaml"] if replicas else [])]
     elif debug:
         found.append("compose.debug.yaml")
+    elsewhere = [part for part, there in {"db": database, "redis": redis}.items() if there]
     if swarm:
-        found.append("compose.swarm.yaml")
-        return (*found, "compose.swarm-external-db.yaml") if database else tuple(found)
-    for part, external in {"db": database, "redis": redis}.items():
-        if external:
-            found.append(f"compose.external-{part}.yaml")
-            if "compose.replicas.yaml" in found:
-                found.append(f"compose.external-{part}-replicas.yaml")
+        own = (f"compose.swarm-external-{part}.yaml" for part in elsewhere)
+        return (*found, "compose.swarm.yaml", *own)
+    for part in elsewhere:
+        found.append(f"compose.external-{part}.yaml")
+        if "compose.replicas.yaml" in found:
+            found.append(f"compose.external-{part}-replicas.yaml")
     return tuple(found)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from scripts.core import configuration
 from scripts.core.errors import OpsError, UsageError
 from scripts.core.files import file_lock
+from scripts.core.redis_settings import PASSWORD
 from scripts.core.report import Reporter
 from scripts.core.settings import Environment
 from scripts.stack import backup_folders, image_names, images, ingress
@@ -98,7 +99,7 @@ def _require(stack: Stack) -> None:
     if settings.odoo_enterprise:
         hint = "Copy it to odoo/enterprise, which becomes part of the image"
         raise UsageError("ODOO_ENTERPRISE names a folder that nodes do not have", hint)
-    for name in _NEEDED:
+    for name in (*_NEEDED, *([PASSWORD] if settings.redis.external else [])):
         if not (settings.secrets_folder / f"{name}.txt").is_file():
             raise OpsError(f"secrets/{name}.txt does not exist", "Run: inv secrets")
     ingress.expected_certificate(settings)

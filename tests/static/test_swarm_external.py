@@ -1,4 +1,4 @@
-"""compose.swarm-external-db.yaml: PostgreSQL that the stack does not run."""
+"""compose.swarm-external-*.yaml: servers that the stack does not run."""
 
 import json
 from functools import cache
@@ -8,10 +8,12 @@ import pytest
 
 from tests.static.support.project import (
     COMPOSE_FILES,
+    EXTERNAL_REDIS_FILES,
     REPLICAS_FILE,
     ROOT,
-    SWARM_EXTERNAL_FILE,
+    SWARM_EXTERNAL_FILES,
     SWARM_FILE,
+    compose,
     documented,
     has_compose,
     public_environment,
@@ -19,8 +21,13 @@ from tests.static.support.project import (
     variables,
 )
 
-_FILES = (*COMPOSE_FILES, REPLICAS_FILE, SWARM_FILE, SWARM_EXTERNAL_FILE)
-_GIVEN = {"POSTGRES_EXTERNAL_HOST": "db.test", "POSTGRES_EXTERNAL_CA_FILE": "/etc/ca.pem"}
+_FILES = (*COMPOSE_FILES, REPLICAS_FILE, SWARM_FILE, *SWARM_EXTERNAL_FILES)
+_GIVEN = {
+    "POSTGRES_EXTERNAL_HOST": "db.test",
+    "POSTGRES_EXTERNAL_CA_FILE": "/etc/ca.pem",
+    "REDIS_EXTERNAL_HOST": "redis.test",
+    "REDIS_EXTERNAL_CA_FILE": "/etc/redis.pem",
+}
 _CLIENTS = ("odoo", "odoo_cron", "odoo_websocket", "odoo_init", "backup", "restore")
 
 
@@ -36,8 +43,8 @@ def _merged() -> dict[str, Any]:
     return merged
 
 
-def test_the_stack_has_no_server_of_the_database_and_what_archives_its_log() -> None:
-    assert set(_merged()["services"]) == {"nginx", "redis", *_CLIENTS}
+def test_the_stack_has_no_server_and_nothing_that_archives_a_log() -> None:
+    assert set(_merged()["services"]) == {"nginx", *_CLIENTS}
 
 
 def test_all_its_images_are_built() -> None:
@@ -63,9 +70,24 @@ def test_clients_verify_the_server_and_reach_it(name: str) -> None:
     assert _merged()["configs"]["postgres_ca"]["file"] == "/etc/ca.pem"
 
 
-def test_it_invents_no_variable() -> None:
+@pytest.mark.parametrize("name", _CLIENTS[:3])
+def test_sessions_are_kept_where_the_compose_file_says(name: str) -> None:
+    service, alone = (
+        _merged()["services"][name],
+        compose(EXTERNAL_REDIS_FILES[0])["services"]["odoo"],
+    )
+    given = {key for key in service["environment"] if key.startswith("SESSION_REDIS_")}
+    assert given == set(alone["environment"])
+    assert service["environment"]["SESSION_REDIS_HOST"] == "redis.test"
+    assert service["environment"]["SESSION_REDIS_TLS_CA_FILE"] == "/etc/redis-ca.pem"
+    assert {"source": "redis_ca", "target": "/etc/redis-ca.pem"} in service["configs"]
+    assert "redis_password" in {secret["source"] for secret in service["secrets"]}
+    assert _merged()["configs"]["redis_ca"]["file"] == "/etc/redis.pem"
+
+
+@pytest.mark.parametrize("name", SWARM_EXTERNAL_FILES)
+def test_it_invents_no_variable(name: str) -> None:
     shown = documented()
-    text = (ROOT / SWARM_EXTERNAL_FILE).read_text()
-    for variable, defaults in variables(text).items():
+    for variable, defaults in variables((ROOT / name).read_text()).items():
         if variable != "COMPOSE_PROJECT_NAME":
             assert defaults <= {shown[variable], "./secrets.example/README.md"}, variable

@@ -22,6 +22,11 @@ MASTER: Final = "main"
 PORTS: Final = (6379, 6380)
 SENTINEL: Final = 26379
 PASSWORD: Final = 'Zr7"q\\Lw2mX-vT9kB4'  # what has to be escaped in JSON is in it
+START: Final = (
+    "cp /elsewhere/*.conf /tmp && cd /tmp;"
+    " redis-server first.conf --pidfile /tmp/first.pid --daemonize yes;"
+    " redis-server second.conf & exec redis-server sentinel.conf --sentinel"
+)
 _USER: Final = "shop"
 _TLS: Final = """\
 tls-cert-file /elsewhere/server.crt
@@ -116,14 +121,9 @@ class Elsewhere:
 @contextmanager
 def running(platform: Checkout, folder: Path) -> Iterator[Elsewhere]:
     """All three, on the network where Nginx is."""
-    start = (
-        "cp /elsewhere/*.conf /tmp && cd /tmp;"
-        " redis-server first.conf --pidfile /tmp/first.pid --daemonize yes;"
-        " redis-server second.conf & exec redis-server sentinel.conf --sentinel"
-    )
     options = [f"--volume={folder}:/elsewhere:ro", "--init", "--network-alias", NAME]
     image = images.in_use(platform)["REDIS_IMAGE"]
-    with on_the_edge(platform, "redis", *options, "--entrypoint", "sh", image, "-c", start) as name:
+    with on_the_edge(platform, "redis", *options, "--entrypoint", "sh", image, "-c", START) as name:
         found = Elsewhere(platform, name)
         linked = "master_link_status:up"
         assert eventually(lambda: linked in found.ask("info", "replication", port=PORTS[1]), 60)

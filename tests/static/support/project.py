@@ -19,7 +19,7 @@ REPLICAS_FILE = "compose.replicas.yaml"  # on top of production
 EXTERNAL_FILES = ("compose.external-db.yaml", "compose.external-db-replicas.yaml")
 EXTERNAL_REDIS_FILES = ("compose.external-redis.yaml", "compose.external-redis-replicas.yaml")
 SWARM_FILE = "compose.swarm.yaml"  # on top of replicas
-SWARM_EXTERNAL_FILE = "compose.swarm-external-db.yaml"  # on top of that
+SWARM_EXTERNAL_FILES = ("compose.swarm-external-db.yaml", "compose.swarm-external-redis.yaml")
 DEBUG_FILE = "compose.debug.yaml"  # on top of development only
 _SCALARS = ("bool", "int", "float", "null", "timestamp")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.core import compose_files
 from scripts.core.errors import UsageError
 from scripts.core.settings import Settings
 
@@ -59,6 +60,10 @@ def test_a_swarm_has_files_of_its_own(tmp_path: Path) -> None:
     assert _names(own)[2:] == ["compose.replicas.yaml", "compose.swarm.yaml"]
     elsewhere = replace(_load(tmp_path, *lines, _HOST, _CA), in_swarm=True)
     assert _names(elsewhere)[2:] == [*_names(own)[2:], "compose.swarm-external-db.yaml"]
+    both = compose_files.names(
+        production=True, replicas=True, debug=False, swarm=True, database=True, redis=True
+    )
+    assert both[4:] == ("compose.swarm-external-db.yaml", "compose.swarm-external-redis.yaml")
 
 
 @pytest.mark.parametrize("mode", ["", "POSTGRES_EXTERNAL_SSLMODE=verify-ca"])
