@@ -50,7 +50,8 @@ def test_what_cannot_be_restored_stops_nobody(swarm: Swarm) -> None:
     refused = swarm.platform.inv("swarm.restore", "20000101-000000-none", "--yes")
     assert refused.returncode == 1 and "20000101" in refused.stderr, refused.stderr
     early = swarm.platform.inv("swarm.restore", "--at", "2020-01-01 00:00", "--yes")
-    assert early.returncode == 1, early.stderr
+    assert early.returncode == 2, early.stderr
+    assert "before the first moment" in early.stderr
     assert swarm.container(swarm.manager, "odoo") == before
 
 
