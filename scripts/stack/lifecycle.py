@@ -117,7 +117,9 @@ def _await_login_page(
             if "redis" not in services or _redis_answers(stack):
                 return
             problem = "Redis does not answer"
-        if watch.hopeless or time.monotonic() - began > START_SECONDS:
+        waited = time.monotonic() - began
+        hopeless = watch.hopeless or waited > START_SECONDS
+        if hopeless or (waited > USABLE_SECONDS and _is_silent_elsewhere(stack)):
             raise diagnose(stack, OpsError(problem), watch.restarting)
         time.sleep(0.3)
 
@@ -125,6 +127,11 @@ def _await_login_page(
 def _redis_answers(stack: Stack) -> bool:
     """Whether sessions can be kept: while it reads a large or damaged file it runs, and cannot."""
     return stack.exec("redis", "sh", "/etc/platform/cli", "ping").ok
+
+
+def _is_silent_elsewhere(stack: Stack) -> bool:
+    """Whether there is a Redis elsewhere that does not answer: no start of ours changes that."""
+    return stack.settings.redis.external and not _redis_answers(stack)
 
 
 def await_odoo(stack: Stack) -> None:

@@ -14,7 +14,13 @@ from scripts.core.http import Reply
 from scripts.core.interruption import TerminatedError
 from scripts.stack import diagnosis, ingress, lifecycle, start_watch
 from scripts.stack.compose import Stack
-from tests.unit.support.fakes import FakeReporter, FakeRunner, says, settings_in
+from tests.unit.support.fakes import (
+    REDIS_ELSEWHERE,
+    FakeReporter,
+    FakeRunner,
+    says,
+    settings_in,
+)
 
 
 def _row(service: str, state: str = "running", **fields: Any) -> str:
@@ -208,3 +214,19 @@ def test_the_log_lines_shown_are_those_with_the_error() -> None:
     assert diagnosis.telling([*failed, "stopped"]) == [*failed, "stopped"][-diagnosis.LOG_LINES :]
     assert diagnosis.telling(banner) == banner[-diagnosis.LOG_LINES :]
     assert diagnosis.telling(["one"]) == ["one"]
+
+
+def test_a_redis_elsewhere_that_hangs_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    for module in (lifecycle, start_watch):
+        monkeypatch.setattr(module, "time", clock)
+    rows = "\n".join([_row("odoo", Health="healthy"), _row("redis", Health="starting")])
+    hangs = says(code=124, stderr="no answer within 5 s")
+    runner = FakeRunner({"docker ps": says(rows), "docker exec": hangs})
+    with pytest.raises(OpsError, match=r"^Redis at redis\.test:6380: no answer within 5 s$"):
+        lifecycle.resume_odoo(
+            Stack(settings_in(tmp_path, redis=REDIS_ELSEWHERE), runner), FakeReporter()
+        )
+    assert clock.now - clock.begin < 2 * start_watch.USABLE_SECONDS
