@@ -6,6 +6,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from tests.support.waiting import eventually
 
@@ -36,7 +37,7 @@ class SecondEngine:
     run: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="engine-")))
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def __enter__(self) -> "SecondEngine":
+    def __enter__(self) -> Self:
         """Start it; only root can enter."""
         # The namespaces last as long as this, beyond a killed engine.
         init = [sys.executable, "-c", _INIT]

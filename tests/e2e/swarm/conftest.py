@@ -134,10 +134,14 @@ def swarm(
 ) -> Iterator[Swarm]:
     """The platform, deployed on two."""
     with prepared(tmp_path_factory.mktemp("swarm"), 2, "ODOO_REPLICAS=2") as found:
-        manager = found.manager
-        token = manager.docker("swarm", "join-token", "--quiet", "worker").strip()
-        found.other.docker("swarm", "join", "--token", token, f"{manager.address}:2377")
-        done = found.deploy()
-        assert done.returncode == 0, done.stderr
-        assert found.visitor.log_in()
+        joined(found)
         yield found
+
+
+def joined(swarm: Swarm) -> None:
+    """Have the other machine join, and deploy on both."""
+    token = swarm.manager.docker("swarm", "join-token", "--quiet", "worker").strip()
+    swarm.other.docker("swarm", "join", "--token", token, f"{swarm.manager.address}:2377")
+    done = swarm.deploy()
+    assert done.returncode == 0, done.stderr
+    assert swarm.visitor.log_in()
