@@ -91,16 +91,25 @@ def visits(path: str) -> Callable[[], None]:
 def presence(client: "Client") -> Callable[[], None]:
     """What a page of the web client says each minute by its websocket."""
     cookie = "; ".join(f"{one.name}={one.value}" for one in client.session.cookies)
-    socket = websocket.create_connection(
-        URL.replace("https", "wss") + "/websocket",
-        sslopt={"cert_reqs": ssl.CERT_NONE},
-        cookie=cookie,
-        origin=URL,
-    )
     seen = {"inactivity_period": 0, "im_status_ids_by_model": {}}
 
+    def opened() -> websocket.WebSocket:
+        return websocket.create_connection(
+            URL.replace("https", "wss") + "/websocket",
+            sslopt={"cert_reqs": ssl.CERT_NONE},
+            cookie=cookie,
+            origin=URL,
+        )
+
+    held: list[websocket.WebSocket] = []
+
     def say() -> None:
-        socket.send(json.dumps({"event_name": "update_presence", "data": seen}))
+        said = json.dumps({"event_name": "update_presence", "data": seen})
+        try:
+            held[-1].send(said)
+        except (IndexError, OSError, websocket.WebSocketException):
+            held.append(opened())  # Odoo closes one that leaves its pings without an answer
+            held[-1].send(said)
         time.sleep(0.3)  # Odoo closes what says more than five things in a second
 
     return say
