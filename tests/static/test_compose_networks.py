@@ -1,11 +1,16 @@
 """Which networks and files monitoring reaches, and where mail goes, by the merged compose files."""
 
-import json
-
 import pytest
 
-from tests.static.support.compose_merged import ENVIRONMENTS, KEEPER, MONITORING, merged, service_of
-from tests.static.support.project import COMPOSE_FILES, ROOT, has_compose, public_environment, run
+from tests.static.support.compose_merged import (
+    ENVIRONMENTS,
+    KEEPER,
+    MONITORING,
+    configured,
+    merged,
+    service_of,
+)
+from tests.static.support.project import COMPOSE_FILES, ROOT
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -47,12 +52,7 @@ def test_mail_of_development_and_of_copies_is_caught_and_that_of_production_is_n
 
 @pytest.mark.parametrize(("user", "folder"), [("", "secrets.example"), ("me", "secrets")])
 def test_the_password_of_the_relay_is_wanted_only_with_a_user(user: str, folder: str) -> None:
-    if not has_compose():
-        pytest.skip("the Compose client is not installed")
-    files = [part for name in COMPOSE_FILES for part in ("--file", str(ROOT / name))]
-    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "config", "--format", "json"]
-    done = run(*argv, env={**public_environment(), "SMTP_USER": user})
-    secret = json.loads(done.stdout)["secrets"]["smtp_password"]
+    secret = configured(COMPOSE_FILES, SMTP_USER=user)["secrets"]["smtp_password"]
     assert secret["file"] == str(ROOT / folder / "smtp_password.txt")
 
 

@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 
 from scripts.swarm import stackfile
-from tests.static.support.compose_merged import service_of
+from tests.static.support.compose_merged import configured, service_of
 from tests.static.support.project import (
     COMPOSE_FILES,
     REPLICAS_FILE,
     ROOT,
     SWARM_FILE,
     documented,
-    has_compose,
-    public_environment,
     run,
     variables,
 )
@@ -42,14 +40,7 @@ _IMAGE_OF = {
 
 @cache
 def _merged() -> dict[str, Any]:
-    if not has_compose():
-        pytest.skip("the Compose client is not installed")
-    files = [part for name in _FILES for part in ("--file", str(ROOT / name))]
-    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "config", "--format", "json"]
-    done = run(*argv, env=public_environment())
-    assert done.returncode == 0, done.stderr
-    merged: dict[str, Any] = json.loads(done.stdout)
-    return merged
+    return configured(_FILES)
 
 
 def test_it_has_these_services_and_no_other() -> None:

@@ -1,12 +1,11 @@
 """compose.external-redis.yaml, as Compose merges it with the others."""
 
-import json
 from functools import cache
 from typing import Any
 
 import pytest
 
-from tests.static.support.compose_merged import merged
+from tests.static.support.compose_merged import configured, merged
 from tests.static.support.project import (
     COMPOSE_FILES,
     EXTERNAL_FILES,
@@ -14,9 +13,6 @@ from tests.static.support.project import (
     REPLICAS_FILE,
     ROOT,
     documented,
-    has_compose,
-    public_environment,
-    run,
     variables,
 )
 
@@ -52,14 +48,10 @@ _SESSIONS = {
 
 @cache
 def _services(environment: str) -> dict[str, dict[str, Any]]:
-    if not has_compose():
-        pytest.skip("the Compose client is not installed")
-    files = [part for name in _FILES[environment] for part in ("--file", str(ROOT / name))]
-    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "--profile", "*", "config"]
-    done = run(*argv, "--format", "json", env={**public_environment(), **_GIVEN})
-    assert done.returncode == 0, done.stderr
-    services: dict[str, dict[str, Any]] = json.loads(done.stdout)["services"]
-    return services
+    found: dict[str, dict[str, Any]] = configured(_FILES[environment], "--profile", "*", **_GIVEN)[
+        "services"
+    ]
+    return found
 
 
 def _have(environment: str, secret: str) -> set[str]:

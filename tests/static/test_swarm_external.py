@@ -1,11 +1,11 @@
 """compose.swarm-external-*.yaml: servers that the stack does not run."""
 
-import json
 from functools import cache
 from typing import Any
 
 import pytest
 
+from tests.static.support.compose_merged import configured
 from tests.static.support.project import (
     COMPOSE_FILES,
     EXTERNAL_REDIS_FILES,
@@ -15,9 +15,6 @@ from tests.static.support.project import (
     SWARM_FILE,
     compose,
     documented,
-    has_compose,
-    public_environment,
-    run,
     variables,
 )
 
@@ -33,14 +30,7 @@ _CLIENTS = ("odoo", "odoo_cron", "odoo_websocket", "odoo_init", "backup", "resto
 
 @cache
 def _merged() -> dict[str, Any]:
-    if not has_compose():
-        pytest.skip("the Compose client is not installed")
-    files = [part for name in _FILES for part in ("--file", str(ROOT / name))]
-    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "config", "--format", "json"]
-    done = run(*argv, env={**public_environment(), **_GIVEN})
-    assert done.returncode == 0, done.stderr
-    merged: dict[str, Any] = json.loads(done.stdout)
-    return merged
+    return configured(_FILES, **_GIVEN)
 
 
 def test_the_stack_has_no_server_and_nothing_that_archives_a_log() -> None:

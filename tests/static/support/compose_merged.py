@@ -1,6 +1,7 @@
 """The compose files as Compose merges them for each environment."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.static.support.project import (
     DEBUG_FILE,
     REPLICAS_FILE,
     ROOT,
+    SWARM_FILE,
     has_compose,
     public_environment,
     run,
@@ -34,19 +36,24 @@ MONITORING = {
 }
 
 
-@cache
-def merged(environment: str) -> dict[str, Any]:
-    """What `docker compose config` prints, with all profiles."""
+def configured(files: Sequence[str], *options: str, **variables: str) -> dict[str, Any]:
+    """What `docker compose config` makes of `files`, with `variables` and without any `.env`."""
     if not has_compose():
         pytest.skip("the Compose client is not installed")
-    files = [part for name in ENVIRONMENTS[environment] for part in ("--file", str(ROOT / name))]
-    argv = ["docker", "compose", "--env-file", "/dev/null", *files, "--profile", "*", "config"]
-    argv += ["--format", "json"]
-    done = run(*argv, env=public_environment())
+    named = [part for name in files for part in ("--file", str(ROOT / name))]
+    argv = ["docker", "compose", "--env-file", "/dev/null", *named, *options, "config"]
+    done = run(*argv, "--format", "json", env={**public_environment(), **variables})
     assert done.returncode == 0, done.stderr
-    assert "warn" not in done.stderr.lower(), done.stderr
+    if SWARM_FILE not in files:  # of which Compose says what only Swarm reads
+        assert "warn" not in done.stderr.lower(), done.stderr
     config: dict[str, Any] = json.loads(done.stdout)
     return config
+
+
+@cache
+def merged(environment: str) -> dict[str, Any]:
+    """The files of an environment, with all profiles."""
+    return configured(ENVIRONMENTS[environment], "--profile", "*")
 
 
 def service_of(environment: str, name: str) -> dict[str, Any]:
