@@ -92,7 +92,7 @@ def _restart_redis(work: Work) -> None:
     with work.reporter.step("Restarting Redis"):
         work.stack.run("restart", "redis", timeout=120, changes=True)
         deadline = time.monotonic() + _REDIS_SECONDS
-        while not work.stack.exec("redis", "sh", "/etc/platform/cli", "ping").ok:
+        while not work.stack.exec("redis", "sh", "/etc/platform/cli", "--local", "ping").ok:
             if time.monotonic() > deadline:
                 raise OpsError("Redis does not come back", "See: inv logs --service redis")
             time.sleep(0.3)

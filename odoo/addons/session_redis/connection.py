@@ -18,6 +18,8 @@ from redis.sentinel import SentinelManagedConnection
 
 _LOOKUP_SECONDS = 0.5  # Docker's DNS answers in milliseconds where the container runs
 
+_ISOLATED = "NOREPLICAS"  # of a master that has lost them: min-replicas-to-write
+
 _known: dict[str, list[str]] = {}
 _asking: dict[str, threading.Thread] = {}
 os.register_at_fork(after_in_child=_asking.clear)  # the thread that asks stays behind
@@ -63,13 +65,19 @@ class Remembering(redis.Connection):
         return _find(self.host)
 
     def read_response(self, *args: Any, **options: Any) -> Any:
+        # redis-py 6 asks a master that Sentinels named for the contrary: an answer that nobody has
+        # waited for would be taken for that of the next request, with another one's session.
+        if "disconnect_on_error" in options:
+            options["disconnect_on_error"] = True
         try:
             return super().read_response(*args, **options)
-        except redis.ReadOnlyError as error:  # the master is another one now
-            self.disconnect()
+        except redis.ResponseError as error:
+            if not isinstance(error, redis.ReadOnlyError) and _ISOLATED not in str(error):
+                raise
+            self.disconnect()  # the master is another one now
             with contextlib.suppress(OSError):
                 _find_aside(self.host)
-            raise redis.ConnectionError(f"{self.host} is a replica now") from error
+            raise redis.ConnectionError(f"{self.host} is no master now") from error
 
     def _reach_host(self, known: list[str]) -> socket.socket:
         """By the `known` addresses, or else at once by those that it has got since."""

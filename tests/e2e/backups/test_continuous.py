@@ -5,7 +5,7 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -151,12 +151,20 @@ def _refused(platform: Checkout) -> str:
     return last_error(platform.inv("restore", *at, "--to-database", "past", "--yes"))
 
 
-def test_damage_in_the_archive_is_found_before_it_is_needed(platform: Checkout) -> None:
-    for _ in range(3):  # the last two are not those of the base backup
-        switch(platform)
-    assert platform.inv("backup.check", "--data").returncode == 0
+def _segments(platform: Checkout, *, but: Sequence[Path] = ()) -> list[Path]:
+    """Those of WAL in the archive, in their order."""
     place = platform.root / "backups" / "archive" / "archive"
-    segments = sorted(place.glob("*/16-1/*/[0-9A-F]*-*"), key=lambda path: path.stat().st_mtime)
+    return sorted({*place.glob("*/16-1/*/[0-9A-F]*-*")} - {*but}, key=lambda path: path.name)
+
+
+def test_damage_in_the_archive_is_found_before_it_is_needed(platform: Checkout) -> None:
+    before = _segments(platform)
+    for _ in range(3):
+        switch(platform)
+    # The last two of them are not those of the base backup.
+    segments = eventually(lambda: (new := _segments(platform, but=before))[2:] and new, 90)
+    assert segments
+    assert platform.inv("backup.check", "--data").returncode == 0
     last, earlier = segments[-1], segments[-2]
     whole = last.read_bytes()
     last.write_bytes(whole[:100] + b"x" + whole[101:])

@@ -105,6 +105,29 @@ class TestSentinels(BaseCase):
         self.assertEqual(client.hset("k", "f", "v"), 1)
         self.assertEqual(client.hget("k", "f"), "two")
 
+    def test_an_isolated_master_is_left(self):
+        lost = b"-NOREPLICAS Not enough good replicas to write.\r\n"
+        first = self.serve(lambda _: lost)
+        second = self.serve(lambda _: b":1\r\n")
+        master = [first.address]
+        sentinel = self.serve(lambda _: _watching(master[0]))
+        client = self.client(sentinel.address)
+        with self.assertRaises(redis.ConnectionError):
+            client.hset("k", "f", "v")
+        master[0] = second.address
+        self.assertEqual(client.hset("k", "f", "v"), 1)
+
+    def test_an_answer_that_nobody_waits_for_is_nobody_elses(self):
+        master = self.serve(lambda _: b"$3\r\none\r\n")
+        sentinel = self.serve(lambda _: _watching(master.address))
+        client = self.client(sentinel.address)
+        client.hget("k", "f")
+        held = client.connection_pool._available_connections[0]
+        ended = patch.object(type(held._parser), "read_response", side_effect=KeyboardInterrupt)
+        with ended, self.assertRaises(KeyboardInterrupt):
+            client.hget("k", "f")
+        self.assertFalse(held._sock)
+
     def test_sentinels_that_hang_hold_nobody_longer_than_redis_itself(self):
         hanging = [self.serve(lambda _: None).address for _ in range(3)]
         client = self.client(*hanging)
