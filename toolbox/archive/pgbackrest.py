@@ -133,8 +133,16 @@ def archive(name: str) -> ArchiveInfo:
 
 def segments(name: str) -> list[str]:
     """Names of the segments of WAL in the archive `name`."""
+    return sorted({segment for segment, _ in checksums(name)})
+
+
+def checksums(name: str) -> list[tuple[str, str]]:
+    """Each segment of WAL in the archive `name`, and the SHA-1 of its content.
+
+    Two of one name are of different major versions.
+    """
     listed = run("repo-ls", f"archive/{name}", "--recurse")
-    return sorted(set(re.findall(r"/([0-9A-F]{24})-[0-9a-f]{40}", listed)))
+    return re.findall(r"/([0-9A-F]{24})-([0-9a-f]{40})", listed)
 
 
 def _archive(given: Mapping[str, Any]) -> ArchiveInfo:

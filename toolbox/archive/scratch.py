@@ -24,6 +24,7 @@ from toolbox.core.text import last_line
 FOLDER = Path("/recovery")  # a volume
 DATA = FOLDER / "data"
 _LOG, _HBA = FOLDER / "server.log", FOLDER / "hba.conf"
+_SUMS = FOLDER / "checksums"
 _WAL_BYTES = 1 << 30  # of room for WAL on its way, beside the base backup
 _LOOK = 0.2
 # pgBackRest ends with 1 where there is no such file, and with 25 or more for all else: what is
@@ -188,7 +189,21 @@ def _restore(name: str, base: BaseBackup, moment: Moment) -> None:
     if done.returncode:
         raise pgbackrest.failure(done.stdout + done.stderr, done.returncode)
     get = pgbackrest.command("archive-get", f"--pg1-path={DATA}", name=name, user=())
-    _set("restore_command", f"{shlex.join(get)} %f %p || {_UNLESS_ABSENT}")
+    _SUMS.write_text("".join(f"{each} {sha1}\n" for each, sha1 in pgbackrest.checksums(name)))
+    _SUMS.chmod(0o644)
+    _set("restore_command", f"{shlex.join(get)} %f %p || {_UNLESS_ABSENT}; {verified(_SUMS)}")
+
+
+def verified(sums: Path) -> str:
+    """A shell command that fails where the content of a segment is not that of its checksum.
+
+    pgBackRest compares it in `verify` only. What decompresses to something else would be taken by
+    PostgreSQL for the end of the log, and transactions behind it would be missing without a word.
+    `sums` has a line for each segment; one that came later is in none.
+    """
+    known, right = f'grep -q "^%f " {sums}', f'grep -q "^%f $(sha1sum <%p | cut -c1-40)$" {sums}'
+    said = "P00  ERROR: [082]: segment %f of WAL is damaged: its checksum is another one"
+    return f'! {known} || {right} || {{ echo "{said}" >&2; exit 127; }}'
 
 
 def _start() -> subprocess.Popen[bytes]:

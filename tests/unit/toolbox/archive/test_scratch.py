@@ -1,8 +1,10 @@
 """A server of a moment, where the archive ends before it."""
 
+import hashlib
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +104,19 @@ def test_a_transaction_is_looked_for_from_the_last_base_backup_that_is_surely_be
     with scratch.recovered(archive, Moment(TRANSACTION, str(number)), _nothing) as server:
         assert server.reached
     assert used == [bases[chosen]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [("A" * 24, b"good", 0), ("A" * 24, b"bad", 127), ("B" * 24, b"came later", 0)],
+)
+def test_a_segment_of_another_content_is_not_replayed(
+    tmp_path: Path, name: str, content: bytes, code: int
+) -> None:
+    (tmp_path / "sums").write_text(f"{'A' * 24} {hashlib.sha1(b'good').hexdigest()}\n")
+    (tmp_path / "file").write_bytes(content)
+    command = scratch.verified(tmp_path / "sums").replace("%f", name).replace("%p", "file")
+    argv = ["sh", "-c", f"true || {{ exit 1; }}; {command}"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert ("is damaged" in done.stderr) == bool(code)
