@@ -172,7 +172,7 @@ def _swap(stack: Stack, reporter: Reporter, before: Mapping[str, int]) -> None:
         once.ask(stack, reporter, _RESTORE, "swap", name, kind=SwapResult)
     except OpsError:
         # What a task has done counts, and not that its answer was lost on the way.
-        if _databases(stack, reporter).get(name) != before[name + STAGED]:
+        if _databases(stack, reporter).get(name) != before.get(name + STAGED, 0):
             raise
 
 
