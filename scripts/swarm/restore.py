@@ -40,7 +40,6 @@ def restore(stack: Stack, reporter: Reporter, wanted: Wanted) -> Restored:
     name, moment = stack.settings.database, wanted.at
     with _alone(stack):
         odoo = odoo_tasks.of(stack)
-        odoo_tasks.require_reachable(stack, reporter, odoo)
         words = (
             _look_up_moment(stack, reporter, odoo, moment)
             if moment
@@ -106,6 +105,7 @@ def _look_up_backup(
     backup = offer.backup
     version = agreement.fit(reporter, backup, odoo_tasks.about(stack, odoo), _ORIGIN)
     what = f"the backup {backup.id} of {backup.created} ({backup.database})"
+    odoo_tasks.require_reachable(stack, reporter, odoo)
     agreement.agree(reporter, what, name, offer.databases)
     return [backup.id, name + STAGED, "--live", name, "--odoo", version]
 
@@ -124,6 +124,7 @@ def _look_up_moment(
         archive.require(once.ask(stack, reporter, _RECOVERY, "status", kind=ArchiveStatus), moment)
         known = _databases(stack, reporter)
     version = odoo_tasks.about(stack, odoo).odoo
+    odoo_tasks.require_reachable(stack, reporter, odoo)
     agreement.agree(reporter, f"{name} as of {moment.shown}", name, known)
     return [name, name + STAGED, "--live", name, "--odoo", version, *moment.options]
 
