@@ -102,8 +102,11 @@ def test_nothing_but_what_asks_it_gets_a_way_out(environment: str) -> None:
 def test_the_container_stays_a_server_of_its_own(environment: str) -> None:
     before = merged("replicas" if environment == "both" else environment)["services"]["redis"]
     after = _services(environment)["redis"]
-    for key in ("command", "entrypoint", "healthcheck", "cap_add", "read_only", "tmpfs"):
+    for key in ("command", "entrypoint", "cap_add", "read_only", "tmpfs"):
         assert after[key] == before[key], key
+    # Well are both: it, and the one that it asks.
+    both = "sh /etc/platform/cli --local ping && sh /etc/platform/cli ping"
+    assert after["healthcheck"] == before["healthcheck"] | {"test": ["CMD-SHELL", both]}
     assert "ports" not in after
     assert {v["target"] for v in after["volumes"]} == {
         "/data", "/etc/platform", "/etc/redis-ca.pem"

@@ -104,6 +104,9 @@ def test_the_master_fails_and_nobody_is_logged_out(site: Site) -> None:
     started = site.platform.inv("up", **redis_elsewhere.by_sentinel())
     assert started.returncode == 0, started.stderr
     assert site.admin.uid() == 2
+    # One Sentinel of the two does not exist.
+    assert f"{NAME}:{SENTINEL} lets us in" in site.platform.compose("logs", "redis").stdout
+    assert site.platform.inspect("redis")["RestartCount"] == 0
     before = site.platform.inspect("odoo")["State"]["StartedAt"]
     site.redis.stop_master()
     port = str(PORTS[1])
