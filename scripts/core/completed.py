@@ -19,6 +19,9 @@ class Completed:
 
     @property
     def last_line(self) -> str:
-        """The last line it printed, of the errors if there are any, else ''."""
+        """The last line it printed, of the errors if there are any, else ''.
+
+        What begins with a tab explains the line before, as libpq does.
+        """
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return lines[-1].strip() if lines else ""
+        return next((line.strip() for line in reversed(lines) if line[:1] != "\t"), "")

@@ -36,6 +36,11 @@ class PostgresSettings:
         return bool(self.host)
 
     @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.host}:{self.port}"
+
+    @property
     def role(self) -> str:
         """Odoo's role, which owns its databases."""
         return self.user if self.external else ROLE

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from scripts.core.errors import OpsError
+from scripts.stack import external_servers
 from scripts.stack.compose import Stack
 
 LOG_LINES: Final = 20
@@ -42,6 +43,12 @@ _KNOWN: Final = (
         "odoo_db",
         r"error: PostgreSQL at \S+: .*authentication failed",
         "Put the password of its role into secrets/db_password.txt, then: inv up",
+    ),
+    (
+        "odoo_db",
+        r"error: PostgreSQL at \S+: ",
+        "Ask who runs it; or compare POSTGRES_EXTERNAL_* in .env with what its provider says, see"
+        " docs/external-database.md",
     ),
     (
         "redis",
@@ -91,24 +98,17 @@ def again_and_again(stack: Stack) -> set[str]:
     return {s.service for s in services if s.restarts > 1 and not s.oneoff}
 
 
-def _elsewhere(stack: Stack) -> str:
-    """What a Redis elsewhere says that does not let us in; '' where all is well, or none is."""
-    running = any(s.service == "redis" and s.state == "running" for s in stack.services())
-    if not stack.settings.redis.external or not running:
-        return ""
-    done = stack.exec("redis", "sh", "/etc/platform/cli", "ping")
-    return "" if done.ok else f"Redis at {stack.settings.redis.place}: {done.last_line}"
-
-
 def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) -> OpsError:
     """`failure` with the name and last log lines of the service that caused it.
 
     `suspects` are services that caused it whatever state their containers are in now.
     """
+    for service, said in external_servers.refusals(stack).items():
+        if service not in suspects:  # the log of that one tells
+            text = f"{external_servers.places(stack.settings)[service]}: {said}"
+            return OpsError(text, remedy(service, [f"error: {text}"]))
     services = [s for s in stack.services() if not s.oneoff]
     broken = [s for s in services if s.broken or s.service in suspects]
-    if {s.service for s in broken} <= {"redis"} - {*suspects} and (said := _elsewhere(stack)):
-        return OpsError(said, remedy("redis", [f"error: {said}"]))
     if not broken:
         return OpsError(failure.message, failure.hint or "See: inv logs")
     order = {service: place for place, service in enumerate(PAGE_NEEDS)}

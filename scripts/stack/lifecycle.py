@@ -17,6 +17,7 @@ from scripts.stack import (
     debugger,
     engine,
     environments,
+    external_servers,
     identity,
     images,
     login_page,
@@ -119,7 +120,7 @@ def _await_login_page(
             problem = "Redis does not answer"
         waited = time.monotonic() - began
         hopeless = watch.hopeless or waited > START_SECONDS
-        if hopeless or (waited > USABLE_SECONDS and _is_silent_elsewhere(stack)):
+        if hopeless or (waited > USABLE_SECONDS and external_servers.refusals(stack)):
             raise diagnose(stack, OpsError(problem), watch.restarting)
         time.sleep(0.3)
 
@@ -127,11 +128,6 @@ def _await_login_page(
 def _redis_answers(stack: Stack) -> bool:
     """Whether sessions can be kept: while it reads a large or damaged file it runs, and cannot."""
     return stack.exec("redis", "sh", "/etc/platform/cli", "ping").ok
-
-
-def _is_silent_elsewhere(stack: Stack) -> bool:
-    """Whether there is a Redis elsewhere that does not answer: no start of ours changes that."""
-    return stack.settings.redis.external and not _redis_answers(stack)
 
 
 def await_odoo(stack: Stack) -> None:

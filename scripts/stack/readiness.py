@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from scripts.core.errors import OpsError
+from scripts.stack import external_servers
 from scripts.stack.compose import Stack
 from scripts.stack.diagnosis import diagnose
 
@@ -22,23 +23,26 @@ _CHECKS: Final[Mapping[str, Sequence[str]]] = {
     "alertmanager": ("/bin/amtool", "config", "show", "--alertmanager.url=http://127.0.0.1:9093"),
 }
 
-_ELSEWHERE: Final = ("sh", "/etc/platform/external", "ready")  # of PostgreSQL; see there
 _UNCHECKED: Final = ("prometheus", "alertmanager")
 
 
 def answers(stack: Stack, service: str) -> bool:
     """Whether `service` works just now, by its own health check."""
-    external = service == "odoo_db" and stack.settings.postgres.external
-    return stack.exec(service, *(_ELSEWHERE if external else _CHECKS[service])).ok
+    if service in external_servers.places(stack.settings):
+        return external_servers.lets_in(stack, service)
+    return stack.exec(service, *_CHECKS[service]).ok
 
 
 def ensure_running(stack: Stack, *services: str) -> None:
     """Start those of `services` that do not answer, and wait; what runs goes on as it is.
 
     Whatever the settings say by now. Raises OpsError with the last log lines of one that does
-    not start.
+    not start, and for an external server that does not let us in for PATIENCE_SECONDS.
     """
-    if _silent(stack, services):
+    silent = _silent(stack, services)
+    if silent and external_servers.refusals(stack).keys() >= set(silent):
+        wait(stack, silent, external_servers.PATIENCE_SECONDS)
+    elif silent:
         start(stack.as_running(), "--no-recreate", *services)
 
 
@@ -56,12 +60,12 @@ def start(stack: Stack, *words: str) -> None:
     wait(stack, services)
 
 
-def wait(stack: Stack, services: Sequence[str]) -> None:
+def wait(stack: Stack, services: Sequence[str], seconds: float | None = None) -> None:
     """Come back when all of `services`, which were started, answer.
 
-    Raises OpsError with the last log lines of one that does not.
+    Raises OpsError with the last log lines of one that does not within `seconds` (three minutes).
     """
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + (_START_SECONDS if seconds is None else seconds)
     while not stack.runner.dry and (silent := _silent(stack, services)):
         found = [s for s in stack.services() if s.service in silent and not s.oneoff]
         again = [s.service for s in found if s.restarts > _MOST_RESTARTS]

@@ -23,8 +23,8 @@ from tests.e2e.support.template import Template, unstarted
 _ORDER: Final = (
     "platform", "modules", "continuous", "backups", "modules_faults", "sessions", "foreign_files",
     "rotation", "operations", "identity", "production", "acme", "development", "backup_faults",
-    "official", "jobs", "archive_elsewhere", "browser", "odoo_jobs", "health", "postgres", "addons",
-    "external", "host", "first_start", "volumes",
+    "official", "jobs", "archive_elsewhere", "external", "browser", "odoo_jobs", "health",
+    "postgres", "addons", "host", "first_start", "volumes",
 )  # fmt: skip
 
 

@@ -73,8 +73,9 @@ def connect_as(
     try:
         return psycopg2.connect(dbname=database, user=user, **given)
     except psycopg2.OperationalError as error:
-        text = str(error).strip().splitlines()[-1]
-        raise Failure(f"PostgreSQL: {text}", "Is the platform up? See: inv ps") from error
+        lines = str(error).strip().splitlines() or ["no answer"]
+        text = next(line for line in reversed(lines) if line[:1] != "\t")  # an explanation
+        raise Failure(f"PostgreSQL: {text}", "Does it answer? See: inv health") from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from tests.e2e.support.browser_session import BrowserSession
 from tests.e2e.support.checkout import Checkout
 from tests.e2e.support.postgres_elsewhere import TENANT
 from tests.e2e.support.template import Template
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("external")
 
@@ -107,6 +108,21 @@ def test_what_wants_a_superuser_is_refused(
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert re.search(f"hint: .*{hint}", done.stderr)
+
+
+def test_a_server_that_is_away_is_named_and_odoo_comes_back_with_it(elsewhere: Elsewhere) -> None:
+    platform = elsewhere.platform
+    assert platform.run("docker", "stop", "--time", "5", elsewhere.server).returncode == 0
+    try:
+        asked = platform.inv("db.list")
+        made = platform.inv("backup")
+    finally:
+        assert platform.run("docker", "start", elsewhere.server).returncode == 0
+    assert asked.returncode == made.returncode == 1
+    assert "error: PostgreSQL at db.test:5432: " in asked.stderr
+    assert "hint: Ask who runs it" in asked.stderr
+    assert "error: PostgreSQL: connection to server" in made.stderr
+    assert eventually(lambda: platform.get("/web/login") == 200, 120)
 
 
 def test_a_role_that_creates_no_databases_fills_the_one_it_has(elsewhere: Elsewhere) -> None:

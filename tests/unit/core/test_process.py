@@ -166,7 +166,12 @@ def test_secrets_are_taken_out_of_the_error_of_a_hanging_command() -> None:
 
 @pytest.mark.parametrize(
     ("stdout", "stderr", "last"),
-    [("out\n", "one\n two \n\n", "two"), ("out\nmore\n", "", "more"), ("", "", "")],
+    [
+        ("out\n", "one\n two \n\n", "two"),
+        ("out\nmore\n", "", "more"),
+        ("", "refused\n\tIs it running?\n", "refused"),
+        ("", "", ""),
+    ],
 )
 def test_the_last_line_prefers_the_errors(stdout: str, stderr: str, last: str) -> None:
     assert Completed((), 1, stdout, stderr).last_line == last

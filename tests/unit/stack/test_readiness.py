@@ -11,9 +11,9 @@ import pytest
 from scripts.core.completed import Completed
 from scripts.core.errors import OpsError
 from scripts.core.settings import Environment
-from scripts.stack import login_page, readiness
+from scripts.stack import external_servers, login_page, readiness
 from scripts.stack.compose import Stack
-from tests.unit.support.fakes import FakeRunner, says, settings_in
+from tests.unit.support.fakes import ELSEWHERE, FakeRunner, says, settings_in
 
 _ASK = "docker exec odoo_db pg_isready"
 
@@ -71,6 +71,24 @@ def test_what_ends_is_not_waited_for(tmp_path: Path, row: Completed, text: str) 
     runner = _Engine({"docker ps": row, "docker logs": log}, answering=[False])
     with pytest.raises(OpsError, match=text):
         readiness.ensure_running(Stack(settings_in(tmp_path), runner), "odoo_db")
+
+
+@pytest.mark.parametrize(("state", "starts"), [("running", 0), ("exited", 1)])
+def test_a_server_elsewhere_is_not_started_and_soon_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, starts: int
+) -> None:
+    monkeypatch.setattr(external_servers, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(readiness, "_START_SECONDS", 0)
+    said = 'connection to server at "db.test" failed: Connection refused\n\tIs it running?\n'
+    runner = FakeRunner({"docker ps": _row(State=state, ExitCode=0, Health="")})
+    runner.answers["docker exec odoo_db sh /etc/platform/external"] = says(code=1, stderr=said)
+    stack = Stack(settings_in(tmp_path, postgres=ELSEWHERE), runner)
+    with pytest.raises(OpsError) as caught:
+        readiness.ensure_running(stack, "odoo_db")
+    assert len(runner.changing) == starts
+    if not starts:
+        assert caught.value.message == f"PostgreSQL at db.test:6432: {said.splitlines()[0]}"
+        assert "POSTGRES_EXTERNAL_*" in caught.value.hint
 
 
 def test_the_wait_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
