@@ -24,4 +24,6 @@ class Completed:
         What begins with a tab explains the line before, as libpq does.
         """
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return next((line.strip() for line in reversed(lines) if line[:1] != "\t"), "")
+        return next(
+            (line.strip() for line in reversed(lines) if line.strip() and line[:1] != "\t"), ""
+        )

@@ -57,6 +57,12 @@ _KNOWN: Final = (
     ),
     (
         "redis",
+        r"error: Redis at .*no Sentinel names .*(WRONGPASS|NOAUTH)",
+        "Sentinels that want the same password: REDIS_EXTERNAL_SENTINEL_AUTH=true in .env, then:"
+        " inv up",
+    ),
+    (
+        "redis",
         r"error: Redis at .*: .*(WRONGPASS|NOAUTH)",
         "Put the password of its user into secrets/redis_password.txt, then: inv restart",
     ),
@@ -98,21 +104,33 @@ def again_and_again(stack: Stack) -> set[str]:
     return {s.service for s in services if s.restarts > 1 and not s.oneoff}
 
 
-def diagnose(stack: Stack, failure: OpsError, suspects: Collection[str] = ()) -> OpsError:
+def diagnose(
+    stack: Stack,
+    failure: OpsError,
+    suspects: Collection[str] = (),
+    needed: Collection[str] = PAGE_NEEDS,
+) -> OpsError:
     """`failure` with the name and last log lines of the service that caused it.
 
-    `suspects` are services that caused it whatever state their containers are in now.
+    `suspects` are services that caused it whatever state their containers are in now. An external
+    server is named only where its service is one of `needed`.
     """
-    for service, said in external_servers.refusals(stack).items():
-        if service not in suspects:  # the log of that one tells
-            text = f"{external_servers.places(stack.settings)[service]}: {said}"
-            return OpsError(text, remedy(service, [f"error: {text}"]))
     services = [s for s in stack.services() if not s.oneoff]
-    broken = [s for s in services if s.broken or s.service in suspects]
-    if not broken:
+    broken = {s.service: s for s in services if s.broken or s.service in suspects}
+    # Of a suspect the log tells.
+    refusals = {
+        service: said
+        for service, said in external_servers.refusals(stack).items()
+        if service in needed and service not in suspects
+    }
+    if not broken and not refusals:
         return OpsError(failure.message, failure.hint or "See: inv logs")
     order = {service: place for place, service in enumerate(PAGE_NEEDS)}
-    first = min(broken, key=lambda service: order.get(service.service, len(order)))
+    cause = min({*broken, *refusals}, key=lambda service: order.get(service, len(order)))
+    if cause in refusals:
+        text = f"{external_servers.places(stack.settings)[cause]}: {refusals[cause]}"
+        return OpsError(text, remedy(cause, [f"error: {text}"]))
+    first = broken[cause]
     state = first.health or f"{first.state}, exit code {first.exit_code}"
     if first.service in suspects:
         state = "restarting again and again"

@@ -6,8 +6,8 @@ from typing import Final
 from scripts.core.settings import Settings
 from scripts.stack.compose import Stack
 
-# What no start of ours changes is not waited for any longer: a failover takes less.
-PATIENCE_SECONDS: Final = 30
+# How long to wait for a server that we cannot start: for a restart, or a usual failover.
+PATIENCE_SECONDS: Final = 60
 _QUESTIONS: Final[Mapping[str, Sequence[str]]] = {
     "odoo_db": ("sh", "/etc/platform/external", "ready"),
     "redis": ("sh", "/etc/platform/cli", "ping"),
@@ -15,7 +15,7 @@ _QUESTIONS: Final[Mapping[str, Sequence[str]]] = {
 
 
 def places(settings: Settings) -> dict[str, str]:
-    """Those there are, for people, by the service whose container knows the way to them."""
+    """Where each external server is, as shown to people, by the service that reaches it."""
     found = {}
     if settings.postgres.external:
         found["odoo_db"] = f"PostgreSQL at {settings.postgres.place}"
@@ -30,7 +30,7 @@ def lets_in(stack: Stack, service: str) -> bool:
 
 
 def refusals(stack: Stack) -> dict[str, str]:
-    """What those say that do not let us in, by service.
+    """What those say that do not let us in, or that they give no answer, by service.
 
     Of a container that does not run nothing is known: its log tells.
     """

@@ -22,11 +22,11 @@ from scripts.stack import (
     images,
     login_page,
     nginx_configuration,
+    readiness,
 )
 from scripts.stack import preflight as host_checks
 from scripts.stack.compose import Stack
 from scripts.stack.diagnosis import LOG_LINES, PAGE_NEEDS, again_and_again, diagnose
-from scripts.stack.readiness import wait_for_unchecked
 from scripts.stack.start_watch import USABLE_SECONDS, Watch, was_stopped
 
 START_SECONDS: Final = 600  # of a first start, with the database made on a slow disk
@@ -120,8 +120,10 @@ def _await_login_page(
             problem = "Redis does not answer"
         waited = time.monotonic() - began
         hopeless = watch.hopeless or waited > START_SECONDS
-        if hopeless or (waited > USABLE_SECONDS and external_servers.refusals(stack)):
+        if hopeless:
             raise diagnose(stack, OpsError(problem), watch.restarting)
+        if waited > USABLE_SECONDS and (away := external_servers.refusals(stack)):
+            readiness.wait(stack, list(away))
         time.sleep(0.3)
 
 
@@ -200,7 +202,7 @@ def restart(stack: Stack, reporter: Reporter, service: str = "") -> None:
             targets = [service] if service else sorted(running)
             _restart(stack, reporter, targets)
             _await_login_page(stack.as_running(), targets)
-            wait_for_unchecked(stack, targets)
+            readiness.wait_for_unchecked(stack, targets)
 
 
 def _restart(stack: Stack, reporter: Reporter, targets: Sequence[str]) -> None:

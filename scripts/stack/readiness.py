@@ -36,12 +36,11 @@ def answers(stack: Stack, service: str) -> bool:
 def ensure_running(stack: Stack, *services: str) -> None:
     """Start those of `services` that do not answer, and wait; what runs goes on as it is.
 
-    Whatever the settings say by now. Raises OpsError with the last log lines of one that does
-    not start, and for an external server that does not let us in for PATIENCE_SECONDS.
+    Whatever the settings say by now. Raises OpsError as `wait` does.
     """
     silent = _silent(stack, services)
-    if silent and external_servers.refusals(stack).keys() >= set(silent):
-        wait(stack, silent, external_servers.PATIENCE_SECONDS)
+    if silent and _only_external(stack, silent):
+        wait(stack, silent)
     elif silent:
         start(stack.as_running(), "--no-recreate", *services)
 
@@ -56,27 +55,36 @@ def start(stack: Stack, *words: str) -> None:
     done = stack.run(*arguments, timeout=_START_SECONDS, check=False, changes=True)
     if not done.ok:
         failure = OpsError(f"{' and '.join(services)} did not start: {done.last_line}")
-        raise diagnose(stack, failure)
+        raise diagnose(stack, failure, needed=services)
     wait(stack, services)
 
 
-def wait(stack: Stack, services: Sequence[str], seconds: float | None = None) -> None:
+def wait(stack: Stack, services: Sequence[str]) -> None:
     """Come back when all of `services`, which were started, answer.
 
-    Raises OpsError with the last log lines of one that does not within `seconds` (three minutes).
+    Raises OpsError with the last log lines of one that does not, or with what an external server
+    says; that one has PATIENCE_SECONDS.
     """
-    deadline = time.monotonic() + (_START_SECONDS if seconds is None else seconds)
+    deadline = time.monotonic() + _START_SECONDS
     while not stack.runner.dry and (silent := _silent(stack, services)):
         found = [s for s in stack.services() if s.service in silent and not s.oneoff]
         again = [s.service for s in found if s.restarts > _MOST_RESTARTS]
         if again or any(s.stopped for s in found) or time.monotonic() > deadline:
-            raise diagnose(stack, OpsError(f"{' and '.join(silent)} does not answer"), again)
+            failure = OpsError(f"{' and '.join(silent)} does not answer")
+            raise diagnose(stack, failure, again, needed=services)
+        if _only_external(stack, silent):
+            deadline = min(deadline, time.monotonic() + external_servers.PATIENCE_SECONDS)
         time.sleep(_POLL_SECONDS)
 
 
 def wait_for_unchecked(stack: Stack, services: Sequence[str]) -> None:
     """As `wait`, for those of `services` that Docker does not ask by itself."""
     wait(stack, [name for name in _UNCHECKED if name in services])
+
+
+def _only_external(stack: Stack, silent: Sequence[str]) -> bool:
+    """Whether all of `silent` run here, and stand for external servers that do not let us in."""
+    return external_servers.refusals(stack).keys() >= set(silent)
 
 
 def _silent(stack: Stack, services: Sequence[str]) -> list[str]:

@@ -104,7 +104,7 @@ def test_the_container_stays_a_server_of_its_own(environment: str) -> None:
     after = _services(environment)["redis"]
     for key in ("command", "entrypoint", "cap_add", "read_only", "tmpfs"):
         assert after[key] == before[key], key
-    # Well are both: it, and the one that it asks.
+    # Healthy means both: itself, and the one that it asks.
     both = "sh /etc/platform/cli --local ping && sh /etc/platform/cli ping"
     assert after["healthcheck"] == before["healthcheck"] | {"test": ["CMD-SHELL", both]}
     assert "ports" not in after

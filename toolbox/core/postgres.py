@@ -12,6 +12,7 @@ import psycopg2
 from toolbox.contract import names
 from toolbox.core.errors import Failure
 from toolbox.core.files import write_private
+from toolbox.core.text import last_line
 
 SECRET = Path("/run/secrets/db_password")
 PASSFILE = Path("/run/backup/pgpass")
@@ -73,8 +74,7 @@ def connect_as(
     try:
         return psycopg2.connect(dbname=database, user=user, **given)
     except psycopg2.OperationalError as error:
-        lines = str(error).strip().splitlines() or ["no answer"]
-        text = next(line for line in reversed(lines) if line[:1] != "\t")  # an explanation
+        text = last_line(str(error)) or "no answer"
         raise Failure(f"PostgreSQL: {text}", "Does it answer? See: inv health") from error
 
 

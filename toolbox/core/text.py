@@ -13,5 +13,6 @@ def now() -> str:
 
 
 def last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    """The last line of `text`, else ''. What begins with a tab explains the one before (libpq)."""
+    lines = text.strip().splitlines()
+    return next((x.strip() for x in reversed(lines) if x.strip() and x[:1] != "\t"), "")

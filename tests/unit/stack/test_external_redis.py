@@ -84,6 +84,7 @@ def test_the_exporter_has_its_password_by_its_address(tmp_path: Path) -> None:
     [
         ("SSL_connect failed: certificate verify failed", "REDIS_EXTERNAL_CA_FILE"),
         ("AUTH failed: WRONGPASS invalid username-password pair", "secrets/redis_password.txt"),
+        ("no Sentinel names a master main: NOAUTH Authentication", "SENTINEL_AUTH=true"),
         ("Could not connect to Redis at redis.test:6380: Connection refused", "REDIS_EXTERNAL_*"),
     ],
 )
@@ -95,6 +96,28 @@ def test_what_keeps_it_from_being_used_has_a_way_out(tmp_path: Path, said: str, 
     stack = Stack(settings_in(tmp_path, redis=REDIS_ELSEWHERE), runner)
     found = diagnosis.diagnose(stack, OpsError("Redis does not answer"))
     assert found.message == f"Redis at redis.test:6380: {said}" and way in found.hint
+
+
+def test_what_comes_before_it_or_does_not_need_it_is_told_first(tmp_path: Path) -> None:
+    def rows(*broken: str) -> str:
+        found = [
+            {"Service": name, "Name": name, "State": state, "ExitCode": 1}
+            for name in ("odoo_db", "redis", "odoo", "supabase_db")
+            for state in ["exited" if name in broken else "running"]
+        ]
+        return "\n".join(json.dumps(row) for row in found)
+
+    runner = FakeRunner({_PING: says(code=1, stderr="Connection refused")})
+    stack = Stack(settings_in(tmp_path, redis=REDIS_ELSEWHERE), runner)
+    for broken, needed, told in (
+        (["odoo_db", "odoo"], diagnosis.PAGE_NEEDS, "service odoo_db is exited"),
+        (["odoo"], diagnosis.PAGE_NEEDS, "Redis at redis.test:6380: Connection refused"),
+        (["supabase_db"], ["supabase_db"], "service supabase_db is exited"),
+        ([], ["supabase_db"], "no answer"),
+    ):
+        runner.answers["docker ps"] = says(rows(*broken))
+        found = diagnosis.diagnose(stack, OpsError("no answer"), needed=needed)
+        assert found.message.startswith(told)
 
 
 def test_a_name_that_is_not_its_own_is_told_by_odoo() -> None:

@@ -78,7 +78,6 @@ def test_a_server_elsewhere_is_not_started_and_soon_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, starts: int
 ) -> None:
     monkeypatch.setattr(external_servers, "PATIENCE_SECONDS", 0)
-    monkeypatch.setattr(readiness, "_START_SECONDS", 0)
     said = 'connection to server at "db.test" failed: Connection refused\n\tIs it running?\n'
     runner = FakeRunner({"docker ps": _row(State=state, ExitCode=0, Health="")})
     runner.answers["docker exec odoo_db sh /etc/platform/external"] = says(code=1, stderr=said)
