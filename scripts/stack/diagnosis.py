@@ -58,8 +58,7 @@ _KNOWN: Final = (
     (
         "redis",
         r"error: Redis at .*no Sentinel names .*(WRONGPASS|NOAUTH)",
-        "Sentinels that want the same password: REDIS_EXTERNAL_SENTINEL_AUTH=true in .env, then:"
-        " inv up",
+        "REDIS_EXTERNAL_SENTINEL_AUTH=true in .env sends Sentinels the same password; then: inv up",
     ),
     (
         "redis",

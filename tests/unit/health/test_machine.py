@@ -35,27 +35,28 @@ def _rows(folder: Path, *containers: dict[str, Any], **answers: Completed) -> di
     return {row.name: row for row in run_all(checkup.checks(stack, 4))}
 
 
-def _ago(**since: int) -> str:
-    return (datetime.now(UTC) - timedelta(**since)).strftime("%Y-%m-%dT%H:%M:%S.123456789Z")
+def _ago(since: timedelta) -> str:
+    return (datetime.now(UTC) - since).strftime("%Y-%m-%dT%H:%M:%S.123456789Z")
 
 
 @pytest.mark.parametrize(
     ("more", "status", "said"),
     [
-        ({"RestartCount": 2, "StartedAt": _ago(hours=2)}, Status.OK, ""),
-        ({"RestartCount": 0, "StartedAt": _ago(minutes=2)}, Status.OK, ""),
+        ({"RestartCount": 2, "StartedAt": timedelta(hours=2)}, Status.OK, ""),
+        ({"RestartCount": 0, "StartedAt": timedelta(minutes=2)}, Status.OK, ""),
         ({"State": "exited"}, Status.OK, ""),
-        ({"RestartCount": 2, "StartedAt": _ago(minutes=9)}, Status.WARNING,
+        ({"RestartCount": 2, "StartedAt": timedelta(minutes=9)}, Status.WARNING,
          "redis ended and was started again, 2 times, the last 9 min ago"),
-        ({"OOMKilled": True, "StartedAt": _ago(minutes=9)}, Status.WARNING,
+        ({"OOMKilled": True, "StartedAt": timedelta(minutes=9)}, Status.WARNING,
          "redis ran out of memory"),
-        ({"OOMKilled": True, "StartedAt": _ago(hours=2)}, Status.OK, ""),
+        ({"OOMKilled": True, "StartedAt": timedelta(hours=2)}, Status.OK, ""),
         ({"State": "restarting"}, Status.FAILED, "redis keeps restarting"),
     ],
 )  # fmt: skip
 def test_what_the_engine_did_with_a_container_is_told(
     tmp_path: Path, site: Site, more: dict[str, Any], status: Status, said: str
 ) -> None:
+    more = {key: _ago(value) if key == "StartedAt" else value for key, value in more.items()}
     row = _rows(tmp_path, _row(tmp_path, "nginx"), _row(tmp_path, "redis", **more))["Containers"]
     assert row.status is status and said in row.detail
     assert status is not Status.WARNING or "REDIS_MEMORY" in row.hint or "inv logs" in row.hint
