@@ -115,7 +115,8 @@ def _await_login_page(
         # Odoo serves the page of a login that would fail, for want of Redis.
         watch.look(now=served)
         if served and not watch.broken and watch.settled:
-            if "redis" not in services or _redis_answers(stack):
+            # While it reads a large or damaged file it runs, and keeps no session.
+            if "redis" not in services or readiness.answers(stack, "redis"):
                 return
             problem = "Redis does not answer"
         waited = time.monotonic() - began
@@ -125,11 +126,6 @@ def _await_login_page(
         if waited > USABLE_SECONDS and (away := external_servers.refusals(stack)):
             readiness.wait(stack, list(away))
         time.sleep(0.3)
-
-
-def _redis_answers(stack: Stack) -> bool:
-    """Whether sessions can be kept: while it reads a large or damaged file it runs, and cannot."""
-    return stack.exec("redis", "sh", "/etc/platform/cli", "ping").ok
 
 
 def await_odoo(stack: Stack) -> None:
